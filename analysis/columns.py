@@ -1,0 +1,233 @@
+"""The data model: every column the analysis knows, declared once.
+
+A column has a canonical name (the one used in cuts, BDT inputs and notebooks), the basf2 expression behind it, and the
+stages that need or make it. In an ntuple it is found under, in this order: the alias given in the sample's
+configuration, the ROOT-safe form of its basf2 expression, its canonical name.
+
+Candidates are Υ(4S) → B_tag B_sig: daughter 0 is the tag (B⁻ → D⁰ ℓ⁻ ν̄), daughter 1 the signal side (B⁺ → K⁺).
+Kinematic names ending in ``pStar`` are in the centre-of-mass system, all others in the laboratory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from analysis.basf2 import WEIGHT_BRANCH, make_root_compatible
+from analysis.errors import InputError, nearest
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the data model.
+
+    Attributes
+    ----------
+    name
+        Canonical name.
+    dtype
+        numpy dtype after the skim.
+    unit
+        "" if dimensionless.
+    meaning
+        One phrase.
+    basf2
+        basf2 variable expression; "" if no basf2 variable gives it.
+    required_by
+        Stages that cannot do without it.
+    provided_by
+        "ntuple", or the stage that computes it.
+    nan
+        NaN is a legal value, with the meaning told here; "" means that NaN is an error.
+    truth
+        Exists in simulation only.
+    default
+        Value taken when the ntuple has no such branch; None makes the column mandatory where required.
+    """
+
+    name: str
+    dtype: str
+    unit: str
+    meaning: str
+    basf2: str = ""
+    required_by: frozenset[str] = frozenset()
+    provided_by: str = "ntuple"
+    nan: str = ""
+    truth: bool = False
+    default: float | None = None
+
+
+def _column(
+    name: str,
+    dtype: str,
+    unit: str,
+    meaning: str,
+    basf2: str = "",
+    *stages: str,
+    provided_by: str = "ntuple",
+    nan: str = "",
+    truth: bool = False,
+    default: float | None = None,
+) -> Column:
+    return Column(
+        name, dtype, unit, meaning, basf2, frozenset(stages), provided_by, nan, truth, default
+    )
+
+
+PRE, WEIGHTS, BDT, TEMPLATES = "preselection", "weights", "bdt", "templates"
+_K = "daughter(1, daughter(0, {}))"
+_L = "daughter(0, daughter(1, {}))"
+_LEPTON_ID = "conditionalVariableSelector(abs(PDG) == 11, electronID, muonID)"
+
+_DECLARED = (
+    # Keys
+    _column("__experiment__", "int32", "", "experiment number", "__experiment__", PRE),
+    _column("__run__", "int32", "", "run number", "__run__", PRE),
+    _column("__event__", "uint32", "", "event number, repeats between productions", "__event__", PRE),
+    _column("__production__", "int32", "", "production number", "__production__", PRE, default=0),
+    _column("__candidate__", "int32", "", "candidate number within the event", "__candidate__", PRE, default=0),
+    _column("__ncandidates__", "int32", "", "candidates in the event", "__ncandidates__"),
+    _column(WEIGHT_BRANCH, "float64", "", "generator weight", WEIGHT_BRANCH, WEIGHTS, default=1.0),
+    # Tag side
+    _column("Btag_SignalProbability", "float64", "", "FEI signal probability of the tag",
+            "daughter(0, extraInfo(SignalProbability))", PRE),
+    _column("Btag_decayModeID", "float64", "", "0/1 D̄⁰ e/μ, 2/3 D̄*⁰ e/μ, 4/5 D⁻π⁺ e/μ, 6/7 D*⁻π⁺ e/μ",
+            "daughter(0, extraInfo(decayModeID))", PRE, WEIGHTS),
+    _column("Btag_charge", "float64", "e", "charge of the tag", "daughter(0, charge)", PRE),
+    _column("Btag_cosThetaBY", "float64", "", "cosine between the B and its visible daughters, nominal B",
+            "daughter(0, cosThetaBetweenParticleAndNominalB)", PRE),
+    _column("Btag_l_pStar", "float64", "GeV/c", "momentum of the tag lepton", _L.format("useCMSFrame(p)"), PRE),
+    _column("Btag_l_p", "float64", "GeV/c", "momentum of the tag lepton", _L.format("p")),
+    _column("Btag_l_theta", "float64", "rad", "polar angle of the tag lepton", _L.format("theta")),
+    _column("Btag_l_leptonID", "float64", "", "electronID (electron modes) or muonID (muon modes) of the tag lepton",
+            _L.format(_LEPTON_ID), PRE),
+    _column("Btag_D_M", "float64", "GeV/c^2", "mass of the tag's D", "daughter(0, daughter(0, M))", PRE),
+    _column("Btag_D_decayModeID", "float64", "", "FEI decay mode of the tag's D",
+            "daughter(0, daughter(0, extraInfo(decayModeID)))"),
+    # Signal side
+    _column("K_charge", "float64", "e", "charge of the signal kaon", _K.format("charge"), PRE),
+    _column("K_p", "float64", "GeV/c", "momentum of the signal kaon", _K.format("p"), WEIGHTS),
+    _column("K_theta", "float64", "rad", "polar angle of the signal kaon", _K.format("theta"), PRE, WEIGHTS),
+    _column("K_pStar", "float64", "GeV/c", "momentum of the signal kaon", _K.format("useCMSFrame(p)"), PRE),
+    _column("K_kaonID", "float64", "", "kaon identification", _K.format("kaonID"), PRE),
+    _column("K_electronID", "float64", "", "electron identification of the signal kaon", _K.format("electronID"), PRE),
+    _column("K_muonID", "float64", "", "muon identification of the signal kaon", _K.format("muonID"), PRE),
+    _column("K_dr", "float64", "cm", "transverse distance to the interaction point", _K.format("dr"), PRE),
+    _column("K_dz", "float64", "cm", "longitudinal distance to the interaction point", _K.format("dz"), PRE),
+    _column("K_nCDCHits", "float64", "", "CDC hits of the signal kaon", _K.format("nCDCHits"), PRE),
+    _column("K_D0vetoM", "float64", "GeV/c^2", "mass of the signal kaon with the opposite-charge track that lies "
+            "nearest the D⁰ mass, pion hypothesis", nan="no such track in the rest of the event or the tag"),
+    # Rest of the event: of the Υ(4S) candidate, with the analysis's mask
+    _column("roeEextra", "float64", "GeV", "energy of clusters in the rest of the event", "roeEextra(cleanMask)", PRE),
+    _column("roeNeextra", "float64", "GeV", "energy of neutral clusters in the rest of the event",
+            "roeNeextra(cleanMask)", BDT),
+    _column("roeNTracks", "float64", "", "tracks in the rest of the event", "nROE_Charged(cleanMask)", PRE),
+    _column("roeNPhotons", "float64", "", "photons in the rest of the event", "nROE_Photons(cleanMask)", BDT),
+    _column("roeNKS", "float64", "", "K_S candidates in the rest of the event",
+            "nROE_ParticlesInList(K_S0:veto)", PRE),
+    _column("roeNPi0", "float64", "", "π⁰ candidates in the rest of the event",
+            "nROE_ParticlesInList(pi0:veto)", PRE),
+    _column("missM2", "float64", "GeV^2/c^4", "missing mass squared", "weMissM2(cleanMask, 0)"),
+    _column("missE", "float64", "GeV", "missing energy", "weMissE(cleanMask, 0)"),
+    _column("missP", "float64", "GeV/c", "missing momentum", "weMissP(cleanMask, 0)"),
+    _column("missTheta", "float64", "rad", "polar angle of the missing momentum", "weMissPTheta(cleanMask, 0)", PRE),
+    # Event
+    _column("nTracks", "float64", "", "tracks from the interaction point in the event",
+            "nCleanedTracks(abs(z0) < 2 and abs(d0) < 0.5 and pt > 0.1)"),
+    _column("visibleEnergyOfEventCMS", "float64", "GeV", "visible energy in the centre of mass",
+            "visibleEnergyOfEventCMS", PRE),
+    _column("R2", "float64", "", "Fox-Wolfram R2", "foxWolframR2", PRE),
+    _column("thrustBm", "float64", "", "thrust of the signal B's decay products", "daughter(1, thrustBm)"),
+    _column("thrustOm", "float64", "", "thrust of the rest", "daughter(1, thrustOm)"),
+    _column("cosTBTO", "float64", "", "cosine between the thrust axes of tag and rest", "daughter(0, cosTBTO)"),
+    _column("cosTBz", "float64", "", "cosine between the tag's thrust axis and the beam", "daughter(0, cosTBz)"),
+    _column("cosTagK", "float64", "", "cosine between the tag's D ℓ system and the kaon, centre of mass"),
+    # Truth
+    _column("K_mcPDG", "float64", "", "PDG code of the particle behind the signal kaon", _K.format("mcPDG"),
+            WEIGHTS, truth=True, nan="not matched"),
+    _column("K_genMotherPDG", "float64", "", "PDG code of its mother", _K.format("genMotherPDG"),
+            truth=True, nan="not matched"),
+    _column("Btag_isSignal", "float64", "", "tag is correct, neutrino aside",
+            "daughter(0, isSignalAcceptMissingNeutrino)", truth=True, nan="not matched"),
+    _column("q2_gen", "float64", "GeV^2/c^4", "generated mass squared of the neutrino pair, signal only", "", WEIGHTS,
+            truth=True, nan="not a signal event"),
+    _column("parentGroup", "int64", "", "rows that share a simulated parent share this number", truth=True, default=-1),
+    _column("parentId", "int64", "", "the simulated decay of the signal-side B behind the row", truth=True, default=-1),
+    # Made by the stages
+    _column("q2_rec", "float64", "GeV^2/c^4", "s/4 + m_K² − √s E*_K", provided_by=PRE),
+    _column("weight", "float64", "", "product of all weight factors", provided_by=PRE),
+    _column("fold", "int8", "", "cross-validation fold", provided_by=BDT),
+    _column("bdt_score", "float64", "", "out-of-fold BDT output", provided_by=BDT),
+    _column("eta", "float64", "", "1 − signal efficiency at the BDT output", provided_by=BDT),
+)  # fmt: skip
+
+COLUMNS: Mapping[str, Column] = {column.name: column for column in _DECLARED}
+
+
+def required(stages: Iterable[str], *, simulated: bool) -> list[Column]:
+    """Return the ntuple columns that the stages need, in the order of declaration.
+
+    Parameters
+    ----------
+    stages
+        Names of stages.
+    simulated
+        Truth columns are asked for in simulated samples only.
+    """
+    wanted = set(stages)
+    return [
+        column
+        for column in COLUMNS.values()
+        if column.provided_by == "ntuple"
+        and column.required_by & wanted
+        and (simulated or not column.truth)
+    ]
+
+
+def branch_of(
+    name: str,
+    branches: Iterable[str],
+    aliases: Mapping[str, str],
+    *,
+    file: str | None = None,
+) -> str | None:
+    """Return the branch that holds a column, or None if it has a default and no branch.
+
+    Parameters
+    ----------
+    name
+        Canonical name of a column, or the name of any branch.
+    branches
+        Names of the branches in the tree.
+    aliases
+        Canonical name to branch or basf2 expression, from the sample's configuration.
+    file
+        Named in the error.
+
+    Raises
+    ------
+    InputError
+        No branch was found and the column has no default.
+    """
+    available = set(branches)
+    column = COLUMNS.get(name)
+    alias = aliases.get(name)
+    tried = (
+        [alias, make_root_compatible(alias)]
+        if alias is not None
+        else [*([make_root_compatible(column.basf2)] if column and column.basf2 else []), name]
+    )
+    for branch in tried:
+        if branch in available:
+            return branch
+    if column is not None and column.default is not None and alias is None:
+        return None
+    raise InputError(
+        f"An ntuple lacks the branch of column '{name}'.",
+        file=file,
+        where=f"tried {', '.join(tried)}",
+        found=f"nearest branches: {nearest(tried[0], available)}"
+        + (f"; nearest to '{name}': {nearest(name, available)}" if tried[0] != name else ""),
+        expected=f"{column.meaning}" if column else None,
+        remedy=f"give the branch under `aliases: {{{name}: ...}}` of the sample, or make it with basf2",
+    )
