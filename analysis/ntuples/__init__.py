@@ -1,0 +1,1 @@
+"""Reading flat ROOT ntuples: cut expressions, streaming readers, baskets."""
