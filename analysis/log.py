@@ -1,0 +1,33 @@
+"""One logger for the package: to the terminal through rich, and to the rule's log file."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from rich.console import Console
+from rich.logging import RichHandler
+
+logger = logging.getLogger("analysis")
+
+
+def configure(*, file: str | Path | None = None, verbose: bool = False) -> None:
+    """Send the package's messages to standard error, and to ``file`` if given.
+
+    Parameters
+    ----------
+    file
+        Log file; missing parent folders are made.
+    verbose
+        Show debug messages too.
+    """
+    logger.setLevel(logging.DEBUG if verbose else logging.INFO)
+    logger.handlers.clear()
+    logger.addHandler(
+        RichHandler(console=Console(stderr=True), show_path=False, omit_repeated_times=False)
+    )
+    if file is not None:
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
+        handler = logging.FileHandler(file, mode="w")
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        logger.addHandler(handler)

@@ -1,0 +1,85 @@
+"""Paths, file lists and what every rule needs: in this one place."""
+
+import glob
+from pathlib import Path
+
+import analysis.config
+from analysis.errors import AnalysisError
+from analysis.provenance import fingerprint
+
+CONFIG_FILES = [str(path) for path in workflow.config_settings.configfiles]
+CONFIG_SOURCE = CONFIG_FILES[0] if CONFIG_FILES else "config/config.yaml"
+try:
+    CFG = analysis.config.resolve(config, source=CONFIG_SOURCE)
+except AnalysisError as error:
+    raise WorkflowError(str(error))
+
+RESULTS = Path("results") / CFG.name
+SAMPLES = [sample.name for sample in CFG.samples]
+SIMULATION = [sample.name for sample in CFG.samples if not sample.type.is_data]
+
+
+wildcard_constraints:
+    sample="|".join(SAMPLES),
+    chunk=r"\d+",
+
+
+def code(command):
+    """Fingerprint of the code behind a command: Snakemake does not see edits of imported modules."""
+    return fingerprint(f"analysis.cli.{command}")
+
+
+def settings(*keys):
+    """The part of the configuration that a rule uses: an edit of another part reruns nothing."""
+    return analysis.config.settings(CFG, *keys)
+
+
+def sample_settings(wildcards):
+    """The configuration of one sample."""
+    return CFG.sample(wildcards.sample).model_dump(mode="json")
+
+
+def ntuples(wildcards):
+    """The ntuples of a sample: those the workflow makes, or the user's."""
+    sample = CFG.sample(wildcards.sample)
+    if sample.simulated:
+        return [
+            RESULTS / f"ntuples/{sample.name}/{sample.name}_{chunk:04d}.root"
+            for chunk in range(CFG.simulation.files)
+        ]
+    files = []
+    for pattern in sample.files:
+        found = sorted(glob.glob(pattern, recursive=True)) if glob.has_magic(pattern) else [pattern]
+        if not found:
+            raise WorkflowError(
+                f"samples.{sample.name}.files: nothing matches {pattern!r} in {Path.cwd()}; "
+                "give paths relative to the working directory"
+            )
+        files.extend(found)
+    return files
+
+
+def sidecars(wildcards):
+    """The metadata sidecars of a sample."""
+    sample = CFG.sample(wildcards.sample)
+    if sample.metadata:
+        return sorted(path for pattern in sample.metadata for path in glob.glob(pattern, recursive=True))
+    return [f"{path}.metadata.json" for path in ntuples(wildcards)]
+
+
+# The configuration as the commands read it: `extends` and defaults resolved, `--config key=value` included. It is an input
+# marked ancient everywhere: what a rule depends on is told by its own `params: settings=`.
+rule configuration:
+    """Write the resolved configuration beside the results."""
+    output:
+        RESULTS / "config.json",
+    params:
+        settings=CFG.model_dump_json(),
+    log:
+        RESULTS / "logs/configuration.log",
+    shell:
+        "python -m analysis --log {log} configuration --output {output} "
+        "--json {params.settings:q}"
+
+
+RESOLVED = ancient(RESULTS / "config.json")

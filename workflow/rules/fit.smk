@@ -1,0 +1,14 @@
+rule fit:
+    """Fit μ: its value, uncertainty, significance, limit and branching fraction."""
+    input:
+        config=RESOLVED,
+        workspace=RESULTS / "fit/workspace.json",
+    output:
+        RESULTS / "fit/result.json",
+    params:
+        code=code("fit"),
+        settings=settings("blinded", "dataset", "fit"),
+    log:
+        RESULTS / "logs/fit/fit.log",
+    shell:
+        "python -m analysis --log {log} fit --config {input.config} --workspace {input.workspace} --output {output}"

@@ -1,0 +1,17 @@
+rule preselection:
+    """Select events with a semileptonic tag, a kaon and nothing else; keep one candidate per event; weigh it."""
+    input:
+        config=RESOLVED,
+        skim=RESULTS / "skim/{sample}.parquet",
+    output:
+        table=RESULTS / "preselection/{sample}.parquet",
+        cutflow=RESULTS / "preselection/{sample}.cutflow.json",
+    params:
+        code=code("preselection"),
+        settings=settings("dataset", "preselection", "weights"),
+        sample=sample_settings,
+    log:
+        RESULTS / "logs/preselection/{sample}.log",
+    shell:
+        "python -m analysis --log {log} preselection --config {input.config} --sample {wildcards.sample} "
+        "--output {output.table} --cutflow {output.cutflow} {input.skim}"

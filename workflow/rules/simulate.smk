@@ -1,0 +1,15 @@
+rule simulate:
+    """Simulate e⁺e⁻ collisions and write ntuples as basf2 would, with metadata beside them."""
+    input:
+        config=RESOLVED,
+    output:
+        ntuple=RESULTS / "ntuples/{sample}/{sample}_{chunk}.root",
+        metadata=RESULTS / "ntuples/{sample}/{sample}_{chunk}.root.metadata.json",
+    params:
+        code=code("simulate"),
+        settings=settings("seed", "dataset", "simulation"),
+    log:
+        RESULTS / "logs/simulate/{sample}_{chunk}.log",
+    shell:
+        "python -m analysis --log {log} simulate --config {input.config} --sample {wildcards.sample} "
+        "--chunk {wildcards.chunk} --output {output.ntuple}"

@@ -1,0 +1,19 @@
+rule skim:
+    """Keep the candidates that can pass the selection, and the columns that later stages need."""
+    input:
+        config=RESOLVED,
+        ntuples=ntuples,
+        record=RESULTS / "conditions/records/{sample}.json",
+        # The gate: passed before the first skim, but another sample's record does not concern this one.
+        ledger=ancient(RESULTS / "conditions/ledger.json"),
+    output:
+        RESULTS / "skim/{sample}.parquet",
+    params:
+        code=code("skim"),
+        settings=settings("skim", "bdt", "templates", "preselection"),
+        sample=sample_settings,
+    log:
+        RESULTS / "logs/skim/{sample}.log",
+    shell:
+        "python -m analysis --log {log} skim --config {input.config} --sample {wildcards.sample} "
+        "--record {input.record} --output {output} {input.ntuples}"
