@@ -1,0 +1,115 @@
+"""The configuration described: JSON Schema for editors, Markdown for people; both made from the models."""
+
+from __future__ import annotations
+
+import json
+import types
+import typing
+from enum import Enum
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from analysis.config.models import Config
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of a configuration file, with ``extends`` as the one key that is resolved before validation."""
+    result = Config.model_json_schema(mode="validation")
+    result["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    result["properties"]["extends"] = {
+        "type": "string",
+        "description": "A configuration file underneath this one, relative to it: mappings are merged, lists replaced.",
+    }
+    # With `extends`, the mandatory keys may stand in the file underneath.
+    required = result.pop("required")
+    result["anyOf"] = [{"required": ["extends"]}, {"required": required}]
+    return result
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    """Return the models inside a type annotation, such as those of a tuple's items."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in typing.get_args(annotation) for model in _models(part)]
+
+
+def _type_name(annotation: Any) -> str:
+    if annotation is type(None):
+        return "null"
+    if annotation is Ellipsis:
+        return "…"
+    origin = typing.get_origin(annotation)
+    if origin is typing.Annotated:
+        return _type_name(typing.get_args(annotation)[0])
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(_type_name(part) for part in typing.get_args(annotation))
+    if origin is typing.Literal:
+        return " or ".join(f"`{value}`" for value in typing.get_args(annotation))
+    if origin is tuple:
+        parts = typing.get_args(annotation)
+        if parts[-1] is Ellipsis:
+            return f"list of {_type_name(parts[0])}"
+        return "[" + ", ".join(_type_name(part) for part in parts) + "]"
+    if origin is dict:
+        key, value = typing.get_args(annotation)
+        return f"{_type_name(key)} → {_type_name(value)}"
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return "sample type"
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return "section"
+    return {"str": "text", "float": "number", "int": "integer", "bool": "true/false"}.get(
+        annotation.__name__, str(annotation.__name__)
+    )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _default(field: FieldInfo) -> str:
+    if field.default is PydanticUndefined:
+        return "**required**"
+    if isinstance(field.default, BaseModel):
+        return "see below"
+    return f"`{json.dumps(_plain(field.default), ensure_ascii=False)}`"
+
+
+def _section(model: type[BaseModel], title: str) -> list[str]:
+    lines = [f"## {title}", "", (model.__doc__ or "").strip(), ""]
+    lines += ["| key | type | default | meaning |", "|---|---|---|---|"]
+    nested: list[str] = []
+    for name, field in model.model_fields.items():
+        kind = _type_name(field.annotation).replace("|", "\\|")
+        meaning = (field.description or "").replace("\n", " ").replace("|", "\\|")
+        lines.append(f"| `{name}` | {kind} | {_default(field)} | {meaning} |")
+        for inner in _models(field.annotation):
+            path = name if title == "Top level" else f"{title}.{name}".replace("`", "")
+            several = typing.get_origin(field.annotation) is tuple or "list of" in kind
+            nested += ["", *_section(inner, f"`{path}{'[]' if several else ''}`")]
+    return lines + nested
+
+
+INTRODUCTION = """# Configuration
+
+<!-- Made by `python -m analysis configuration --reference config/README.md`; a test keeps it in step with the models. -->
+
+A configuration file stands alone: `snakemake --configfile config/mine.yaml` *replaces* the default, it is not merged into it.
+To build upon another file say so with `extends: other.yaml` (relative to the file): mappings are merged, lists are replaced.
+Unknown keys are errors; all mistakes are reported at once. `config/config.yaml` is the toy, `config/ci.yaml` its reduced form,
+`config/belle2.example.yaml` a start for your own samples.
+
+Expressions (`cut`) use the names of `analysis/columns.py` or of any branch, comparisons that may be chained, `and`, `or`, `not`,
+arithmetic and functions such as `abs`: `0.9 < K_kaonID and abs(K_dz) < 3`.
+
+The kaon-identification table (`weights.kaon_id`) is described in the head of `config/tables/kaon_id.csv`.
+"""
+
+
+def markdown() -> str:
+    """Return the reference of all keys: type, default, meaning with unit."""
+    return "\n".join([INTRODUCTION, *_section(Config, "Top level")]) + "\n"
