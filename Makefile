@@ -17,6 +17,42 @@ $(VENV)/.installed: locks/requirements.txt pyproject.toml
 	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
-lock:
+# The main job: toy samples to μ, and the HTML report. CONFIG=config/mine.yaml takes another configuration.
+CONFIG ?= config/config.yaml
+NAME = $(shell sed -n 's/^name: *//p' $(CONFIG))
+
+run: setup
+	$(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
+	$(BIN)/snakemake --cores 1 --configfile $(CONFIG) --report results/$(NAME)/report/report.html
+	@echo "μ and its uncertainty: results/$(NAME)/fit/result.json; the report: results/$(NAME)/report/report.html"
+
+# Two processes: one takes the workflow tests, the other all the rest (--dist loadgroup).
+test: setup
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile workflow
+
+# Schema and key reference, made from the configuration models.
+schemas: setup
+	$(BIN)/python -m analysis configuration --schemas workflow/schemas
+	$(BIN)/python -m analysis configuration --reference config/README.md
+
+bench: setup
+	for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
+
+clean:
+	rm -rf results .snakemake
+
+lock: setup
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --all-extras --python-version 3.11 \
 	  --no-emit-index-url --no-annotate --no-header pyproject.toml -o locks/requirements.txt

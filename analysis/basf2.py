@@ -46,10 +46,7 @@ def make_root_compatible(name: str) -> str:
     >>> make_root_compatible("extraInfo(SignalProbability)")
     'extraInfo__boSignalProbability__bc'
     """
-    return "".join(
-        character if _PLAIN.match(character) else ROOT_SEQUENCES.get(character, "")
-        for character in name
-    )
+    return "".join(character if _PLAIN.match(character) else ROOT_SEQUENCES.get(character, "") for character in name)
 
 
 def invert_root_compatible(name: str) -> str:

@@ -69,9 +69,7 @@ def _column(
     truth: bool = False,
     default: float | None = None,
 ) -> Column:
-    return Column(
-        name, dtype, unit, meaning, basf2, frozenset(stages), provided_by, nan, truth, default
-    )
+    return Column(name, dtype, unit, meaning, basf2, frozenset(stages), provided_by, nan, truth, default)
 
 
 PRE, WEIGHTS, BDT, TEMPLATES = "preselection", "weights", "bdt", "templates"
@@ -178,9 +176,7 @@ def required(stages: Iterable[str], *, simulated: bool) -> list[Column]:
     return [
         column
         for column in COLUMNS.values()
-        if column.provided_by == "ntuple"
-        and column.required_by & wanted
-        and (simulated or not column.truth)
+        if column.provided_by == "ntuple" and column.required_by & wanted and (simulated or not column.truth)
     ]
 
 

@@ -1,8 +1,8 @@
 """Reading and writing of everything but ROOT: JSON and tables, atomically and reproducibly.
 
 A table is a mapping of column name to one-dimensional array; on disk it is a Parquet file (lz4) that opens in a
-notebook with ``awkward.from_parquet`` or ``pandas.read_parquet``. What the file was made from travels inside it, as JSON
-under the key ``knunu`` of the schema's metadata.
+notebook with ``awkward.from_parquet``. What the file was made from travels inside it, as JSON under the key ``knunu``
+of the Parquet metadata.
 """
 
 from __future__ import annotations
@@ -59,9 +59,7 @@ def sha256_file(path: str | Path) -> str:
 
 def canonical_json(value: object) -> str:
     """Return the one JSON text of a value: keys sorted, no spaces, no NaN; the basis of every digest."""
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def digest(value: object) -> str:
@@ -90,9 +88,7 @@ def write_json(path: str | Path, value: object) -> None:
     numpy values are converted; NaN and infinities, which JSON does not have, become null.
     """
     with atomic(path) as temporary:
-        temporary.write_text(
-            json.dumps(_plain(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-        )
+        temporary.write_text(json.dumps(_plain(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def read_json(path: str | Path) -> Any:
@@ -108,9 +104,7 @@ def read_json(path: str | Path) -> Any:
     except FileNotFoundError:
         raise InputError("A file is missing.", file=path, remedy="run the stage that makes it") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(
-            "A file is not valid JSON.", file=path, found=error, remedy="delete it and rerun"
-        ) from None
+        raise InputError("A file is not valid JSON.", file=path, found=error, remedy="delete it and rerun") from None
 
 
 class TableWriter:
@@ -200,9 +194,9 @@ def read_table(path: str | Path, columns: Sequence[str] | None = None) -> Table:
     """
     try:
         with pq.ParquetFile(path) as file:
-            raw = (file.schema_arrow.metadata or {}).get(METADATA_KEY) or (
-                file.metadata.metadata or {}
-            ).get(METADATA_KEY)
+            raw = (file.schema_arrow.metadata or {}).get(METADATA_KEY) or (file.metadata.metadata or {}).get(
+                METADATA_KEY
+            )
             names = file.schema_arrow.names
             missing = [name for name in columns or () if name not in names]
             if missing:
@@ -217,9 +211,7 @@ def read_table(path: str | Path, columns: Sequence[str] | None = None) -> Table:
     except FileNotFoundError:
         raise InputError("A file is missing.", file=path, remedy="run the stage that makes it") from None
     except (pa.ArrowException, OSError) as error:
-        raise InputError(
-            "A table cannot be read.", file=path, found=error, remedy="delete it and rerun"
-        ) from None
+        raise InputError("A table cannot be read.", file=path, found=error, remedy="delete it and rerun") from None
     if raw is None:
         raise InputError(
             "A table carries no metadata of this project.",

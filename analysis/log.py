@@ -23,9 +23,7 @@ def configure(*, file: str | Path | None = None, verbose: bool = False) -> None:
     """
     logger.setLevel(logging.DEBUG if verbose else logging.INFO)
     logger.handlers.clear()
-    logger.addHandler(
-        RichHandler(console=Console(stderr=True), show_path=False, omit_repeated_times=False)
-    )
+    logger.addHandler(RichHandler(console=Console(stderr=True), show_path=False, omit_repeated_times=False))
     if file is not None:
         Path(file).parent.mkdir(parents=True, exist_ok=True)
         handler = logging.FileHandler(file, mode="w")

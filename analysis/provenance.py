@@ -73,7 +73,7 @@ def _strip_docstrings(tree: ast.AST) -> ast.AST:
 
 
 def _imports(tree: ast.AST, module: str, is_package: bool) -> set[str]:
-    """Return the absolute names of everything imported anywhere in a module, ``from x import y`` as ``x`` and ``x.y``."""
+    """Return the absolute names of all that a module imports anywhere, ``from x import y`` as ``x`` and ``x.y``."""
     names: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -94,7 +94,7 @@ def _stat(path: Path) -> tuple[int, int]:
     return status.st_mtime_ns, status.st_size
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _parse(path: Path, module: str, stat: tuple[int, int]) -> tuple[str, frozenset[str]]:  # noqa: ARG001 - part of the key
     tree = _strip_docstrings(ast.parse(path.read_text(), str(path)))
     return ast.dump(tree), frozenset(_imports(tree, module, path.name == "__init__.py"))
@@ -218,10 +218,4 @@ def read_provenance(path: str | Path) -> dict[str, Any]:
 
 def conditions_of(paths: Iterable[str | Path]) -> dict[str, str]:
     """Return the union of the sample conditions recorded in derived files."""
-    return {
-        sample: value
-        for path in paths
-        for sample, value in read_provenance(path)["conditions"].items()
-    }
-
-
+    return {sample: value for path in paths for sample, value in read_provenance(path)["conditions"].items()}

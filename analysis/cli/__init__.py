@@ -18,9 +18,7 @@ from analysis.errors import AnalysisError
 
 def commands() -> list[str]:
     """Return the names of all commands, from the modules of this package."""
-    return sorted(
-        module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")
-    )
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
 
 
 def build_parser(command: str | None) -> argparse.ArgumentParser:

@@ -33,11 +33,7 @@ def run(args: argparse.Namespace) -> None:
             with io.atomic(args.reference) as path:
                 path.write_text(reference.markdown())
         return
-    resolved = (
-        config.resolve(json.loads(args.json), source="--json")
-        if args.json
-        else config.load(args.config)
-    )
+    resolved = config.resolve(json.loads(args.json), source="--json") if args.json else config.load(args.config)
     if args.output:
         io.write_json(args.output, resolved.model_dump(mode="json"))
     logger.info("configuration %s: %d samples", resolved.name, len(resolved.samples))

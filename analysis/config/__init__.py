@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import types
-import typing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from analysis.config.models import Config, Sample
+from analysis.config.models import Config, Sample, nested_models
 from analysis.errors import ConfigurationError, nearest
 
 __all__ = ["Config", "Sample", "load", "merge", "resolve", "settings"]
@@ -24,9 +22,7 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
     merged = dict(base)
     for key, value in changes.items():
         old = merged.get(key)
-        merged[key] = (
-            merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
-        )
+        merged[key] = merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
     return merged
 
 
@@ -40,9 +36,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     except (yaml.YAMLError, ValueError) as error:
         raise ConfigurationError("A configuration file is not valid YAML.", file=path, found=error) from None
     if not isinstance(content, dict):
-        raise ConfigurationError(
-            "A configuration file must be a mapping.", file=path, found=type(content).__name__
-        )
+        raise ConfigurationError("A configuration file must be a mapping.", file=path, found=type(content).__name__)
     return content
 
 
@@ -63,21 +57,15 @@ def expand(raw: Mapping[str, Any], folder: Path, seen: tuple[Path, ...] = ()) ->
 
 def _model_at(location: tuple[int | str, ...]) -> type[BaseModel] | None:
     """Return the model that holds the key at the end of a location, for naming its neighbours."""
-    model: Any = Config
+    model: type[BaseModel] = Config
     for key in location[:-1]:
         if isinstance(key, int):
             continue
-        field = model.model_fields.get(key) if isinstance(model, type) else None
-        if field is None:
+        inner = nested_models(model.model_fields[key].annotation) if key in model.model_fields else []
+        if not inner:
             return None
-        todo, model = [field.annotation], None
-        while todo:
-            kind = todo.pop()
-            if isinstance(kind, type) and issubclass(kind, BaseModel):
-                model = kind
-            elif typing.get_origin(kind) in (tuple, typing.Union, types.UnionType, typing.Annotated):
-                todo.extend(typing.get_args(kind))
-    return model if isinstance(model, type) else None
+        model = inner[0]
+    return model
 
 
 def _describe(error: ErrorDetails) -> str:

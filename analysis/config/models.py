@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Annotated, Literal, Self
+from itertools import pairwise
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -20,12 +21,17 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 SIMULATED_TYPES = tuple(kind for kind in SampleType if not kind.is_data)
 
 
+def nested_models(annotation: Any) -> list[type[BaseModel]]:
+    """Return the models inside a type annotation, such as that of a tuple's items."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in nested_models(part)]
+
+
 class Model(BaseModel):
     """Base of all models: frozen, unknown keys refused, attribute docstrings become descriptions."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True)
 
 
 class Dataset(Model):
@@ -168,7 +174,7 @@ class Axis(Model):
     @field_validator("edges")
     @classmethod
     def _rising(cls, edges: tuple[float, ...]) -> tuple[float, ...]:
-        if any(high <= low for low, high in zip(edges, edges[1:], strict=False)):
+        if any(high <= low for low, high in pairwise(edges)):
             raise ValueError("edges must rise")
         return edges
 
@@ -287,9 +293,7 @@ class Config(Model):
             if not sample.simulated:
                 continue
             if self.simulation is None:
-                problems.append(
-                    f"samples.{sample.name}: `simulated: true` needs a `simulation:` section"
-                )
+                problems.append(f"samples.{sample.name}: `simulated: true` needs a `simulation:` section")
             elif not sample.type.is_data and sample.type not in self.simulation.decays:
                 problems.append(f"simulation.decays: no number for {sample.type.value!r}")
         for kind in (sample.type for sample in self.samples):

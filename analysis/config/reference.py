@@ -12,11 +12,11 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from analysis.config.models import Config
+from analysis.config.models import Config, nested_models
 
 
 def schema() -> dict[str, Any]:
-    """Return the JSON Schema of a configuration file, with ``extends`` as the one key that is resolved before validation."""
+    """Return the JSON Schema of a configuration file; ``extends`` is resolved before the models see it."""
     result = Config.model_json_schema(mode="validation")
     result["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     result["properties"]["extends"] = {
@@ -27,13 +27,6 @@ def schema() -> dict[str, Any]:
     required = result.pop("required")
     result["anyOf"] = [{"required": ["extends"]}, {"required": required}]
     return result
-
-
-def _models(annotation: Any) -> list[type[BaseModel]]:
-    """Return the models inside a type annotation, such as those of a tuple's items."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for part in typing.get_args(annotation) for model in _models(part)]
 
 
 def _type_name(annotation: Any) -> str:
@@ -87,7 +80,7 @@ def _section(model: type[BaseModel], title: str) -> list[str]:
         kind = _type_name(field.annotation).replace("|", "\\|")
         meaning = (field.description or "").replace("\n", " ").replace("|", "\\|")
         lines.append(f"| `{name}` | {kind} | {_default(field)} | {meaning} |")
-        for inner in _models(field.annotation):
+        for inner in nested_models(field.annotation):
             path = name if title == "Top level" else f"{title}.{name}".replace("`", "")
             several = typing.get_origin(field.annotation) is tuple or "list of" in kind
             nested += ["", *_section(inner, f"`{path}{'[]' if several else ''}`")]
@@ -98,13 +91,13 @@ INTRODUCTION = """# Configuration
 
 <!-- Made by `python -m analysis configuration --reference config/README.md`; a test keeps it in step with the models. -->
 
-A configuration file stands alone: `snakemake --configfile config/mine.yaml` *replaces* the default, it is not merged into it.
-To build upon another file say so with `extends: other.yaml` (relative to the file): mappings are merged, lists are replaced.
-Unknown keys are errors; all mistakes are reported at once. `config/config.yaml` is the toy, `config/ci.yaml` its reduced form,
-`config/belle2.example.yaml` a start for your own samples.
+A configuration file stands alone: `snakemake --configfile config/mine.yaml` *replaces* the default, it is not merged
+into it. To build upon another file say so with `extends: other.yaml` (relative to the file): mappings are merged, lists
+are replaced. Unknown keys are errors; all mistakes are reported at once. `config/config.yaml` is the toy,
+`config/ci.yaml` its reduced form, `config/belle2.example.yaml` a start for your own samples.
 
-Expressions (`cut`) use the names of `analysis/columns.py` or of any branch, comparisons that may be chained, `and`, `or`, `not`,
-arithmetic and functions such as `abs`: `0.9 < K_kaonID and abs(K_dz) < 3`.
+Expressions (`cut`) use the names of `analysis/columns.py` or of any branch, comparisons that may be chained, `and`,
+`or`, `not`, arithmetic and functions such as `abs`: `0.9 < K_kaonID and abs(K_dz) < 3`.
 
 The kaon-identification table (`weights.kaon_id`) is described in the head of `config/tables/kaon_id.csv`.
 """
