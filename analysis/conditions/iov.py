@@ -2,8 +2,9 @@
 
 An interval is basf2's: four integers (first experiment, first run, final experiment, final run)
 with inclusive ends. A negative final run means "to the end of the experiment", a negative final
-experiment "for ever" (basf2's `LocalMetadataProvider` selects payloads by the same rule). Every (experiment, run) is mapped on one integer, so that unions, intersections and
-gaps are arithmetic on integer intervals.
+experiment "for ever" (basf2's `LocalMetadataProvider` selects payloads by the same rule). Every
+(experiment, run) is mapped on one integer, so that unions, intersections and gaps are arithmetic
+on integer intervals.
 """
 
 from __future__ import annotations
@@ -59,9 +60,7 @@ class IoV:
     def __post_init__(self) -> None:
         numbers = self.as_tuple()
         if all(number < 0 for number in numbers):
-            raise ValueError(
-                f"the interval {self} is empty by basf2's convention; for ever is 0,0,-1,-1"
-            )
+            raise ValueError(f"the interval {self} is empty by basf2's convention; for ever is 0,0,-1,-1")
         if self.first_experiment < 0 <= self.first_run:
             raise ValueError(f"the interval {self} has a first run but no first experiment")
         if self.final_experiment < 0 <= self.final_run:
@@ -143,9 +142,7 @@ class IoV:
         return cls(*numbers)
 
     @classmethod
-    def __get_pydantic_core_schema__(
-        cls, source: object, handler: GetCoreSchemaHandler
-    ) -> core_schema.CoreSchema:
+    def __get_pydantic_core_schema__(cls, source: object, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         integer = core_schema.int_schema(strict=True)
         four = core_schema.no_info_after_validator_function(
             lambda numbers: cls(*numbers),
@@ -157,9 +154,7 @@ class IoV:
                 [core_schema.is_instance_schema(cls), _tuple_to_list(four)],
                 mode="left_to_right",
             ),
-            serialization=core_schema.plain_serializer_function_ser_schema(
-                lambda iov: list(iov.as_tuple())
-            ),
+            serialization=core_schema.plain_serializer_function_ser_schema(lambda iov: list(iov.as_tuple())),
         )
 
 

@@ -1,0 +1,151 @@
+"""Conditions bookkeeping: with which release, global tags, runs, buckets the samples were made."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console, RenderableType
+
+from analysis import config, io, provenance
+from analysis.conditions.ledger import Ledger, build, ledger_digest, read_ledger
+from analysis.conditions.recording import record, source_of
+from analysis.conditions.records import read_record, record_to_plain
+from analysis.conditions.show import digests_table, ledger_table, summary
+from analysis.errors import ConditionsError
+from analysis.log import logger
+
+HELP = "record, check, show and trace the conditions of all samples"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    for name, (add, run_action) in ACTIONS.items():
+        action = actions.add_parser(name, help=run_action.__doc__, description=run_action.__doc__)
+        add(action)
+        action.set_defaults(run_action=run_action)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command."""
+    action: Callable[[argparse.Namespace], int] = args.run_action
+    return action(args)
+
+
+def _record_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", metavar="YAML", required=True, help="configuration file")
+    parser.add_argument("--sample", required=True, help="name of the sample")
+    parser.add_argument("--output", metavar="JSON", required=True, help="record to write")
+    parser.add_argument(
+        "files",
+        metavar="FILE",
+        nargs="*",
+        help="metadata sidecars or ntuples; default: those of the configuration",
+    )
+
+
+def _record(args: argparse.Namespace) -> int:
+    """Read a sample's metadata into its conditions record."""
+    configuration = config.load(args.config)
+    sample = _configured(configuration, args.sample)
+    source = source_of(sample, args.files)
+    conditions = record(source)
+    plain = record_to_plain(conditions)
+    plain["provenance"] = provenance.collect(
+        "conditions",
+        sample.model_dump(mode="json"),
+        inputs=source.sidecars,
+        conditions={sample.name: conditions.digest},
+    )
+    io.write_json(args.output, plain)
+    logger.info("%s", summary(conditions))
+    return 0
+
+
+def _configured(configuration: config.Config, name: str) -> config.Sample:
+    try:
+        return configuration.sample(name)
+    except KeyError:
+        known = ", ".join(sample.name for sample in configuration.samples)
+        raise ConditionsError(
+            "There is no such sample.", where="--sample", found=name, expected=f"one of {known}"
+        ) from None
+
+
+def _ledger_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", metavar="YAML", required=True, help="configuration file")
+    parser.add_argument("--output", metavar="JSON", required=True, help="ledger to write")
+    parser.add_argument(
+        "records",
+        metavar="RECORD",
+        nargs="*",
+        help="records of all samples; default: read their metadata now",
+    )
+
+
+def _ledger(args: argparse.Namespace) -> int:
+    """Put the records of all samples into one ledger; stop if they do not belong together."""
+    configuration = config.load(args.config)
+    ledger = _gather(configuration, args.records)
+    plain = ledger.to_plain()
+    plain["provenance"] = provenance.collect(
+        "conditions",
+        config.settings(configuration, "samples"),
+        inputs=args.records,
+        conditions=ledger.sample_digests,
+    )
+    io.write_json(args.output, plain)
+    logger.info("ledger %s: %d samples", ledger.digest[:12], len(ledger.samples))
+    return 0
+
+
+def _gather(configuration: config.Config, records: list[str]) -> Ledger:
+    if records:
+        return build(read_record(path) for path in records)
+    return build(record(source_of(sample)) for sample in configuration.samples)
+
+
+def _check_arguments(parser: argparse.ArgumentParser) -> None:
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--ledger", metavar="JSON", help="ledger to check")
+    source.add_argument("--config", metavar="YAML", help="configuration whose samples to check")
+
+
+def _check(args: argparse.Namespace) -> int:
+    """Check that samples belong together; exit with status 1 and explain if they do not."""
+    ledger = read_ledger(args.ledger) if args.ledger else _gather(config.load(args.config), [])
+    logger.info("%d samples checked, ledger %s", len(ledger.samples), ledger.digest[:12])
+    return 0
+
+
+def _show_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", help="ledger, or any output of the workflow")
+
+
+def _show(args: argparse.Namespace) -> int:
+    """Show the conditions in a ledger, or the digests that an output carries."""
+    path = Path(args.file)
+    is_ledger = path.suffix == ".json" and "samples" in io.read_json(path)
+    if is_ledger:
+        table = ledger_table(read_ledger(path))
+    else:
+        digests = provenance.read_provenance(path)["conditions"]
+        table = digests_table(ledger_digest(digests), digests)
+    _print(table)
+    return 0
+
+
+def _print(table: RenderableType) -> None:
+    console = Console()
+    # Rich assumes 80 columns where there is no terminal, which would fold every name.
+    Console(width=None if console.is_terminal else 160).print(table)
+
+
+ACTIONS = {
+    "record": (_record_arguments, _record),
+    "ledger": (_ledger_arguments, _ledger),
+    "check": (_check_arguments, _check),
+    "show": (_show_arguments, _show),
+}

@@ -1,0 +1,174 @@
+"""What a check found: severity, samples, place, both values and the remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from analysis.errors import ConditionsError, nearest
+
+# More findings than this are counted, not listed: a thousand files may share one mistake.
+LISTED = 30
+
+
+class Severity(StrEnum):
+    """How much a finding weighs: errors stop the workflow."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that a check found.
+
+    Parameters
+    ----------
+    code
+        Short stable name of the check (``tag-state``): what a whitelist refers to.
+    problem
+        One sentence.
+    severity
+        Errors stop the workflow before the first skim.
+    samples
+        The samples concerned.
+    file, key
+        The place: file, and key or line inside it.
+    found, expected
+        Both values.
+    remedy
+        What the user can do.
+    waived
+        The written reason of the configuration's whitelist, where there is one.
+    """
+
+    code: str
+    problem: str
+    severity: Severity = Severity.ERROR
+    samples: tuple[str, ...] = ()
+    file: str | None = None
+    key: str | None = None
+    found: str | None = None
+    expected: str | None = None
+    remedy: str | None = None
+    waived: str | None = None
+
+    def __str__(self) -> str:
+        lines = [f"{self.severity}: {self.problem} [{self.code}]"]
+        for label, value in (
+            ("samples", ", ".join(self.samples) or None),
+            ("file", self.file),
+            ("key", self.key),
+            ("found", self.found),
+            ("expected", self.expected),
+            ("remedy", self.remedy),
+            ("waived", self.waived),
+        ):
+            if value is not None:
+                lines.append(f"    {label + ':':<10}{value}")
+        return "\n".join(lines)
+
+    @property
+    def stops(self) -> bool:
+        """Whether the finding stops the workflow."""
+        return self.severity is Severity.ERROR and self.waived is None
+
+
+def conditions_error(title: str, findings: Sequence[Finding]) -> ConditionsError:
+    """Return one error that tells all findings at once.
+
+    Parameters
+    ----------
+    title
+        What was being done.
+    findings
+        At least one; beyond the first 30 they are counted only.
+    """
+    listed = "\n".join(f"  {finding}" for finding in findings[:LISTED])
+    more = len(findings) - LISTED
+    tail = f"\n  … and {more} more" if more > 0 else ""
+    number = "one problem" if len(findings) == 1 else f"{len(findings)} problems"
+    return ConditionsError(f"{title}: {number}.\n{listed}{tail}")
+
+
+def raise_for(title: str, findings: Iterable[Finding]) -> None:
+    """Raise a `ConditionsError` with every finding that stops; do nothing without one."""
+    stopping = [finding for finding in findings if finding.stops]
+    if stopping:
+        raise conditions_error(title, stopping)
+
+
+def from_validation(
+    error: ValidationError, file: str | Path, known: Iterable[str] = (), remedy: str | None = None
+) -> list[Finding]:
+    """Translate pydantic's errors, one finding per wrong key.
+
+    Parameters
+    ----------
+    error
+        What pydantic raised.
+    file
+        The file that was read.
+    known
+        The keys that exist, for suggestions.
+    remedy
+        Used where nothing better can be said of the single key.
+    """
+    known = list(known)
+    return [_translate(detail, str(file), known, remedy) for detail in error.errors()]
+
+
+def _translate(detail: ErrorDetails, file: str, known: Sequence[str], remedy: str | None) -> Finding:
+    key = ".".join(str(part) for part in detail["loc"]) or None
+    kind, value = detail["type"], detail["input"]
+    if kind == "missing":
+        present = value.keys() if isinstance(value, dict) else ()
+        near = nearest(str(detail["loc"][-1]), present)
+        return Finding(
+            "missing-key",
+            "A required key is missing.",
+            file=file,
+            key=key,
+            found=f"nearest: {near}",
+            expected=f"the key {detail['loc'][-1]!r}",
+            remedy=remedy or "add the key",
+        )
+    if kind == "extra_forbidden":
+        return Finding(
+            "unknown-key",
+            "A key is unknown.",
+            file=file,
+            key=key,
+            found=_brief(value),
+            expected=f"nearest: {nearest(str(detail['loc'][-1]), known)}",
+            remedy="correct the spelling, or remove the key",
+        )
+    if kind == "json_invalid":
+        return Finding(
+            "broken-json",
+            "The file is not valid JSON.",
+            file=file,
+            found=detail["msg"].removeprefix("Invalid JSON: "),
+            expected="a JSON object, as `b2file-metadata-show --json` prints it",
+            remedy="write the file again; it may have been truncated",
+        )
+    return Finding(
+        "wrong-value",
+        "A value has the wrong type or is out of range.",
+        file=file,
+        key=key,
+        found=_brief(value),
+        expected=detail["msg"].removeprefix("Value error, ").removeprefix("Input should be "),
+        remedy=remedy or "correct the value",
+    )
+
+
+def _brief(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 120 else text[:117] + "…"

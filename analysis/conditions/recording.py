@@ -1,0 +1,149 @@
+"""From a sample's metadata files to its conditions record."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from analysis.basf2 import SampleType
+from analysis.conditions.findings import Finding, conditions_error, raise_for
+from analysis.conditions.merging import SampleFile, merge
+from analysis.conditions.metadata import SIDECAR_SUFFIX
+from analysis.conditions.records import SampleConditions
+from analysis.conditions.sidecar import examine_sidecar, sidecar_of
+from analysis.config.models import Sample
+
+
+@dataclass(frozen=True)
+class SampleSource:
+    """Where the conditions of one sample are told.
+
+    Parameters
+    ----------
+    name, type
+        As in the configuration.
+    simulated
+        The workflow makes the sample itself: pseudo-data may then be generated events.
+    sidecars
+        Metadata files, one per ntuple.
+    """
+
+    name: str
+    type: SampleType
+    sidecars: tuple[Path, ...]
+    simulated: bool = False
+
+
+def source_of(sample: Sample, files: Sequence[str] = ()) -> SampleSource:
+    """Return where the metadata of a configured sample lie.
+
+    Parameters
+    ----------
+    sample
+        The sample, from the configuration.
+    files
+        Its ntuples or its metadata files, or patterns of them, where they are not those of the
+        configuration: the workflow names here what it simulated itself.
+
+    Raises
+    ------
+    ConditionsError
+        A pattern matches nothing, or there is no file at all.
+    """
+    patterns = files or sample.metadata or sample.files
+    paths: list[Path] = []
+    findings = []
+    for pattern in patterns:
+        matches = _matches(pattern)
+        if not matches:
+            findings.append(_nothing_matches(sample.name, pattern))
+        paths += [path if _is_metadata(path) else sidecar_of(path) for path in matches]
+    if not patterns:
+        finding = Finding(
+            "no-metadata",
+            "A sample has no metadata.",
+            samples=(sample.name,),
+            expected="`metadata:` or `files:` in the configuration, or files on the command line",
+            remedy="name its files; a simulated sample's are made by the workflow",
+        )
+        findings.append(finding)
+    raise_for("The metadata of a sample cannot be found", findings)
+    distinct = tuple(dict.fromkeys(paths))
+    return SampleSource(sample.name, sample.type, distinct, simulated=sample.simulated)
+
+
+def _matches(pattern: str) -> list[Path]:
+    if glob.has_magic(pattern):
+        return [Path(path) for path in sorted(glob.glob(pattern, recursive=True))]  # noqa: PTH207
+    return [Path(pattern)]
+
+
+def _is_metadata(path: Path) -> bool:
+    return path.name.endswith(SIDECAR_SUFFIX) or path.suffix in (".json", ".yaml", ".yml")
+
+
+def _nothing_matches(sample: str, pattern: str) -> Finding:
+    return Finding(
+        "no-metadata",
+        "A pattern matches no file.",
+        samples=(sample,),
+        key=f"samples.{sample}",
+        found=pattern,
+        expected="at least one file, relative to the working directory",
+        remedy="correct the pattern",
+    )
+
+
+def record(source: SampleSource) -> SampleConditions:
+    """Read the metadata of a sample's files and merge them into its conditions.
+
+    Raises
+    ------
+    ConditionsError
+        With every problem of every file at once.
+    """
+    conditions, findings = examine(source)
+    if conditions is None:
+        raise conditions_error(f"The conditions of the sample {source.name!r} cannot be recorded", findings)
+    return conditions
+
+
+def examine(source: SampleSource) -> tuple[SampleConditions | None, list[Finding]]:
+    """Return the conditions of a sample, None where something is wrong, and what that is."""
+    files: list[SampleFile] = []
+    findings: list[Finding] = []
+    for path in source.sidecars:
+        metadata, found = examine_sidecar(path)
+        findings += found
+        if metadata is not None and metadata.dataset is not None:
+            files.append(SampleFile(str(path), metadata, metadata.dataset))
+            findings += _role(source, files[-1])
+    if findings:
+        return None, [_of_sample(finding, source.name) for finding in findings]
+    return merge(source.name, source.type, files)
+
+
+def _of_sample(finding: Finding, sample: str) -> Finding:
+    return finding if finding.samples else replace(finding, samples=(sample,))
+
+
+def _role(source: SampleSource, file: SampleFile) -> list[Finding]:
+    """Compare what the configuration says of the sample with what the file says of itself."""
+    is_mc = file.metadata.is_mc
+    # Pseudo-data of the workflow's own are generated events that play the part of data.
+    if is_mc != source.type.is_data or (source.simulated and source.type.is_data):
+        return []
+    return [
+        Finding(
+            "is-mc",
+            "The sample's type contradicts the file.",
+            samples=(source.name,),
+            file=file.source,
+            key="isMC",
+            found=f"isMC {str(is_mc).lower()} in a sample of type {source.type}",
+            expected="false for data and offres, true for simulation",
+            remedy="correct the sample's type, or take the file out of it",
+        )
+    ]

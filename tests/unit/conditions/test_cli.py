@@ -1,0 +1,84 @@
+import json
+
+import pytest
+import yaml
+
+from analysis.cli import main
+from analysis.provenance import conditions_of
+
+
+@pytest.fixture
+def project(tmp_path, write, simulation, data, monkeypatch):
+    """An analysis of two samples with their metadata beside them; the working directory."""
+    monkeypatch.chdir(tmp_path)
+    write(simulation, "charged.root.metadata.json")
+    write(data, "data.root.metadata.json")
+    config = {
+        "name": "mine",
+        "samples": [
+            {"name": "charged", "type": "charged", "files": ["charged.root"]},
+            {"name": "data", "type": "data", "files": ["data.root"]},
+        ],
+    }
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    return tmp_path
+
+
+def conditions(*arguments):
+    return main(["conditions", *arguments])
+
+
+def make_ledger():
+    for sample in ("charged", "data"):
+        output = f"results/{sample}.json"
+        arguments = ("--config", "config.yaml", "--sample", sample, "--output", output)
+        assert conditions("record", *arguments) == 0
+    records = ("results/charged.json", "results/data.json")
+    return conditions("ledger", "--config", "config.yaml", "--output", "ledger.json", *records)
+
+
+def test_records_and_ledger(project, capsys):
+    assert make_ledger() == 0
+    ledger = json.loads((project / "ledger.json").read_text())
+    digests = {name: ledger["digests"][name] for name in ("charged", "data")}
+    assert conditions_of(["results/charged.json", "results/data.json"]) == digests
+    assert conditions_of(["ledger.json"]) == digests
+    before = (project / "ledger.json").read_bytes()
+    assert make_ledger() == 0
+    assert (project / "ledger.json").read_bytes() == before
+
+    assert conditions("show", "ledger.json") == 0
+    shown = capsys.readouterr().out
+    assert digests["data"][:12] in shown
+    assert "bucket36" in shown
+
+
+def test_ledger_straight_from_the_configuration(project):
+    assert make_ledger() == 0
+    first = json.loads((project / "ledger.json").read_text())
+    assert conditions("ledger", "--config", "config.yaml", "--output", "direct.json") == 0
+    second = json.loads((project / "direct.json").read_text())
+    assert second["digest"] == first["digest"]
+
+
+def test_show_of_a_derived_file(project, capsys):
+    assert make_ledger() == 0
+    provenance = {"conditions": conditions_of(["ledger.json"])}
+    (project / "result.json").write_text(json.dumps({"mu": 1, "provenance": provenance}))
+    digest = json.loads((project / "ledger.json").read_text())["digest"]
+    assert conditions("show", "result.json") == 0
+    assert digest[:12] in capsys.readouterr().out
+
+
+def test_check_passes_and_fails(project):
+    assert conditions("check", "--config", "config.yaml") == 0
+    assert make_ledger() == 0
+    assert conditions("check", "--ledger", "ledger.json") == 0
+    (project / "data.root.metadata.json").unlink()
+    assert conditions("check", "--config", "config.yaml") == 1
+
+
+def test_unknown_sample(project, capsys):
+    arguments = ("--config", "config.yaml", "--sample", "signal", "--output", "x.json")
+    assert conditions("record", *arguments) == 1
+    assert not (project / "x.json").exists()
