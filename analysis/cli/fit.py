@@ -1,0 +1,80 @@
+"""Fit any pyhf workspace: μ, its errors, significance, limit, goodness of fit, pulls, yields.
+
+With ``--config`` the configuration says whether the analysis is blinded (then the Asimov data set
+of μ = 1 is fitted), the level of the limit, and the branching fraction that μ = 1 stands for.
+``--asimov`` asks for an Asimov data set without one.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from analysis import config, io, provenance
+from analysis.errors import FitError
+from analysis.log import logger
+
+HELP = "fit a pyhf workspace"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    add_workspace_arguments(parser)
+    parser.add_argument("--config", metavar="YAML", help="configuration: blinding, level, B_SM")
+    parser.add_argument("--level", type=float, help="confidence level of the upper limit (0.90)")
+
+
+def add_workspace_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments that all commands on a workspace share."""
+    parser.add_argument("--workspace", required=True, metavar="JSON", help="pyhf workspace")
+    parser.add_argument("--output", required=True, metavar="JSON", help="result")
+    parser.add_argument("--poi", metavar="NAME", help="parameter of interest (the workspace's own)")
+    parser.add_argument("--measurement", metavar="NAME", help="measurement (the first)")
+    parser.add_argument(
+        "--asimov",
+        type=float,
+        metavar="MU",
+        help="fit the Asimov data set of POI = MU, not the data",
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run the command."""
+    from analysis.inference.fit import fit_workspace
+    from analysis.inference.report import fit_table
+    from analysis.inference.results import StandardModel
+
+    if args.level is not None and not 0 < args.level < 1:
+        raise FitError("a confidence level lies between 0 and 1", where="--level", found=args.level)
+    level, asimov, standard_model = args.level, args.asimov, None
+    used: dict[str, object] = {}
+    if args.config:
+        settings = config.load(args.config)
+        level = settings.fit.level if level is None else level
+        if settings.blinded and asimov is None:
+            asimov = 1.0
+        standard_model = StandardModel(
+            value=settings.dataset.branching_fraction_sm,
+            error=settings.dataset.branching_fraction_sm_uncertainty,
+        )
+        used = settings.model_dump(mode="json", include={"blinded", "dataset", "fit"})
+    level = 0.90 if level is None else level
+    used |= {"poi": args.poi, "measurement": args.measurement, "asimov": asimov, "level": level}
+    result = fit_workspace(
+        io.read_json(args.workspace),
+        poi=args.poi,
+        measurement=args.measurement,
+        asimov=asimov,
+        level=level,
+        standard_model=standard_model,
+        provenance=provenance.collect("fit", used, [args.workspace]),
+    )
+    io.write_json(args.output, result.model_dump(mode="json"))
+    show(fit_table(result))
+    logger.info("written: %s", args.output)
+
+
+def show(table: str) -> None:
+    """Show a table to the person at the terminal: standard error, unwrapped."""
+    from rich.console import Console
+
+    Console(stderr=True).print(table, markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,69 @@
+"""What every minimiser offers to the intervals, limits and impacts built upon it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from analysis.inference.problem import Problem
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Minimum:
+    """A minimum of the negative log likelihood.
+
+    Attributes
+    ----------
+    x : (P,) float64
+        Parameters.
+    twice_nll
+        −2 ln L there, normalised as pyhf does.
+    free : (P,) bool
+        Parameters that are neither constant nor held at a bound; the covariance speaks of them.
+    edm
+        Estimated vertical distance to the minimum, in units of 2NLL.
+    """
+
+    x: Floats
+    twice_nll: float
+    free: Bools
+    edm: float
+
+
+class Engine(Protocol):
+    """A minimiser bound to one problem; raises FitError rather than return a wrong answer."""
+
+    name: str
+    problem: Problem
+
+    def minimise(
+        self,
+        data: Floats | None = None,
+        *,
+        fixed: Mapping[int, float] | None = None,
+        start: Floats | None = None,
+    ) -> Minimum:
+        """Minimise 2NLL for ``data`` (the problem's own when None) with some parameters held."""
+
+    def covariance(self, x: Floats, free: Bools, data: Floats | None = None) -> Floats:
+        """Return the inverse Hessian of NLL among ``free``, zero elsewhere; (P, P)."""
+
+    def expected(self, x: Floats) -> Floats:
+        """Return the expected events by sample and bin; (S, B)."""
+
+    def expected_jacobian(self, x: Floats) -> Floats:
+        """Return the derivative of the total expectation; (B, P)."""
+
+
+def at_bounds(problem: Problem, x: Floats, tolerance: float = 1e-9) -> Bools:
+    """Return which parameters lie at a bound, within ``tolerance`` of the range; (P,) bool."""
+    margin = tolerance * (problem.upper - problem.lower)
+    at: Bools = (x <= problem.lower + margin) | (x >= problem.upper - margin)
+    return at

@@ -1,0 +1,263 @@
+"""The fit of a workspace, from JSON to :class:`~analysis.inference.results.FitResult`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from pydantic import JsonValue
+
+from analysis.errors import FitError, nearest
+from analysis.inference.engine import Engine, Floats, Minimum, at_bounds
+from analysis.inference.goodness import goodness_of_fit
+from analysis.inference.limits import AsymptoticCLs
+from analysis.inference.problem import Problem, load, negative_yields
+from analysis.inference.profile import BetterMinimumError, Profile, minos, scan_1d, signed_root
+from analysis.inference.pyhf_engine import PyhfEngine
+from analysis.inference.results import (
+    Correlations,
+    FitResult,
+    Parameter,
+    Scan,
+    ScanPoint,
+    SignalStrength,
+    Significance,
+    StandardModel,
+    UpperLimit,
+    branching_fraction,
+)
+from analysis.inference.yields import yields
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Poi:
+    """What is known of the parameter of interest."""
+
+    mu: SignalStrength | None = None
+    significance: Significance | None = None
+    limit: UpperLimit | None = None
+
+
+def fit_workspace(
+    workspace: Mapping[str, object],
+    *,
+    poi: str | None = None,
+    measurement: str | None = None,
+    asimov: float | None = None,
+    level: float = 0.90,
+    standard_model: StandardModel | None = None,
+    provenance: JsonValue = None,
+) -> FitResult:
+    """Fit any pyhf workspace.
+
+    Parameters
+    ----------
+    workspace
+        A HistFactory JSON workspace.
+    poi
+        Parameter of interest; the measurement's own when None.
+    measurement
+        Name of the measurement; the first when None.
+    asimov
+        Fit what the model expects at POI = ``asimov`` before any fit, instead of the data: the
+        result is then blinded, no observed number enters.
+    level
+        Confidence level of the upper limit.
+    standard_model
+        The branching fraction of POI = 1; without it ``branching_fraction`` is null.
+    provenance
+        Anything the caller wants to travel with the result.
+
+    Raises
+    ------
+    FitError
+        The workspace is not valid, the fit did not converge, or parameters are not determined.
+    """
+    problem = load(workspace, poi=poi, measurement=measurement, asimov=asimov)
+    engine = make_engine(problem)
+    best, covariance, found = _fit(engine, level)
+    mu = found.mu
+    convertible = mu is not None and standard_model is not None and found.significance is not None
+    return FitResult(
+        poi=problem.poi_name,
+        measurement=problem.measurement,
+        mu=mu,
+        significance=found.significance,
+        upper_limit=found.limit,
+        branching_fraction=branching_fraction(mu, found.limit, standard_model)
+        if convertible and mu is not None and standard_model is not None
+        else None,
+        goodness_of_fit=goodness_of_fit(problem, best) if asimov is None else None,
+        parameters=parameters(problem, best, covariance),
+        n_parameters=len(problem.names),
+        n_free=int(best.free.sum()),
+        nll=best.twice_nll / 2,
+        blinded=asimov is not None,
+        asimov=asimov,
+        correlations=correlations(problem, covariance),
+        yields=yields(engine, best, covariance),
+        engine=engine.name,
+        status="converged",
+        diagnosis=[*problem.notes, *negative_yields(problem), *_bound_notes(problem, best, found)],
+        provenance=provenance,
+    )
+
+
+def scan(
+    workspace: Mapping[str, object],
+    values: Sequence[float],
+    *,
+    parameter: str | None = None,
+    poi: str | None = None,
+    measurement: str | None = None,
+    asimov: float | None = None,
+) -> Scan:
+    """Profile the likelihood over ``values`` of one parameter, the one of interest when None."""
+    problem = load(workspace, poi=poi, measurement=measurement, asimov=asimov)
+    engine = make_engine(problem)
+    index = index_of(problem, parameter)
+    best = engine.minimise()
+    for _ in range(MAX_RESTARTS):
+        try:
+            heights = scan_1d(Profile(engine, index, best), values)
+            break
+        except BetterMinimumError as better:
+            best = engine.minimise(start=better.x)
+    else:
+        raise _restless(problem)
+    return Scan(
+        parameters=(problem.names[index],),
+        minimum=(float(best.x[index]),),
+        points=[
+            ScanPoint(values=(value,), twice_delta_nll=height) for value, height in zip(values, heights, strict=True)
+        ],
+        asimov=asimov,
+        engine=engine.name,
+    )
+
+
+# How often a profile may discover a deeper minimum before the fit gives up.
+MAX_RESTARTS = 5
+
+
+def make_engine(problem: Problem) -> Engine:
+    """Return the minimiser for a problem."""
+    return PyhfEngine(problem)
+
+
+def index_of(problem: Problem, parameter: str | None) -> int:
+    """Return the index of a parameter by name, of the parameter of interest when None."""
+    if parameter is None:
+        if problem.poi is None:
+            raise FitError("the workspace has no parameter of interest", remedy="name a parameter")
+        return problem.poi
+    if parameter not in problem.names:
+        raise FitError(
+            f"no parameter '{parameter}' in the model",
+            expected=nearest(parameter, problem.names),
+        )
+    return problem.names.index(parameter)
+
+
+def _fit(engine: Engine, level: float) -> tuple[Minimum, Floats, _Poi]:
+    """Minimise; begin again from any deeper minimum that a profile discovers."""
+    best = engine.minimise()
+    for _ in range(MAX_RESTARTS):
+        # The POI counts as free even at its bound: its error is the curvature there.
+        counted = best.free.copy()
+        if engine.problem.poi is not None:
+            counted[engine.problem.poi] = not engine.problem.fixed[engine.problem.poi]
+        covariance = engine.covariance(best.x, counted)
+        try:
+            return best, covariance, _interest(engine, best, covariance, level)
+        except BetterMinimumError as better:
+            log.info("a profile found a deeper minimum (%s): fitting again from there", better)
+            best = engine.minimise(start=better.x)
+    raise _restless(engine.problem)
+
+
+def _restless(problem: Problem) -> FitError:
+    return FitError(
+        "profile fits keep finding deeper minima: the likelihood has several",
+        where=problem.poi_name,
+        remedy="scan the parameter of interest and narrow the bounds to one minimum",
+    )
+
+
+def _interest(engine: Engine, best: Minimum, covariance: Floats, level: float) -> _Poi:
+    problem = engine.problem
+    index = problem.poi
+    if index is None or problem.fixed[index]:
+        return _Poi()
+    error = float(np.sqrt(covariance[index, index]))
+    profile = Profile(engine, index, best)
+    low, high, at_bound = minos(profile, error)
+    mu = SignalStrength(value=float(best.x[index]), error=error, error_lo=low, error_hi=high, at_bound=at_bound)
+    if not _is_strength(problem, index):
+        return _Poi(mu=mu)
+    significance = Significance(observed=signed_root(profile, 0.0), sm=signed_root(profile, 1.0))
+    return _Poi(mu, significance, AsymptoticCLs.prepare(engine, best).limit(level))
+
+
+def _is_strength(problem: Problem, index: int) -> bool:
+    """Tell whether 0 and 1 mean "no signal" and "as predicted": an unconstrained factor."""
+    return problem.constraint[index] == "none" and problem.lower[index] <= 0.0 and problem.upper[index] >= 1.0
+
+
+def parameters(problem: Problem, best: Minimum, covariance: Floats) -> list[Parameter]:
+    """List all parameters after the fit, with pulls in units of the prior width."""
+    errors = np.sqrt(np.maximum(np.diag(covariance), 0.0))
+    held = at_bounds(problem, best.x) & ~problem.fixed
+    rows = []
+    for i, name in enumerate(problem.names):
+        constrained = problem.constraint[i] != "none" and not problem.fixed[i]
+        rows.append(
+            Parameter(
+                name=name,
+                value=float(best.x[i]),
+                error=float(errors[i]),
+                pull=float((best.x[i] - problem.central[i]) / problem.width[i]) if constrained else None,
+                constraint=float(errors[i] / problem.width[i]) if constrained else None,
+                constraint_type=problem.constraint[i],
+                initial=float(problem.init[i]),
+                bounds=(float(problem.lower[i]), float(problem.upper[i])),
+                fixed=bool(problem.fixed[i]),
+                at_bound=bool(held[i]),
+            )
+        )
+    return rows
+
+
+def correlations(problem: Problem, covariance: Floats) -> Correlations:
+    """Return the correlation matrix of the parameters with a variance."""
+    where = np.flatnonzero(np.diag(covariance) > 0)
+    errors = np.sqrt(np.diag(covariance)[where])
+    matrix = covariance[np.ix_(where, where)] / np.outer(errors, errors)
+    return Correlations(names=[problem.names[i] for i in where], matrix=(np.round(matrix, 6) + 0.0).tolist())
+
+
+def _bound_notes(problem: Problem, best: Minimum, found: _Poi) -> list[str]:
+    notes = [
+        f"parameter '{problem.names[i]}' is at its bound, {best.x[i]:g}"
+        for i in np.flatnonzero(at_bounds(problem, best.x, 1e-6) & ~problem.fixed)
+    ]
+    if problem.poi is None:
+        return [*notes, "no parameter of interest: no interval, significance or limit"]
+    if found.mu is None:
+        return [*notes, f"the parameter of interest '{problem.poi_name}' is fixed"]
+    for side, reached in zip(("lower", "upper"), found.mu.at_bound, strict=True):
+        if reached:
+            notes.append(f"the {side} MINOS error of '{problem.poi_name}' ends at its bound")
+    if found.significance is None:
+        notes.append(
+            f"'{problem.poi_name}' is no signal strength (a free factor whose bounds "
+            "hold 0 and 1): "
+            "no significance, limit or branching fraction"
+        )
+    elif found.limit is not None and found.limit.observed > problem.upper[problem.poi]:
+        notes.append(f"the upper limit lies beyond the upper bound of '{problem.poi_name}'")
+    return notes

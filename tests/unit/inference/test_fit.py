@@ -1,0 +1,265 @@
+"""The fit of a workspace against pyhf's own inference."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+
+import numpy as np
+import pyhf
+import pytest
+
+from analysis.cli import main
+from analysis.errors import FitError
+from analysis.inference.fit import fit_workspace, scan
+from analysis.inference.limits import cls
+from analysis.inference.results import FitResult, StandardModel
+
+
+@pytest.fixture(scope="module")
+def simple():
+    model = pyhf.simplemodels.uncorrelated_background([12.0, 11.0], [50.0, 52.0], [3.0, 7.0])
+    return dict(pyhf.Workspace.build(model, [62.0, 60.0]))
+
+
+@pytest.fixture(scope="module")
+def result(simple) -> FitResult:
+    return fit_workspace(simple, standard_model=StandardModel(value=4.97e-6, error=0.37e-6))
+
+
+def pyhf_model(workspace):
+    spec = pyhf.Workspace(workspace)
+    model = spec.model()
+    return model, spec.data(model)
+
+
+def test_maximum_likelihood_agrees_with_pyhf(simple, result):
+    pyhf.set_backend("numpy", pyhf.optimize.minuit_optimizer(tolerance=1e-3))
+    model, data = pyhf_model(simple)
+    values, twice_nll = pyhf.infer.mle.fit(data, model, return_fitted_val=True)
+    pyhf.set_backend("numpy")
+    assert [p.value for p in result.parameters] == pytest.approx(values, abs=2e-4)
+    assert 2 * result.nll <= float(twice_nll) + 1e-6
+    assert 2 * result.nll == pytest.approx(float(twice_nll), abs=1e-5)
+
+
+def test_minos_is_where_the_profile_rises_by_one(simple, result):
+    model, data = pyhf_model(simple)
+    for error in (result.mu.error_lo, result.mu.error_hi):
+        mu = result.mu.value + error
+        _, height = pyhf.infer.mle.fixed_poi_fit(mu, data, model, return_fitted_val=True)
+        assert float(height) - 2 * result.nll == pytest.approx(1.0, abs=1e-3)
+    assert result.mu.error_lo < 0 < result.mu.error_hi
+
+
+def test_significances_are_roots_of_the_profile(simple, result):
+    model, data = pyhf_model(simple)
+    for mu, found, sign in ((0.0, result.significance.observed, 1), (1.0, result.significance.sm, -1)):
+        _, height = pyhf.infer.mle.fixed_poi_fit(mu, data, model, return_fitted_val=True)
+        assert found == pytest.approx(sign * math.sqrt(float(height) - 2 * result.nll), abs=1e-3)
+
+
+def test_limits_are_where_pyhf_finds_cls_of_a_tenth(simple, result):
+    model, data = pyhf_model(simple)
+    limit = result.upper_limit
+    observed, _ = pyhf.infer.hypotest(limit.observed, data, model, return_expected_set=True)
+    assert float(observed) == pytest.approx(0.1, abs=1e-4)
+    for band, mu in enumerate(limit.expected):
+        _, expected = pyhf.infer.hypotest(mu, data, model, return_expected_set=True)
+        assert float(expected[band]) == pytest.approx(0.1, abs=1e-4)
+    assert list(limit.expected) == sorted(limit.expected)
+
+
+def test_cls_is_one_where_nothing_is_expected():
+    assert cls(0.0, 0.0) == 1.0
+    # At μ̂ = μ: CLs+b is a half, and CLb is Φ(√q_A).
+    assert cls(0.0, 4.0) == pytest.approx(0.5 / 0.9772498680518208)
+
+
+def test_branching_fraction_keeps_the_theory_uncertainty_apart(result):
+    fraction = result.branching_fraction
+    assert fraction.value == pytest.approx(result.mu.value * 4.97e-6)
+    assert fraction.error == pytest.approx(result.mu.error * 4.97e-6)
+    assert fraction.upper_limit == pytest.approx(result.upper_limit.observed * 4.97e-6)
+    assert fraction.sm.error == 0.37e-6
+
+
+def test_goodness_of_fit_counts_constraints_as_measurements(simple, result):
+    # Two bins, two constrained parameters and one free factor: one degree of freedom.
+    assert result.goodness_of_fit.ndof == 1
+    _, data = pyhf_model(simple)
+    saturated = pyhf.tensorlib.poisson_dist(np.asarray(data)).log_prob(np.asarray(data)).sum()
+    expected = 2 * (result.nll + float(saturated))
+    assert result.goodness_of_fit.statistic == pytest.approx(expected, abs=1e-9)
+
+
+def test_asimov_fit_is_blinded_and_returns_what_went_in(hta):
+    unblinded = copy.deepcopy(hta)
+    unblinded["observations"][0]["data"] = [1.0] * 6
+    blinded = [fit_workspace(w, asimov=1.0) for w in (hta, unblinded)]
+    assert blinded[0] == blinded[1]  # no observed number enters
+    assert blinded[0].blinded
+    assert blinded[0].mu.value == pytest.approx(1.0, abs=1e-3)
+    assert blinded[0].goodness_of_fit is None
+    assert blinded[0].significance.sm == pytest.approx(0.0, abs=1e-3)
+
+
+def test_pulls_and_yields(hta):
+    fit = fit_workspace(hta)
+    by_name = {p.name: p for p in fit.parameters}
+    gamma = by_name["uncorr_bbbar[2]"]
+    assert gamma.pull == pytest.approx((gamma.value - 1) / (1.824187 / 25.356076), rel=1e-6)
+    assert by_name["mu"].pull is None
+    (channel,) = fit.yields.channels
+    assert np.sum(list(channel.samples.values()), axis=0) == pytest.approx(channel.total)
+    # Post-fit errors are what the data leave: below the Poisson error, above nothing.
+    assert all(0 < e < math.sqrt(t) for e, t in zip(channel.total_error, channel.total, strict=True))
+    assert np.asarray(fit.correlations.matrix) == pytest.approx(np.asarray(fit.correlations.matrix).T)
+
+
+def test_workspace_without_parameter_of_interest(hta):
+    hta["measurements"][0]["config"]["poi"] = ""
+    fit = fit_workspace(hta)
+    assert fit.mu is None
+    assert fit.significance is None
+    assert fit.upper_limit is None
+    assert any("no parameter of interest" in note for note in fit.diagnosis)
+
+
+def test_constrained_parameter_as_poi_has_no_limit(hta):
+    fit = fit_workspace(hta, poi="mu_bbbar")
+    assert fit.poi == "mu_bbbar"
+    assert fit.mu is not None
+    assert fit.upper_limit is None
+
+
+def test_first_of_several_measurements_is_noted(hta):
+    second = copy.deepcopy(hta["measurements"][0])
+    second["name"] = "other"
+    second["config"]["parameters"].append({"name": "mu_bbbar", "fixed": True})
+    hta["measurements"].append(second)
+    fit = fit_workspace(hta)
+    assert fit.measurement == "knunu"
+    assert any("first of several" in note for note in fit.diagnosis)
+    other = fit_workspace(hta, measurement="other")
+    assert other.n_free == fit.n_free - 1
+
+
+def test_scan_has_its_minimum_at_zero(simple):
+    found = scan(simple, [0.0, 0.5, 0.9046773, 1.5])
+    heights = [point.twice_delta_nll for point in found.points]
+    assert heights[2] == pytest.approx(0.0, abs=1e-6)
+    assert heights[0] == pytest.approx(1.6660**2, abs=2e-3)
+
+
+def break_sample(key, value):
+    def change(workspace):
+        workspace["channels"][0]["samples"][1][key] = value
+
+    return change
+
+
+def break_modifier(index, value):
+    def change(workspace):
+        workspace["channels"][0]["samples"][1]["modifiers"][index]["data"] = value
+
+    return change
+
+
+def empty_bin(workspace):
+    for sample in workspace["channels"][0]["samples"]:
+        sample["data"][3] = 0.0
+
+
+def idle_poi(workspace):
+    workspace["channels"][0]["samples"][0]["data"] = [0.0] * 6
+
+
+def twin_factors(workspace):
+    samples = workspace["channels"][0]["samples"]
+    modifiers = [{"name": "twin", "type": "normfactor", "data": None}]
+    samples.append({"name": "twin", "data": samples[0]["data"], "modifiers": modifiers})
+
+
+def drop_observation(workspace):
+    workspace["observations"] = [{"name": "elsewhere", "data": [1.0]}]
+
+
+def negative_total(workspace):
+    workspace["channels"][0]["samples"][1]["data"][2] = -500.0
+
+
+def short_observation(workspace):
+    workspace["observations"][0]["data"] = [1.0]
+
+
+def negative_data(workspace):
+    workspace["observations"][0]["data"][4] = -1.0
+
+
+def no_channels(workspace):
+    workspace["channels"] = []
+
+
+def unknown_modifier(workspace):
+    workspace["channels"][0]["samples"][1]["modifiers"][0]["type"] = "wiggle"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (break_sample("data", [1.0, math.nan, 1, 1, 1, 1]), ["hta", "bbbar", "bin 1", "nan"]),
+        (break_sample("data", [1.0, math.inf, 1, 1, 1, 1]), ["hta", "bbbar", "bin 1", "inf"]),
+        (break_modifier(0, {"hi": 1.3, "lo": 0.0}), ["hta", "bbbar", "mu_bbbar", "'lo'"]),
+        (break_modifier(1, [1.0, 1, 1, math.nan, 1, 1]), ["uncorr_bbbar", "bin 3", "nan"]),
+        (empty_bin, ["hta", "bin 3", "28 observed", "bbbar"]),
+        (idle_poi, ["does not depend", "mu"]),
+        (twin_factors, ["combination of parameters", "mu", "twin"]),
+        (drop_observation, ["no observations", "hta"]),
+        (short_observation, ["number of bins", "hta", "1 observed", "6 bins"]),
+        (negative_data, ["negative observed data", "hta", "bin 4", "-1"]),
+        (negative_total, ["negative", "hta", "bin 2"]),
+        (no_channels, ["no channels"]),
+        (unknown_modifier, ["not a valid pyhf workspace", "wiggle"]),
+    ],
+)
+def test_errors_name_the_place(hta, change, words):
+    change(hta)
+    with pytest.raises(FitError) as caught:
+        fit_workspace(hta)
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_unknown_names_suggest_the_nearest(hta):
+    with pytest.raises(FitError, match="'mu_bbbar'"):
+        fit_workspace(hta, poi="mu_bbar")
+    with pytest.raises(FitError, match="'knunu'"):
+        fit_workspace(hta, measurement="knunus")
+
+
+def test_negative_sample_yield_is_noted(hta):
+    hta["channels"][0]["samples"][2]["data"][5] = -0.1
+    fit = fit_workspace(hta)
+    assert any("negative yield" in note and "bin 5" in note for note in fit.diagnosis)
+
+
+def test_command_writes_the_contract(hta, tmp_path):
+    (tmp_path / "w.json").write_text(json.dumps(hta))
+    arguments = ["fit", "--workspace", f"{tmp_path}/w.json", "--output", f"{tmp_path}/r.json"]
+    assert main(arguments) == 0
+    first = (tmp_path / "r.json").read_bytes()
+    content = json.loads(first)
+    assert set(content["mu"]) >= {"value", "error", "error_lo", "error_hi"}
+    assert set(content["significance"]) >= {"observed", "sm"}
+    assert content["upper_limit"]["level"] == 0.90
+    assert len(content["upper_limit"]["expected"]) == 5
+    assert content["branching_fraction"] is None
+    assert set(content["parameters"][0]) >= {"name", "value", "error", "pull"}
+    assert content["n_parameters"] == len(content["parameters"]) == 21
+    assert content["blinded"] is False
+    assert content["provenance"]["command"] == "fit"
+    assert main(arguments) == 0
+    assert (tmp_path / "r.json").read_bytes() == first
+    assert main([*arguments, "--poi", "nothing"]) == 1
