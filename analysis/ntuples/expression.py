@@ -101,8 +101,7 @@ class Expression:
                 where=self.text,
                 expected="; ".join(f"instead of '{m}': {nearest(m, known)}" for m in missing),
                 remedy=(
-                    f"units such as '{unit}' are not written in expressions: a number is in the "
-                    "unit of its column"
+                    f"units such as '{unit}' are not written in expressions: a number is in the unit of its column"
                     if unit
                     else "correct the name, or add the column or an alias to the configuration"
                 ),

@@ -190,15 +190,11 @@ def _check(node: ast.expr, text: str, names: set[str], depth: int) -> None:
     match node:
         case ast.Name():
             if node.id in FUNCTIONS or node.id in CONDITIONS:
-                raise _error(
-                    f"'{node.id}' is a function", text, node, f"write '{node.id}(...)' of something"
-                )
+                raise _error(f"'{node.id}' is a function", text, node, f"write '{node.id}(...)' of something")
             names.add(node.id)
         case ast.Constant():
             if type(node.value) not in (bool, int, float):
-                raise _error(
-                    f"{node.value!r} is not a number", text, node, "use numbers, True and False"
-                )
+                raise _error(f"{node.value!r} is not a number", text, node, "use numbers, True and False")
         case ast.BoolOp():
             children = node.values
         case ast.UnaryOp():
@@ -212,9 +208,7 @@ def _check(node: ast.expr, text: str, names: set[str], depth: int) -> None:
         case ast.BinOp() if type(node.op) in ARITHMETIC:
             children = [node.left, node.right]
         case ast.BinOp():
-            raise _error(
-                "this operator is not known", text, node.right, "operators are + - * / ** & | ~"
-            )
+            raise _error("this operator is not known", text, node.right, "operators are + - * / ** & | ~")
         case ast.Compare():
             children = _check_compare(node, text)
         case ast.Call():
@@ -243,9 +237,7 @@ def _check_compare(node: ast.Compare, text: str) -> list[ast.expr]:
     for op, operand in zip(node.ops, node.comparators, strict=True):
         if isinstance(op, ast.In | ast.NotIn):
             if len(node.ops) > 1:
-                raise _error(
-                    "'in' cannot be chained", text, operand, "join the two conditions by 'and'"
-                )
+                raise _error("'in' cannot be chained", text, operand, "join the two conditions by 'and'")
             numbers(operand, text)
         elif type(op) in COMPARE:
             children.append(operand)
@@ -284,9 +276,7 @@ def _check_call(node: ast.Call, text: str) -> list[ast.expr]:
 def numbers(node: ast.expr, text: str) -> list[int | float]:
     """Return the numbers of the list after ``in``."""
     if not isinstance(node, ast.List | ast.Tuple | ast.Set):
-        raise _error(
-            "'in' needs a list of numbers", text, node, "write it as in 'decayModeID in [0, 4]'"
-        )
+        raise _error("'in' needs a list of numbers", text, node, "write it as in 'decayModeID in [0, 4]'")
     values: list[int | float] = []
     for element in node.elts:
         inner, sign = element, 1

@@ -36,9 +36,7 @@ comparisons = st.tuples(
 conditions = st.recursive(
     comparisons,
     lambda inner: st.one_of(
-        st.tuples(inner, st.sampled_from(["and", "or"]), inner).map(
-            lambda t: f"({t[0]} {t[1]} {t[2]})"
-        ),
+        st.tuples(inner, st.sampled_from(["and", "or"]), inner).map(lambda t: f"({t[0]} {t[1]} {t[2]})"),
         inner.map(lambda text: f"(not {text})"),
     ),
     max_leaves=5,

@@ -1,0 +1,323 @@
+"""The skim: from many ntuples of a sample to one table with the rows and columns that later stages need.
+
+Rows that cannot pass the selection are dropped by a loose cut. The sum of weights of all rows, before the cut, is kept
+beside the table, so that efficiencies stay right.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.basf2 import WEIGHT_BRANCH
+from analysis.columns import COLUMNS, PRE, WEIGHTS, branch_of, required
+from analysis.config import Config, Sample
+from analysis.errors import InputError
+from analysis.ntuples.expression import Expression
+from analysis.ntuples.reader import Chunk, Constant, iterate
+
+Array = NDArray[Any]
+log = logging.getLogger(__name__)
+
+# Rows put together before they are written: one row group of the table. Large enough to compress
+# and read well, small enough to hold (60 columns of 8 bytes: 31 MB).
+ROWS_PER_GROUP = 65_536
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a skim keeps and needs.
+
+    Attributes
+    ----------
+    keep
+        Columns that must be there; the sample's ntuples are refused if one is missing.
+    optional
+        Columns kept if the first ntuple has them.
+    everything
+        Keep all branches of the ntuple too, under their own names.
+    cut
+        The loose cut; None keeps all rows.
+    """
+
+    keep: tuple[str, ...]
+    optional: tuple[str, ...] = ()
+    everything: bool = False
+    cut: Expression | None = None
+
+
+@dataclass(frozen=True)
+class FileSummary:
+    """What became of one ntuple; ``sum_of_weights`` is over all its rows, before the cut."""
+
+    file: str
+    rows_in: int
+    rows_out: int
+    sum_of_weights: float
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What became of a sample.
+
+    Attributes
+    ----------
+    files
+        In the order given.
+    rows_in, rows_out
+        Before and after the cut.
+    sum_of_weights
+        Over all rows, before the cut.
+    columns
+        Column -> branch of the first file; None where its default was taken.
+    all_nan
+        Columns that hold nothing but NaN: in every row for columns of the cut, in every row kept
+        for the others.
+    """
+
+    files: tuple[FileSummary, ...]
+    rows_in: int
+    rows_out: int
+    sum_of_weights: float
+    columns: dict[str, str | None]
+    all_nan: tuple[str, ...]
+
+
+def wanted(config: Config, sample: Sample) -> Wanted:
+    """Return what a sample's skim keeps, from the configuration.
+
+    With ``skim: columns:`` exactly those. Otherwise what the configured later stages need, and whatever else of the
+    data model the ntuple has; without later stages in the configuration, everything in the ntuple.
+    """
+    cut = Expression.parse(config.skim.cut) if config.skim.cut.strip() else None
+    if config.skim.columns is not None:
+        return Wanted(keep=tuple(dict.fromkeys(config.skim.columns)), cut=cut)
+    simulated = not sample.type.is_data
+    stages = [PRE, WEIGHTS] if config.preselection else []
+    names = [column.name for column in required(stages, simulated=simulated)]
+    names += [name for name in used_later(config) if name not in COLUMNS or COLUMNS[name].provided_by == "ntuple"]
+    optional = [
+        column.name
+        for column in COLUMNS.values()
+        if column.provided_by == "ntuple" and (simulated or not column.truth) and column.name not in names
+    ]
+    return Wanted(
+        keep=tuple(dict.fromkeys(names)),
+        optional=tuple(optional),
+        everything=not (config.preselection or config.bdt or config.templates),
+        cut=cut,
+    )
+
+
+def used_later(config: Config) -> list[str]:
+    """Return the columns that the configuration of the later stages names, in order of appearance."""
+    names: list[str] = []
+    cuts = [line.cut for line in config.preselection.cuts] if config.preselection else []
+    if config.bdt:
+        names += config.bdt.inputs
+    for channel in config.templates.channels if config.templates else ():
+        cuts.append(channel.cut)
+        names += [axis.column for axis in channel.axes]
+    for cut in cuts:
+        if cut.strip():
+            names += sorted(Expression.parse(cut).names)
+    return list(dict.fromkeys(names))
+
+
+@dataclass
+class _Progress:
+    """What is known so far while the files go by."""
+
+    columns: dict[str, str | Constant] = field(default_factory=dict)
+    dtypes: dict[str, np.dtype[Any]] = field(default_factory=dict)
+    seen: set[str] = field(default_factory=set)
+    rows: dict[str, list[int]] = field(default_factory=dict)
+    weights: dict[str, list[float]] = field(default_factory=dict)
+
+
+def skim(
+    files: Sequence[str | Path],
+    sample: Sample,
+    want: Wanted,
+    append: Callable[[Mapping[str, Array]], None],
+    *,
+    step: int,
+    on_chunk: Callable[[Chunk], None] | None = None,
+) -> Summary:
+    """Read a sample's ntuples and hand on the rows that pass, in batches of bounded size.
+
+    Parameters
+    ----------
+    files
+        Ntuples of the sample: local paths or URLs.
+    sample
+        Its tree and aliases.
+    want
+        Columns and cut.
+    append
+        Takes the batches: name -> (n,) array, the same columns and types every time. Called at
+        least once, with empty arrays where no row passes.
+    step
+        Rows read at a time.
+    on_chunk
+        Told about every chunk read.
+
+    Raises
+    ------
+    InputError
+        A file cannot be read, or lacks a column, or has it in another type than the files before.
+    """
+    if len(set(map(str, files))) < len(files):
+        twice = next(file for file in files if list(files).count(file) > 1)
+        raise InputError("An input file is given twice.", file=twice, remedy="its rows would count twice: give it once")
+    state = _Progress()
+
+    def resolve(branches: Sequence[str], file: str) -> Mapping[str, str | Constant]:
+        columns = _resolve(want, sample, branches, file, state.columns)
+        if not state.columns:
+            state.columns = dict(columns)
+        return columns
+
+    kept: list[str] | None = None
+    batch: list[dict[str, Array]] = []
+    chunks = iterate(files, sample.tree, resolve, cut=want.cut, sums=[WEIGHT_BRANCH], step=step)
+    for chunk in chunks:
+        if kept is None:
+            kept = [name for name in state.columns if _is_kept(name, want)]
+        columns = {name: _declared(name, chunk.columns[name], chunk) for name in kept}
+        _account(state, chunk, columns)
+        batch.append(columns)
+        if sum(_length(part) for part in batch) >= ROWS_PER_GROUP:
+            append(_join(batch))
+            batch = []
+        if on_chunk is not None:
+            on_chunk(chunk)
+    if batch:
+        append(_join(batch))
+    return _summary(state, want, kept or [])
+
+
+def _is_kept(name: str, want: Wanted) -> bool:
+    return want.everything or name in want.keep or name in want.optional
+
+
+def _resolve(
+    want: Wanted, sample: Sample, branches: Sequence[str], file: str, before: Mapping[str, str | Constant]
+) -> dict[str, str | Constant]:
+    """Return the branch of every column, in the order in which they are kept; first what is kept."""
+    names = list(want.keep)
+    if before:
+        names = list(before)
+    else:
+        names += [name for name in want.optional if _has(name, sample, branches)]
+        if want.everything:
+            taken = {branch_of(name, branches, sample.aliases, file=file) for name in names}
+            names += [*sample.aliases, *(name for name in dict.fromkeys(branches) if name not in taken)]
+        names += sorted(want.cut.names) if want.cut else []
+        names.append(WEIGHT_BRANCH)
+    columns: dict[str, str | Constant] = {}
+    for name in dict.fromkeys(names):
+        branch = branch_of(name, branches, sample.aliases, file=file)
+        columns[name] = branch if branch is not None else _default(name)
+    return columns
+
+
+def _has(name: str, sample: Sample, branches: Iterable[str]) -> bool:
+    try:
+        branch_of(name, branches, sample.aliases)
+    except InputError:
+        if name in sample.aliases:
+            raise  # asked for by name: not optional
+        return False
+    return True
+
+
+def _default(name: str) -> Constant:
+    column = COLUMNS[name]
+    assert column.default is not None
+    return Constant(column.default, column.dtype)
+
+
+def _declared(name: str, array: Array, chunk: Chunk) -> Array:
+    """Return a column in the type that the data model declares; refuse to change its values."""
+    column = COLUMNS.get(name)
+    if column is None or array.dtype == column.dtype:
+        return array
+    target = np.dtype(column.dtype)
+    if array.dtype.kind in "iu" and target.kind in "iu" and array.dtype.itemsize == target.itemsize:
+        return array.view(target)  # older basf2 wrote event numbers as signed: the same 32 bits
+    with np.errstate(invalid="ignore"):
+        converted = array.astype(target) if array.dtype.kind in "biuf" else None
+    if converted is None or (target.kind in "iu" and not np.array_equal(converted, array)):
+        raise InputError(
+            f"Column '{name}' does not have its declared type.",
+            file=chunk.file,
+            where=f"entries {chunk.start} to {chunk.stop}",
+            found=f"{array.dtype}, with values that {target} does not have",
+            expected=str(target),
+            remedy="give the right branch under `aliases:` of the sample",
+        )
+    return converted
+
+
+def _account(state: _Progress, chunk: Chunk, columns: Mapping[str, Array]) -> None:
+    for name, array in columns.items():
+        before = state.dtypes.setdefault(name, array.dtype)
+        if array.dtype != before:
+            raise InputError(
+                f"Column '{name}' changes its type from file to file.",
+                file=chunk.file,
+                where=f"branch of column '{name}'",
+                found=str(array.dtype),
+                expected=f"{before}, as in the files before",
+                remedy="skim the files of one production at a time, or alias the column to one of the data model",
+            )
+    weight = chunk.sums[WEIGHT_BRANCH]
+    if not math.isfinite(weight):
+        raise InputError(
+            "A weight is not a number.",
+            file=chunk.file,
+            where=f"column '{WEIGHT_BRANCH}', entries {chunk.start} to {chunk.stop}",
+            found=f"sum of weights {weight}",
+            remedy="make the ntuple again, or alias the column to the branch of the weight",
+        )
+    state.seen |= chunk.seen
+    rows = state.rows.setdefault(chunk.file, [0, 0])
+    rows[0] += chunk.stop - chunk.start
+    rows[1] += chunk.rows
+    state.weights.setdefault(chunk.file, []).append(weight)
+
+
+def _length(columns: Mapping[str, Array]) -> int:
+    return len(next(iter(columns.values()))) if columns else 0
+
+
+def _join(batch: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
+    return {name: np.concatenate([part[name] for part in batch]) for name in batch[0]}
+
+
+def _summary(state: _Progress, want: Wanted, kept: Sequence[str]) -> Summary:
+    files = tuple(
+        FileSummary(file, rows[0], rows[1], math.fsum(state.weights[file])) for file, rows in state.rows.items()
+    )
+    rows_in, rows_out = sum(file.rows_in for file in files), sum(file.rows_out for file in files)
+    of_cut = want.cut.names if want.cut else frozenset[str]()
+    all_nan = [
+        name
+        for name in state.columns
+        if (name in kept or name in of_cut)
+        and name not in state.seen
+        and (rows_in if name in of_cut else rows_out)
+        and state.dtypes.get(name, np.dtype("f8")).kind == "f"
+    ]
+    columns = {
+        name: branch if isinstance(branch, str) else None for name, branch in state.columns.items() if name in kept
+    }
+    return Summary(files, rows_in, rows_out, math.fsum(file.sum_of_weights for file in files), columns, tuple(all_nan))

@@ -1,0 +1,273 @@
+"""The skim: rows, columns, weights and reports, of basf2's ntuples and of any other."""
+
+import sys
+
+import awkward as ak
+import numpy as np
+import pytest
+import uproot
+import yaml
+
+from analysis import config
+from analysis.basf2 import make_root_compatible
+from analysis.cli import main
+from analysis.cli import skim as command
+from analysis.columns import COLUMNS, PRE, WEIGHTS, required
+from analysis.errors import ConfigurationError, InputError
+from analysis.io import read_table
+from analysis.skim import ROWS_PER_GROUP, skim, used_later, wanted
+
+TRUTH = ["K_mcPDG", "q2_gen"]
+
+
+def write(path, columns, tree="variables"):
+    with uproot.recreate(path, compression=uproot.ZLIB(1)) as file:
+        file.mktree(tree, {name: array.dtype for name, array in columns.items()})
+        file[tree].extend(columns)
+    return str(path)
+
+
+def basf2_columns(rows, seed=0, *, truth=True, leave_out=()):
+    """Every column of the data model under the name that basf2 would write."""
+    rng = np.random.default_rng(seed)
+    columns = {}
+    for column in COLUMNS.values():
+        if column.provided_by != "ntuple" or (column.truth and not truth) or column.name in leave_out:
+            continue
+        values = rng.integers(0, 100, rows) if "int" in column.dtype else rng.normal(size=rows)
+        name = make_root_compatible(column.basf2) if column.basf2 else column.name
+        columns[name] = values.astype(column.dtype)
+    return columns
+
+
+def configuration(tmp_path, **changes):
+    raw = {"name": "test", "samples": [{"name": "signal", "type": "signal", "files": ["*.root"]}], **changes}
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(raw))
+    return path
+
+
+PRESELECTION = {"cuts": [{"name": "missing mass", "cut": "missM2 > 0 and q2_rec > 1"}]}
+
+
+def run(tmp_path, files, **changes):
+    path = configuration(tmp_path, **changes)
+    output = tmp_path / "skim.parquet"
+    sample = changes.get("samples", [{"name": "signal"}])[0]["name"]
+    status = main(["skim", "--config", str(path), "--sample", sample, "--output", str(output), *map(str, files)])
+    assert status == 0
+    return read_table(output)
+
+
+def test_skim_of_basf2_ntuples(tmp_path):
+    parts = [basf2_columns(300, seed) for seed in range(2)]
+    files = [write(tmp_path / f"{i}.root", part) for i, part in enumerate(parts)]
+    table = run(tmp_path, files, skim={"cut": "K_pStar > 0.5"}, preselection=PRESELECTION)
+    branch = make_root_compatible(COLUMNS["K_pStar"].basf2)
+    masks = [part[branch] > 0.5 for part in parts]
+    for name, array in table.columns.items():
+        column = COLUMNS[name]
+        stored = make_root_compatible(column.basf2) if column.basf2 else name
+        expected = np.concatenate([part[stored][mask] for part, mask in zip(parts, masks, strict=True)])
+        np.testing.assert_array_equal(array, expected)
+        assert array.dtype == column.dtype
+    needed = {column.name for column in required([PRE, WEIGHTS], simulated=True)}
+    assert needed <= set(table.columns)
+    meta = table.metadata
+    assert meta["rows_in"] == 600
+    assert meta["rows_out"] == len(table) == sum(mask.sum() for mask in masks)
+    weights = [float(part["__weight__"].sum()) for part in parts]
+    assert meta["sum_of_weights"] == pytest.approx(sum(weights), rel=1e-12)
+    assert [entry["file"] for entry in meta["files"]] == files
+    assert [entry["sum_of_weights"] for entry in meta["files"]] == pytest.approx(weights, rel=1e-12)
+    assert [entry["rows_out"] for entry in meta["files"]] == [int(mask.sum()) for mask in masks]
+    assert list(meta["provenance"]["inputs"]) == files
+    assert meta["all_nan"] == []
+
+
+def test_any_other_ntuple(tmp_path):
+    rng = np.random.default_rng(3)
+    columns = {"Pt": rng.normal(size=500), "evt": np.arange(500, dtype="i8"), "w": rng.uniform(size=500)}
+    file = write(tmp_path / "other.root", columns, tree="Events")
+    table = run(
+        tmp_path,
+        [file],
+        samples=[
+            {
+                "name": "mine",
+                "type": "signal",
+                "files": ["x"],
+                "tree": "Events",
+                "aliases": {"K_p": "Pt", "__weight__": "w"},
+                "generated_events": 1000,
+            }
+        ],
+        skim={"cut": "abs(K_p) < 1 and evt < 400", "columns": ["evt", "K_p"]},
+    )
+    mask = (np.abs(columns["Pt"]) < 1) & (columns["evt"] < 400)
+    assert list(table.columns) == ["evt", "K_p"]
+    np.testing.assert_array_equal(table.columns["evt"], columns["evt"][mask])
+    np.testing.assert_array_equal(table.columns["K_p"], columns["Pt"][mask])
+    assert table.metadata["sum_of_weights"] == pytest.approx(columns["w"].sum())
+    assert table.metadata["columns"] == {"evt": "evt", "K_p": "Pt"}
+    assert table.metadata["generated_events"] == 1000
+
+
+def test_without_later_stages_everything_is_kept(tmp_path):
+    columns = {"a": np.arange(5.0), "b": np.arange(5, dtype="i4")}
+    table = run(tmp_path, [write(tmp_path / "o.root", columns)])
+    np.testing.assert_array_equal(table.columns["a"], columns["a"])
+    assert table.columns["b"].dtype == np.int32
+    assert table.metadata["sum_of_weights"] == 5.0
+
+
+def test_awkward_opens_it_in_one_line(tmp_path):
+    run(tmp_path, [write(tmp_path / "o.root", {"a": np.arange(5.0)})])
+    assert ak.from_parquet(tmp_path / "skim.parquet")["a"].tolist() == [0, 1, 2, 3, 4]
+
+
+def test_data_have_no_truth_and_event_wise_trees_no_candidate(tmp_path):
+    left_out = ("__candidate__", "__production__", "__weight__")
+    columns = basf2_columns(10, truth=False, leave_out=left_out)
+    columns["__event__"] = columns["__event__"].astype("i4")  # older releases
+    table = run(
+        tmp_path,
+        [write(tmp_path / "d.root", columns)],
+        samples=[{"name": "data", "type": "data", "files": ["x"]}],
+        preselection=PRESELECTION,
+    )
+    assert not any(COLUMNS[name].truth for name in table.columns)
+    assert table.columns["__candidate__"].tolist() == [0] * 10
+    assert table.columns["__event__"].dtype == np.uint32
+    assert table.metadata["sum_of_weights"] == 10.0
+    assert table.metadata["columns"]["__candidate__"] is None
+
+
+def test_event_numbers_of_older_releases_keep_their_bits(tmp_path):
+    columns = {"__event__": np.array([-1, 5], dtype="i4")}
+    table = run(tmp_path, [write(tmp_path / "e.root", columns)], skim={"columns": ["__event__"]})
+    assert table.columns["__event__"].tolist() == [2**32 - 1, 5]
+
+
+def test_same_input_same_bytes_and_no_timestamp(tmp_path):
+    file = write(tmp_path / "0.root", basf2_columns(100))
+    run(tmp_path, [file], preselection=PRESELECTION)
+    first = (tmp_path / "skim.parquet").read_bytes()
+    run(tmp_path, [file], preselection=PRESELECTION)
+    assert (tmp_path / "skim.parquet").read_bytes() == first
+
+
+def test_batches_are_of_a_sensible_size_whatever_the_files(tmp_path):
+    columns = {"a": np.arange(40_000.0)}
+    files = [write(tmp_path / f"{i}.root", columns) for i in range(4)]
+    cfg = config.load(configuration(tmp_path, skim={"columns": ["a"]}))
+    sizes = []
+    want = wanted(cfg, cfg.samples[0])
+    skim(files, cfg.samples[0], want, lambda batch: sizes.append(len(batch["a"])), step=1000)
+    assert sizes[0] == 66_000
+    assert sizes[0] - ROWS_PER_GROUP < 1000
+    assert sum(sizes) == 160_000
+
+
+def test_all_nan_columns_are_reported(tmp_path, caplog):
+    columns = {"a": np.arange(5.0), "hole": np.full(5, np.nan), "late": np.array([np.nan] * 4 + [1.0])}
+    file = write(tmp_path / "n.root", columns)
+    table = run(tmp_path, [file], skim={"columns": ["a", "hole", "late"]})
+    assert table.metadata["all_nan"] == ["hole"]
+    table = run(tmp_path, [file], skim={"columns": ["a", "late"], "cut": "hole > 0"})
+    assert table.metadata["all_nan"] == ["hole"]  # and this is why no row passed
+    assert len(table) == 0
+    table = run(tmp_path, [file], skim={"columns": ["a", "late"], "cut": "a < 3"})
+    assert table.metadata["all_nan"] == ["late"]
+
+
+def test_nan_weight_is_an_error(tmp_path):
+    columns = {"a": np.arange(5.0), "__weight__": np.array([1, 1, np.nan, 1, 1])}
+    with pytest.raises(InputError, match="weight is not a number"):
+        direct(tmp_path, [columns], ["a"])
+
+
+def direct(tmp_path, parts, columns, **changes):
+    files = [write(tmp_path / f"{i}.root", part) for i, part in enumerate(parts)]
+    cfg = config.load(configuration(tmp_path, skim={"columns": columns, **changes}))
+    return skim(files, cfg.samples[0], wanted(cfg, cfg.samples[0]), [].append, step=1000)
+
+
+def test_type_that_changes_between_files_is_an_error(tmp_path):
+    with pytest.raises(InputError, match="changes its type"):
+        direct(tmp_path, [{"a": np.arange(3.0)}, {"a": np.arange(3, dtype="i4")}], ["a"])
+
+
+def test_value_that_the_declared_type_lacks_is_an_error(tmp_path):
+    with pytest.raises(InputError, match="declared type"):
+        direct(tmp_path, [{"__run__": np.array([1.0, np.nan])}], ["__run__"])
+    summary = direct(tmp_path, [{"__run__": np.array([1.0, 2.0])}], ["__run__"])
+    assert summary.rows_out == 2
+
+
+def test_a_file_given_twice_is_an_error(tmp_path):
+    file = write(tmp_path / "a.root", {"a": np.arange(3.0)})
+    cfg = config.load(configuration(tmp_path))
+    with pytest.raises(InputError, match="twice"):
+        skim([file, file], cfg.samples[0], wanted(cfg, cfg.samples[0]), print, step=1000)
+
+
+def test_missing_branch_names_the_nearest(tmp_path):
+    with pytest.raises(InputError, match="lacks the branch of column 'kaonID'") as caught:
+        direct(tmp_path, [{"kaonId": np.arange(3.0)}], ["kaonID"])
+    assert "'kaonId'" in str(caught.value)
+    with pytest.raises(InputError, match="lacks the branch of column 'cutOn'"):
+        direct(tmp_path, [{"a": np.arange(3.0)}], ["a"], cut="cutOn > 1")
+
+
+def test_missing_branch_in_a_later_file(tmp_path):
+    parts = [{"a": np.arange(3.0), "R2": np.arange(3.0)}, {"a": np.arange(3.0)}]
+    files = [write(tmp_path / f"{i}.root", part) for i, part in enumerate(parts)]
+    cfg = config.load(configuration(tmp_path))
+    with pytest.raises(InputError, match="'R2'") as caught:
+        skim(files, cfg.samples[0], wanted(cfg, cfg.samples[0]), [].append, step=1000)
+    assert caught.value.file == files[1]
+
+
+def test_failure_leaves_no_file(tmp_path, caplog):
+    path = configuration(tmp_path)
+    good = write(tmp_path / "a.root", {"a": np.arange(3.0)})
+    bad = tmp_path / "b.root"
+    bad.write_bytes(b"")
+    output = tmp_path / "out" / "skim.parquet"
+    status = main(["skim", "--config", str(path), "--sample", "signal", "--output", str(output), good, str(bad)])
+    assert status == 1
+    assert list(output.parent.iterdir()) == []
+
+
+def test_unknown_sample_names_the_nearest(tmp_path):
+    cfg = config.load(configuration(tmp_path))
+    with pytest.raises(ConfigurationError, match="'signal'"):
+        command._sample(cfg, "signl")
+
+
+def test_columns_named_by_later_stages(tmp_path):
+    cfg = config.load(
+        configuration(
+            tmp_path,
+            preselection=PRESELECTION,
+            bdt={"inputs": ["roeEextra", "myOwn"]},
+            templates={"channels": [{"name": "SR", "cut": "eta > 0", "axes": [{"column": "q2_rec", "edges": [0, 1]}]}]},
+        )
+    )
+    assert used_later(cfg) == ["roeEextra", "myOwn", "q2_rec", "missM2", "eta"]
+    want = wanted(cfg, cfg.samples[0])
+    assert {"myOwn", "missM2", "roeEextra", "__event__"} <= set(want.keep)
+    assert not {"q2_rec", "eta"} & set(want.keep + want.optional)
+    assert set(TRUTH) <= set(want.keep)
+
+
+def test_progress_is_shown_on_a_terminal_only(tmp_path, monkeypatch, capsys):
+    file = write(tmp_path / "a.root", {"a": np.arange(3.0)})
+    with command._progress([file]) as on_chunk:
+        assert on_chunk is None
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    cfg = config.load(configuration(tmp_path))
+    with command._progress([file]) as on_chunk:
+        skim([file], cfg.samples[0], wanted(cfg, cfg.samples[0]), [].append, step=1000, on_chunk=on_chunk)
+    assert capsys.readouterr().out == ""  # progress goes to standard error
