@@ -104,7 +104,12 @@ def resolve(raw: Mapping[str, Any], *, source: str | Path, folder: Path | None =
     try:
         return Config.model_validate(expanded)
     except ValidationError as error:
-        mistakes = [_describe(item) for item in error.errors()]
+        # A list counts as too short also when its items are refused; those are told already.
+        mistakes = [
+            _describe(item)
+            for item in error.errors()
+            if not (item["type"] == "too_short" and len(item["input"]) > item["ctx"]["actual_length"])
+        ]
         raise ConfigurationError(
             f"The configuration has {len(mistakes)} mistake{'s' * (len(mistakes) > 1)}:\n"
             + "\n".join(f"  - {mistake}" for mistake in mistakes),

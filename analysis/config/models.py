@@ -9,15 +9,29 @@ from collections import Counter
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from analysis.basf2 import DEFAULT_TREE, SampleType
 from analysis.columns import COLUMNS
+from analysis.errors import ConfigurationError
+from analysis.ntuples.expression import Expression
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+def _parsed(cut: str) -> str:
+    if cut:
+        try:
+            Expression.parse(cut)
+        except ConfigurationError as error:
+            raise ValueError(str(error)) from None
+    return cut
+
+
+CutText = Annotated[str, AfterValidator(_parsed)]
 SIMULATED_TYPES = tuple(kind for kind in SampleType if not kind.is_data)
 
 
@@ -97,7 +111,7 @@ class Sample(Model):
 class Skim(Model):
     """Which rows and columns of the ntuples are kept."""
 
-    cut: str = ""
+    cut: CutText = ""
     """Expression over column or branch names; empty keeps all rows."""
     columns: tuple[str, ...] | None = None
     """Columns to keep; default: what the later stages need, and what they can use if the ntuple has it."""
@@ -110,7 +124,7 @@ class Cut(Model):
 
     name: str
     """Shown in the cut flow."""
-    cut: str
+    cut: CutText
     """Expression over columns of the data model."""
 
 
@@ -183,7 +197,7 @@ class Channel(Model):
     """One channel of the likelihood: a region and its bins."""
 
     name: Name
-    cut: str = ""
+    cut: CutText = ""
     """Expression that defines the region; empty takes every preselected event."""
     axes: Annotated[tuple[Axis, ...], Field(min_length=1)]
     signal_region: bool = True

@@ -23,9 +23,14 @@ def schema() -> dict[str, Any]:
         "type": "string",
         "description": "A configuration file underneath this one, relative to it: mappings are merged, lists replaced.",
     }
-    # With `extends`, the mandatory keys may stand in the file underneath.
+    # With `extends`, what is mandatory may stand in the file underneath: top-level keys and those of sections, but not
+    # those of the items of lists, which are replaced as a whole.
     required = result.pop("required")
     result["anyOf"] = [{"required": ["extends"]}, {"required": required}]
+    for field in Config.model_fields.values():
+        if typing.get_origin(field.annotation) is not tuple:
+            for model in nested_models(field.annotation):
+                result["$defs"][model.__name__].pop("required", None)
     return result
 
 
@@ -89,7 +94,7 @@ def _section(model: type[BaseModel], title: str) -> list[str]:
 
 INTRODUCTION = """# Configuration
 
-<!-- Made by `python -m analysis configuration --reference config/README.md`; a test keeps it in step with the models. -->
+<!-- Made by `make schemas`; a test keeps it in step with the models. -->
 
 A configuration file stands alone: `snakemake --configfile config/mine.yaml` *replaces* the default, it is not merged
 into it. To build upon another file say so with `extends: other.yaml` (relative to the file): mappings are merged, lists

@@ -1,0 +1,141 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from analysis import config
+from analysis.config import reference
+from analysis.errors import ConfigurationError
+
+ROOT = Path(__file__).parents[2]
+MINIMAL: dict[str, Any] = {"name": "x", "samples": [{"name": "signal", "type": "signal", "files": ["*.root"]}]}
+
+
+def resolve(**changes: Any) -> config.Config:
+    return config.resolve(config.merge(MINIMAL, changes), source="test.yaml")
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "ci.yaml", "belle2.example.yaml"])
+def test_shipped_configurations_are_valid(name: str) -> None:
+    loaded = config.load(ROOT / "config" / name)
+    jsonschema.validate(yaml.safe_load((ROOT / "config" / name).read_text()), reference.schema())
+    assert loaded.preselection
+    assert loaded.bdt
+    assert loaded.templates
+
+
+def test_real_data_stay_blinded_unless_said() -> None:
+    assert config.load(ROOT / "config/belle2.example.yaml").blinded
+    assert resolve().blinded
+
+
+def test_schema_and_reference_are_in_step_with_the_models() -> None:
+    schema = json.loads((ROOT / "workflow/schemas/config.schema.json").read_text())
+    assert schema == reference.schema(), "run `make schemas`"
+    assert (ROOT / "config/README.md").read_text() == reference.markdown(), "run `make schemas`"
+
+
+def test_every_key_has_a_meaning_in_the_reference() -> None:
+    for line in reference.markdown().splitlines():
+        if line.startswith("| `"):
+            assert line.count("|") - line.count("\\|") == 5, line
+
+
+def test_resolved_configuration_survives_its_own_file(tmp_path: Path) -> None:
+    from analysis import io
+
+    loaded = config.load(ROOT / "config/config.yaml")
+    io.write_json(tmp_path / "c.json", loaded.model_dump(mode="json"))
+    assert config.load(tmp_path / "c.json") == loaded
+
+
+def test_all_mistakes_are_reported_at_once() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        resolve(
+            sed=3,
+            dataset={"luminosity": -1},
+            skim={"cut": "a <"},
+            bdt={"input": [], "folds": 1},
+            samples=[{"name": "s", "type": "sgnal", "files": ["x"]}],
+        )
+    message = str(caught.value)
+    for part in (
+        "7 mistakes",
+        "test.yaml",
+        "sed: unknown key; nearest: 'seed'",
+        "dataset.luminosity: Input should be greater than 0 (found -1)",
+        "skim.cut:",
+        "bdt.inputs: missing",
+        "bdt.input: unknown key; nearest: 'inputs'",
+        "bdt.folds",
+        "samples.0.type",
+        "'signal'",
+    ):
+        assert part in message
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"samples": [{"name": "s", "type": "signal"}]}, "either `files:` or `simulated: true`"),
+        ({"samples": [{"name": "s", "type": "signal", "simulated": True}]}, "needs a `simulation:` section"),
+        ({"samples": MINIMAL["samples"] * 2}, "two samples are named 'signal'"),
+        (
+            {"samples": [{"name": "s", "type": "signal", "files": ["x"], "luminosity": 1, "generated_events": 2}]},
+            "not both",
+        ),
+        (
+            {
+                "samples": [{"name": "u", "type": "uubar", "files": ["x"]}],
+                "dataset": {"cross_sections": {"uubar": "a"}},
+            },
+            "dataset.cross_sections.uubar",
+        ),
+        ({"bdt": {"inputs": ["q2_gen"]}}, "'q2_gen' is truth"),
+        ({"simulation": {"decays": {"data": 10}}}, "mixed from the other samples"),
+        ({"simulation": {"decays": {"signal": 0}}}, "greater than 0"),
+        ({"templates": {"channels": [{"name": "a", "axes": [{"column": "x", "edges": [0, 0]}]}]}}, "edges must rise"),
+        ({"preselection": {"cuts": [{"name": "a", "cut": "x > 1"}] * 2}}, "two cuts are named 'a'"),
+        ({"name": "../up"}, "name: String should match pattern"),
+        ({"dataset": {"luminosity": float("nan")}}, "dataset.luminosity"),
+    ],
+)
+def test_mistakes_name_key_and_remedy(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"config/README\.md") as caught:
+        resolve(**changes)
+    assert message in str(caught.value)
+
+
+def test_extends_merges_mappings_and_replaces_lists(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text(yaml.safe_dump({**MINIMAL, "dataset": {"n_bb": 1e8, "luminosity": 100}}))
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "top.yaml").write_text(
+        yaml.safe_dump({"extends": "../base.yaml", "dataset": {"n_bb": 2e8}, "name": "y"})
+    )
+    loaded = config.load(tmp_path / "sub" / "top.yaml")
+    assert (loaded.name, loaded.dataset.n_bb, loaded.dataset.luminosity) == ("y", 2e8, 100)
+    assert len(loaded.samples) == 1
+
+
+def test_extending_in_a_circle_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("extends: b.yaml\n")
+    (tmp_path / "b.yaml").write_text("extends: a.yaml\n")
+    with pytest.raises(ConfigurationError, match="circle"):
+        config.load(tmp_path / "a.yaml")
+
+
+@pytest.mark.parametrize(("text", "message"), [("a: [", "not valid YAML"), ("- 1", "must be a mapping")])
+def test_files_that_are_no_configuration(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "c.yaml").write_text(text)
+    with pytest.raises(ConfigurationError, match=message):
+        config.load(tmp_path / "c.yaml")
+    with pytest.raises(ConfigurationError, match="missing"):
+        config.load(tmp_path / "none.yaml")
+
+
+def test_models_are_frozen() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        resolve().name = "y"  # type: ignore[misc]

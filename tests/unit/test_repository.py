@@ -1,0 +1,91 @@
+"""The house itself: manifests in step, commands that explain themselves, docstrings that run."""
+
+import doctest
+import importlib
+import pkgutil
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+import analysis
+from analysis.cli import build_parser, commands, main
+
+ROOT = Path(__file__).parents[2]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+# Names that differ between the registries.
+CONDA_NAMES = {"matplotlib": "matplotlib-base", "snakemake": "snakemake-minimal", "xgboost-cpu": "py-xgboost-cpu"}
+CONDA_NAMES |= {"isal": "python-isal"}
+
+
+def pip_requirements() -> set[str]:
+    project = PYPROJECT["project"]
+    extras = project["optional-dependencies"].values()
+    return {*project["dependencies"], *(item for extra in extras for item in extra)}
+
+
+def test_environment_yml_is_in_step_with_pyproject() -> None:
+    entries = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    conda = {entry for entry in entries if isinstance(entry, str)} - {"pip"}
+    (pip,) = (entry["pip"] for entry in entries if isinstance(entry, dict))
+    python = {entry for entry in conda if entry.startswith("python ")}
+    assert python == {f"python {PYPROJECT['project']['requires-python']}"}
+    expected = set()
+    for requirement in pip_requirements() - set(pip):
+        name, _, version = requirement.partition(" ")
+        expected.add(f"{CONDA_NAMES.get(name, name)} {version}".strip())
+    assert conda - python == expected
+    assert set(pip) <= pip_requirements()
+
+
+def test_lock_has_hashes_for_all_and_names_no_host() -> None:
+    text = (ROOT / "locks/requirements.txt").read_text()
+    assert not re.search(r"https?://|index-url|find-links", text)
+    pins = re.split(r"\n(?=\S)", text.strip())
+    assert all("--hash=sha256:" in pin for pin in pins)
+    locked = {pin.partition("==")[0] for pin in pins}
+    assert {requirement.partition(" ")[0] for requirement in pip_requirements()} <= locked
+
+
+def test_version_is_told_once() -> None:
+    assert PYPROJECT["project"]["version"] == analysis.__version__
+    assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"] == analysis.__version__
+    assert f"## {analysis.__version__}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+@pytest.mark.parametrize("command", commands())
+def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        build_parser(command).parse_args([command.replace("_", "-"), "--help"])
+    assert "usage:" in capsys.readouterr().out
+
+
+def test_mistakes_of_the_user_end_in_a_message_not_a_traceback(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["configuration", "--config", "nowhere.yaml"]) == 1
+    stderr = capfd.readouterr().err
+    assert "nowhere.yaml" in stderr
+    assert "Traceback" not in stderr
+
+
+MODULES = sorted(m.name for m in pkgutil.walk_packages(analysis.__path__, "analysis.") if m.name != "analysis.__main__")
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_docstring_examples(name: str) -> None:
+    if name.startswith("analysis.simulation"):
+        pytest.importorskip("pythia8mc", reason="the toy extra is not installed")
+    assert doctest.testmod(importlib.import_module(name)).failed == 0
+
+
+def test_heavy_libraries_are_not_imported_at_start() -> None:
+    code = (
+        "import sys, analysis.cli, analysis.config, analysis.provenance\n"
+        "heavy = {'pyhf', 'xgboost', 'matplotlib', 'pythia8mc', 'uproot', 'awkward', 'scipy'}\n"
+        "sys.exit(', '.join(heavy & set(sys.modules)) or None)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
