@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from analysis.basf2 import WEIGHT_BRANCH
 from analysis.columns import COLUMNS, PRE, WEIGHTS, branch_of, required
-from analysis.config import Config, Sample
+from analysis.config import Config, Sample, used_columns
 from analysis.errors import InputError
 from analysis.ntuples.expression import Expression
 from analysis.ntuples.reader import Chunk, Constant, iterate
@@ -102,7 +102,7 @@ def wanted(config: Config, sample: Sample) -> Wanted:
     simulated = not sample.type.is_data
     stages = [PRE, WEIGHTS] if config.preselection else []
     names = [column.name for column in required(stages, simulated=simulated)]
-    names += [name for name in used_later(config) if name not in COLUMNS or COLUMNS[name].provided_by == "ntuple"]
+    names += [name for name in used_columns(config) if name not in COLUMNS or COLUMNS[name].provided_by == "ntuple"]
     optional = [
         column.name
         for column in COLUMNS.values()
@@ -114,21 +114,6 @@ def wanted(config: Config, sample: Sample) -> Wanted:
         everything=not (config.preselection or config.bdt or config.templates),
         cut=cut,
     )
-
-
-def used_later(config: Config) -> list[str]:
-    """Return the columns that the configuration of the later stages names, in order of appearance."""
-    names: list[str] = []
-    cuts = [line.cut for line in config.preselection.cuts] if config.preselection else []
-    if config.bdt:
-        names += config.bdt.inputs
-    for channel in config.templates.channels if config.templates else ():
-        cuts.append(channel.cut)
-        names += [axis.column for axis in channel.axes]
-    for cut in cuts:
-        if cut.strip():
-            names += sorted(Expression.parse(cut).names)
-    return list(dict.fromkeys(names))
 
 
 @dataclass

@@ -13,8 +13,9 @@ from pydantic_core import ErrorDetails
 
 from analysis.config.models import Config, Sample, nested_models
 from analysis.errors import ConfigurationError, nearest
+from analysis.ntuples.expression import Expression
 
-__all__ = ["Config", "Sample", "load", "merge", "resolve", "settings"]
+__all__ = ["Config", "Sample", "load", "merge", "resolve", "settings", "used_columns"]
 
 
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -127,3 +128,18 @@ def load(path: str | Path) -> Config:
 def settings(config: BaseModel, *keys: str) -> dict[str, Any]:
     """Return some parts of the configuration as plain JSON values: what a rule depends on, and no more."""
     return config.model_dump(mode="json", include=set(keys))
+
+
+def used_columns(config: Config) -> list[str]:
+    """Return the columns that the stages after the skim name in their configuration, in order of appearance."""
+    names: list[str] = []
+    cuts = [line.cut for line in config.preselection.cuts] if config.preselection else []
+    if config.bdt:
+        names += config.bdt.inputs
+    for channel in config.templates.channels if config.templates else ():
+        cuts.append(channel.cut)
+        names += [axis.column for axis in channel.axes]
+    for cut in cuts:
+        if cut:
+            names += sorted(Expression.parse(cut).names)
+    return list(dict.fromkeys(names))

@@ -14,6 +14,10 @@ try:
 except AnalysisError as error:
     raise WorkflowError(str(error))
 
+for section in ("preselection", "bdt", "templates"):
+    if getattr(CFG, section) is None:
+        raise WorkflowError(f"{CONFIG_SOURCE}: the workflow needs a section `{section}:`; config/README.md tells its keys")
+
 RESULTS = Path("results") / CFG.name
 SAMPLES = [sample.name for sample in CFG.samples]
 SIMULATION = [sample.name for sample in CFG.samples if not sample.type.is_data]

@@ -10,7 +10,9 @@ rule skim:
         RESULTS / "skim/{sample}.parquet",
     params:
         code=code("skim"),
-        settings=settings("skim", "bdt", "templates", "preselection"),
+        settings=settings("skim"),
+        # Cuts and inputs of later stages matter here only by the columns that they name.
+        columns=analysis.config.used_columns(CFG),
         sample=sample_settings,
     log:
         RESULTS / "logs/skim/{sample}.log",
