@@ -15,7 +15,7 @@ from analysis.cli import skim as command
 from analysis.columns import COLUMNS, PRE, WEIGHTS, required
 from analysis.errors import ConfigurationError, InputError
 from analysis.io import read_table
-from analysis.skim import ROWS_PER_GROUP, skim, used_later, wanted
+from analysis.skim import ROWS_PER_GROUP, skim, wanted
 
 TRUTH = ["K_mcPDG", "q2_gen"]
 
@@ -255,7 +255,7 @@ def test_columns_named_by_later_stages(tmp_path):
             templates={"channels": [{"name": "SR", "cut": "eta > 0", "axes": [{"column": "q2_rec", "edges": [0, 1]}]}]},
         )
     )
-    assert used_later(cfg) == ["roeEextra", "myOwn", "q2_rec", "missM2", "eta"]
+    assert config.used_columns(cfg) == ["roeEextra", "myOwn", "q2_rec", "missM2", "eta"]
     want = wanted(cfg, cfg.samples[0])
     assert {"myOwn", "missM2", "roeEextra", "__event__"} <= set(want.keep)
     assert not {"q2_rec", "eta"} & set(want.keep + want.optional)
