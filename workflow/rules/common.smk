@@ -1,7 +1,11 @@
 """Paths, file lists and what every rule needs: in this one place."""
 
 import glob
+import sys
 from pathlib import Path
+
+# This clone's package, whatever else may be installed.
+sys.path.insert(0, workflow.basedir)
 
 import analysis.config
 from analysis.errors import AnalysisError

@@ -1,0 +1,85 @@
+"""A copy of the project in which the reduced toy has run; one for all workflow tests."""
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PARTS = ("Snakefile", "workflow", "analysis", "config", "notebooks", "pyproject.toml")
+
+
+@dataclass(frozen=True)
+class Project:
+    """A copy of the project that tests may edit, break and kill."""
+
+    root: Path
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", *arguments]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        # `python` in the rules' shell lines must be the one that runs the tests.
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        return os.environ | {"PATH": path, "XDG_CACHE_HOME": str(self.root / ".cache")}
+
+    def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            self.command(*arguments),
+            cwd=self.root,
+            env=self.environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+        if check:
+            assert done.returncode == 0, done.stdout[-8000:]
+        return done
+
+    def snakemake(self, *arguments: str, cores: int = 2, check: bool = True) -> subprocess.CompletedProcess[str]:
+        return self.run("snakemake", "--cores", str(cores), *arguments, check=check)
+
+    def edit(self, name: str, old: str, new: str) -> None:
+        text = (self.root / name).read_text()
+        assert old in text
+        (self.root / name).write_text(text.replace(old, new, 1))
+
+
+def copy_project(folder: Path) -> Project:
+    for part in PARTS:
+        source = ROOT / part
+        if source.is_dir():
+            shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(source, folder / part)
+    return Project(folder)
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The project with `snakemake --cores 2 --configfile config/ci.yaml` done."""
+    project = copy_project(tmp_path_factory.mktemp("project"))
+    project.snakemake("--configfile", "config/ci.yaml")
+    return project
+
+
+@pytest.fixture(scope="session")
+def toy_results(project: Project) -> Path:
+    """The results of the reduced toy."""
+    return project.root / "results" / "ci"
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Project:
+    """A fresh copy of the project, with a configuration smaller still: config/tiny.yaml."""
+    project = copy_project(tmp_path / "fresh")
+    (project.root / "config/tiny.yaml").write_text(
+        "extends: ci.yaml\nname: tiny\nsimulation: {scale: 0.03}\nbdt: {trees: 10, folds: 2}\n"
+    )
+    return project
