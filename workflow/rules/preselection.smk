@@ -3,6 +3,8 @@ rule preselection:
     input:
         config=RESOLVED,
         skim=RESULTS / "skim/{sample}.parquet",
+        # Named in the configuration; listed so that an edit of the table reruns the rule.
+        kaon_id=CFG.weights.kaon_id or [],
     output:
         table=RESULTS / "preselection/{sample}.parquet",
         cutflow=RESULTS / "preselection/{sample}.cutflow.json",

@@ -1,0 +1,134 @@
+"""The frozen model: the trees of every fold, the inputs and the η map, in one JSON file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xgboost
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from analysis import io
+from analysis.bdt import folds, inputs
+from analysis.bdt.eta import EtaMap
+from analysis.errors import InputError
+from analysis.provenance import Provenance
+
+Array = NDArray[Any]
+Columns = Mapping[str, Array]
+
+
+class Parameters(BaseModel):
+    """How the trees were grown: parameters of xgboost."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    trees: int
+    depth: int
+    learning_rate: float
+    subsample: float
+    column_fraction: float
+    min_child_weight: float
+    seeds: tuple[int, ...]
+    """One per fold."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What the model says of rows: ``fold`` (n,) int8, ``score`` and ``eta`` (n,) float64."""
+
+    fold: NDArray[np.int8]
+    score: NDArray[np.float64]
+    eta: NDArray[np.float64]
+
+
+class Model(BaseModel):
+    """The frozen model. ``boosters[k]`` was trained on all folds but ``k``, and scores the rows of fold ``k``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    inputs: tuple[str, ...]
+    folds: int
+    parameters: Parameters
+    eta: EtaMap
+    boosters: tuple[str, ...]
+    """xgboost's own JSON, one text per fold."""
+    provenance: Provenance | None = None
+
+    @cached_property
+    def loaded(self) -> tuple[xgboost.Booster, ...]:
+        """The boosters, ready to be used; one thread each."""
+        return tuple(load_booster(text) for text in self.boosters)
+
+    def apply(self, columns: Columns, *, sample: str) -> Scores:
+        """Score rows by the model that has not seen their fold.
+
+        Parameters
+        ----------
+        columns
+            name -> (n,) array: inputs, event key, and ``parentGroup`` if rows have one.
+        sample
+            Named in errors.
+
+        Raises
+        ------
+        InputError
+            An input is missing, or NaN or infinite where it may not be.
+        """
+        values = inputs.matrix(columns, self.inputs, sample=sample)
+        fold = folds.assign(columns, self.folds)
+        score = out_of_fold(self.loaded, values, fold)
+        return Scores(fold=fold, score=score, eta=self.eta(score))
+
+
+def load_booster(text: str) -> xgboost.Booster:
+    """Return the booster from its JSON text."""
+    booster = xgboost.Booster({"nthread": 1})
+    booster.load_model(bytearray(text.encode()))
+    return booster
+
+
+def predict(booster: xgboost.Booster, values: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the score, (n,) float64 between 0 and 1; float32 inside xgboost."""
+    if not len(values):
+        return np.empty(0)
+    matrix = xgboost.DMatrix(values, nthread=1)
+    return np.asarray(booster.predict(matrix), dtype=np.float64)
+
+
+def out_of_fold(
+    boosters: tuple[xgboost.Booster, ...], values: NDArray[np.float32], fold: NDArray[np.int8]
+) -> NDArray[np.float64]:
+    """Return the (n,) score of every row by the booster of its own fold, which was not trained on it."""
+    score = np.empty(len(values))
+    for k, booster in enumerate(boosters):
+        rows = fold == k
+        score[rows] = predict(booster, values[rows])
+    return score
+
+
+def read_model(path: str | Path) -> Model:
+    """Read a frozen model.
+
+    Raises
+    ------
+    InputError
+        The file is missing or is not a model of this project.
+    """
+    content = io.read_json(path)
+    try:
+        return Model.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(
+            "A file is not a BDT model of this version of the project.",
+            file=path,
+            where=".".join(map(str, first["loc"])),
+            found=first["msg"],
+            remedy="train again with `train-bdt`",
+        ) from None
