@@ -20,7 +20,9 @@ except AnalysisError as error:
 
 for section in ("preselection", "bdt", "templates"):
     if getattr(CFG, section) is None:
-        raise WorkflowError(f"{CONFIG_SOURCE}: the workflow needs a section `{section}:`; config/README.md tells its keys")
+        raise WorkflowError(
+            f"{CONFIG_SOURCE}: the workflow needs a section `{section}:`; config/README.md tells its keys"
+        )
 
 RESULTS = Path("results") / CFG.name
 SAMPLES = [sample.name for sample in CFG.samples]
@@ -52,8 +54,7 @@ def ntuples(wildcards):
     sample = CFG.sample(wildcards.sample)
     if sample.simulated:
         return [
-            RESULTS / f"ntuples/{sample.name}/{sample.name}_{chunk:04d}.root"
-            for chunk in range(CFG.simulation.files)
+            RESULTS / f"ntuples/{sample.name}/{sample.name}_{chunk:04d}.root" for chunk in range(CFG.simulation.files)
         ]
     files = []
     for pattern in sample.files:
@@ -81,13 +82,12 @@ rule configuration:
     """Write the resolved configuration beside the results."""
     output:
         RESULTS / "config.json",
-    params:
-        settings=CFG.model_dump_json(),
     log:
         RESULTS / "logs/configuration.log",
+    params:
+        settings=CFG.model_dump_json(),
     shell:
-        "python -m analysis --log {log} configuration --output {output} "
-        "--json {params.settings:q}"
+        "python -m analysis --log {log} configuration --output {output} " "--json {params.settings:q}"
 
 
 RESOLVED = ancient(RESULTS / "config.json")

@@ -5,11 +5,11 @@ rule record:
         sidecars=sidecars,
     output:
         RESULTS / "conditions/records/{sample}.json",
+    log:
+        RESULTS / "logs/conditions/{sample}.log",
     params:
         code=code("conditions"),
         settings=sample_settings,
-    log:
-        RESULTS / "logs/conditions/{sample}.log",
     shell:
         "python -m analysis --log {log} conditions record --config {input.config} "
         "--sample {wildcards.sample} --output {output} {input.sidecars}"
@@ -22,10 +22,10 @@ rule ledger:
         records=expand(RESULTS / "conditions/records/{sample}.json", sample=SAMPLES),
     output:
         RESULTS / "conditions/ledger.json",
+    log:
+        RESULTS / "logs/conditions/ledger.log",
     params:
         code=code("conditions"),
         settings=settings("samples"),
-    log:
-        RESULTS / "logs/conditions/ledger.log",
     shell:
         "python -m analysis --log {log} conditions ledger --config {input.config} --output {output} {input.records}"

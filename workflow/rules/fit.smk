@@ -5,10 +5,10 @@ rule fit:
         workspace=RESULTS / "fit/workspace.json",
     output:
         RESULTS / "fit/result.json",
+    log:
+        RESULTS / "logs/fit/fit.log",
     params:
         code=code("fit"),
         settings=settings("blinded", "dataset", "fit"),
-    log:
-        RESULTS / "logs/fit/fit.log",
     shell:
         "python -m analysis --log {log} fit --config {input.config} --workspace {input.workspace} --output {output}"

@@ -8,14 +8,14 @@ rule skim:
         ledger=ancient(RESULTS / "conditions/ledger.json"),
     output:
         RESULTS / "skim/{sample}.parquet",
+    log:
+        RESULTS / "logs/skim/{sample}.log",
     params:
         code=code("skim"),
         settings=settings("skim"),
         # Cuts and inputs of later stages matter here only by the columns that they name.
         columns=analysis.config.used_columns(CFG),
         sample=sample_settings,
-    log:
-        RESULTS / "logs/skim/{sample}.log",
     shell:
         "python -m analysis --log {log} skim --config {input.config} --sample {wildcards.sample} "
         "--record {input.record} --output {output} {input.ntuples}"
