@@ -18,8 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.errors import InputError
+from analysis.ntuples.baskets import Counters
 from analysis.ntuples.expression import Expression
-from analysis.ntuples.source import Duplicates, Source, open_source
+from analysis.ntuples.opening import Options, open_source
+from analysis.ntuples.source import Source
 
 Array = NDArray[Any]
 log = logging.getLogger(__name__)
@@ -83,7 +85,8 @@ def iterate(
     keep: Collection[str] | None = None,
     sums: Collection[str] = (),
     step: int = DEFAULT_STEP,
-    duplicates: Duplicates = "error",
+    options: Options | None = None,
+    counters: Counters | None = None,
 ) -> Iterator[Chunk]:
     """Read files one after the other, chunk by chunk.
 
@@ -104,8 +107,10 @@ def iterate(
         Names of columns to add up over all rows, before the cut (weights).
     step
         Rows read at a time.
-    duplicates
-        What to do when a branch that occurs twice is read.
+    options
+        How files are opened and read.
+    counters
+        Added to while reading.
 
     Yields
     ------
@@ -122,12 +127,29 @@ def iterate(
         raise InputError("There are no input files.", remedy="give files, or correct the pattern under `files:`")
     if isinstance(cut, str):
         cut = Expression.parse(cut)
+    options = options or Options()
+    told: set[tuple[str, str]] = set()
     for file in files:
-        with open_source(file, tree, duplicates) as source:
+        with open_source(file, tree, options, counters) as source:
             wanted = columns(source.branches, source.path) if callable(columns) else columns
             plan = _Plan.make(source, wanted, cut, keep, sums)
             for start in range(0, max(source.entries, 1), step):
-                yield plan.read(start, min(start + step, source.entries))
+                chunk = plan.read(start, min(start + step, source.entries))
+                source.release()
+                _tell(source, told)
+                yield chunk
+
+
+def _tell(source: Source, told: set[tuple[str, str]]) -> None:
+    """Log which branches are read by uproot, and why: once, not for every file."""
+    reasons: dict[str, list[str]] = {}
+    for name, reason in source.reasons.items():
+        if (name, reason) not in told:
+            told.add((name, reason))
+            reasons.setdefault(reason, []).append(name)
+    for reason, names in reasons.items():
+        shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+        log.info("read by uproot: %s (%s), from %s on", shown, reason, source.path)
 
 
 @dataclass(frozen=True)
@@ -159,24 +181,25 @@ class _Plan:
         for name in {*first, *kept}:
             branch = columns[name]
             if isinstance(branch, str):
-                source.branch(branch)
+                source.locate(branch)
         return cls(source, columns, cut, first, kept, tuple(sums))
 
     def read(self, start: int, stop: int) -> Chunk:
         """Read one range of entries."""
-        full = {name: self._column(name, start, stop) for name in self.first}
+        full = self._columns(self.first, start, stop)
         rows = None
         if self.cut is not None:
             # One column that any cut can take its length from, even a cut without names.
             mask = self.cut.mask(full or {"": np.empty(stop - start)})
             if not mask.all():
                 rows = np.flatnonzero(mask)
+        others = self._columns([name for name in self.keep if name not in full], start, stop, rows)
         kept = {}
         for name in self.keep:
-            if name not in full:
-                kept[name] = self._column(name, start, stop, rows)
-            else:
+            if name in full:
                 kept[name] = full[name] if rows is None else full[name][rows]
+            else:
+                kept[name] = others[name]
         seen = {name for name, array in {**kept, **full}.items() if _has_number(array)}
         return Chunk(
             file=self.source.path,
@@ -189,11 +212,15 @@ class _Plan:
             seen=frozenset(seen),
         )
 
-    def _column(self, name: str, start: int, stop: int, rows: Array | None = None) -> Array:
-        branch = self.columns[name]
-        if isinstance(branch, Constant):
-            return np.full(stop - start if rows is None else len(rows), branch.value, branch.dtype)
-        return self.source.read(branch, start, stop, rows)
+    def _columns(self, names: Collection[str], start: int, stop: int, rows: Array | None = None) -> dict[str, Array]:
+        places = {name: self.columns[name] for name in names}
+        branches = dict.fromkeys(place for place in places.values() if isinstance(place, str))
+        arrays = self.source.read(branches, start, stop, rows)
+        length = stop - start if rows is None else len(rows)
+        return {
+            name: np.full(length, place.value, place.dtype) if isinstance(place, Constant) else arrays[place]
+            for name, place in places.items()
+        }
 
 
 def _has_number(array: Array) -> bool:

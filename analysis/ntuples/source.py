@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import struct
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -37,7 +37,7 @@ def is_remote(path: str) -> bool:
 class Source:
     """One open tree (or RNTuple): the flat columns of one file.
 
-    Use `open_source` to make one.
+    Use `open_source` of `analysis.ntuples.opening` to make one.
 
     Attributes
     ----------
@@ -47,32 +47,28 @@ class Source:
         Number of rows.
     branches
         Names of the branches, in the file's order; a name that occurs twice is listed twice.
+    reasons
+        Branch -> why it is read by uproot rather than by the fast path.
     """
 
-    def __init__(self, path: str, tree: str, model: Any, duplicates: Duplicates) -> None:
+    def __init__(self, path: str, tree: str, entries: int, branches: Sequence[str], duplicates: Duplicates) -> None:
         self.path = path
         self.tree = tree
-        self.model = model
-        self.entries = int(model.num_entries)
-        if hasattr(model, "branches"):  # a TTree
-            top = [(str(branch.name), branch) for branch in model.branches]
-            nested = [name for name in model.keys(recursive=True) if "/" in name]
-            self.branches = (*(name for name, _ in top), *nested)
-            ordered = reversed(top) if duplicates == "first" else iter(top)
-            self._top = dict(ordered)
-        else:
-            self.branches = tuple(model.keys())
-            self._top = {}
-        counts = Counter(self.branches)
-        self._twice = {name for name, n in counts.items() if n > 1} if duplicates == "error" else {}
+        self.entries = entries
+        self.branches = tuple(branches)
+        self.reasons: dict[str, str] = {}
+        numbered = list(enumerate(self.branches))
+        self._position = {name: n for n, name in (reversed(numbered) if duplicates == "first" else numbered)}
+        counts = Counter(self.branches) if duplicates == "error" else Counter[str]()
+        self._twice = {name for name, n in counts.items() if n > 1}
 
-    def branch(self, name: str) -> Any:
-        """Return uproot's branch (or field) of that name.
+    def locate(self, name: str) -> int:
+        """Return the position of a branch in `branches`.
 
         Raises
         ------
         InputError
-            There is none, or there are several and no choice was configured.
+            There is none of that name, or there are several and no choice was configured.
         """
         if name in self._twice:
             raise InputError(
@@ -82,43 +78,77 @@ class Source:
                 expected="one branch of that name",
                 remedy="list the variable once in the steering file, or choose `duplicates: first` or `last`",
             )
-        if name in self._top:
-            return self._top[name]
-        if name in self.branches:
-            return self.model[name]
-        raise InputError(
-            f"The tree lacks the branch '{name}'.",
-            file=self.path,
-            where=f"tree '{self.tree}'",
-            found=f"nearest branches: {nearest(name, self.branches)}",
-            remedy="correct the name, or give the branch under `aliases:` of the sample",
-        )
+        if name not in self._position:
+            raise InputError(
+                f"The tree lacks the branch '{name}'.",
+                file=self.path,
+                where=f"tree '{self.tree}'",
+                found=f"nearest branches: {nearest(name, self.branches)}",
+                remedy="correct the name, or give the branch under `aliases:` of the sample",
+            )
+        return self._position[name]
 
-    def read(self, name: str, start: int, stop: int, rows: Array | None = None) -> Array:
-        """Return the branch's entries ``start`` to ``stop``, or some of their rows.
+    def read(self, names: Collection[str], start: int, stop: int, rows: Array | None = None) -> dict[str, Array]:
+        """Return entries ``start`` to ``stop`` of some branches, or some of their rows.
 
         Parameters
         ----------
-        name
-            Name of the branch.
+        names
+            Names of branches.
         start, stop
             Range of entries, half open.
-        rows
-            Positions within the range, rising; None: all.
+        rows : (k,) int, optional
+            Positions within the range, rising; default: all.
 
         Returns
         -------
-        (n,) array: the branch's own type in native byte order; objects for strings and lists.
+        Name -> (k,) or (stop − start,) array: the branch's own type in native byte order; objects for strings and
+        lists.
 
         Raises
         ------
         InputError
-            The branch is missing or its data are damaged.
+            A branch is missing or its data are damaged.
         """
-        branch = self.branch(name)
+        raise NotImplementedError
+
+    def release(self) -> None:
+        """Give back memory that is not needed before the next call of `read`."""
+
+    def damaged(self, name: str, start: int, stop: int, found: object) -> InputError:
+        """Return the error that says that these entries cannot be read."""
+        return InputError(
+            f"The data of branch '{name}' cannot be read.",
+            file=self.path,
+            where=f"tree '{self.tree}', branch '{name}', entries {start} to {stop}",
+            found=describe(found),
+            remedy="the file is damaged, or of a kind unknown to uproot: copy or make it again, or leave it out",
+        )
+
+
+class UprootSource(Source):
+    """A tree read by uproot alone: any type of branch, local or remote; the specification of the fast path."""
+
+    def __init__(self, path: str, tree: str, model: Any, duplicates: Duplicates) -> None:
+        self.model = model
+        self.is_tree = hasattr(model, "branches")  # rather than an RNTuple
+        top = list(model.branches) if self.is_tree else []
+        names = [str(branch.name) for branch in top]
+        if any(len(branch.branches) for branch in top):
+            names += [name for name in model.keys(recursive=True) if "/" in name]
+        super().__init__(path, tree, int(model.num_entries), names if self.is_tree else list(model.keys()), duplicates)
+        self._top = top
+
+    def read(self, names: Collection[str], start: int, stop: int, rows: Array | None = None) -> dict[str, Array]:
+        """See `Source.read`."""
+        return {name: self._read(name, start, stop, rows) for name in names}
+
+    def _read(self, name: str, start: int, stop: int, rows: Array | None) -> Array:
+        position = self.locate(name)
+        branch = self._top[position] if position < len(self._top) else self.model[name]
         if rows is not None and len(rows) == 0:
             stop = start  # nothing to inflate, but the type is needed
-        options = {} if not hasattr(branch, "num_baskets") else {"array_cache": None}
+        options = {"array_cache": None} if self.is_tree else {}
         try:
             array = branch.array(entry_start=start, entry_stop=stop, library="np", **options)
         except _ANYTHING as error:
@@ -129,17 +159,6 @@ class Source:
         if array.dtype.kind in "biuf":
             array = array.astype(array.dtype.newbyteorder("="), copy=False)
         return array if rows is None else array[rows]
-
-    def damaged(self, name: str, start: int, stop: int, found: object) -> InputError:
-        """Return the error that says that these entries cannot be read."""
-        return InputError(
-            f"The data of branch '{name}' cannot be read.",
-            file=self.path,
-            where=f"tree '{self.tree}', branch '{name}', entries {start} to {stop}",
-            found=describe(found),
-            remedy="the file is damaged, or of a kind that uproot does not know: copy or make it "
-            "again, or leave it out",
-        )
 
 
 def describe(found: object) -> str:
@@ -195,8 +214,8 @@ def check_file(path: str) -> None:
 
 
 @contextlib.contextmanager
-def open_source(path: str | Path, tree: str, duplicates: Duplicates = "error") -> Iterator[Source]:
-    """Open a tree for reading.
+def open_uproot(path: str, tree: str, duplicates: Duplicates = "error") -> Iterator[UprootSource]:
+    """Open a tree by uproot.
 
     Parameters
     ----------
@@ -212,7 +231,6 @@ def open_source(path: str | Path, tree: str, duplicates: Duplicates = "error") -
     InputError
         The file cannot be opened or has no such tree.
     """
-    path = str(path)
     if not is_remote(path):
         check_file(path)
     with contextlib.ExitStack() as stack:
@@ -222,11 +240,9 @@ def open_source(path: str | Path, tree: str, duplicates: Duplicates = "error") -
             classes = {
                 name.split(";")[0]: kind
                 for name, kind in file.classnames().items()
-                if kind in ("TTree", "TNtuple", "TNtupleD", "TChain") or "RNTuple" in kind
+                if kind in ("TTree", "TNtuple", "TNtupleD") or "RNTuple" in kind
             }
-            model = file[tree] if tree in classes else None
-            if model is not None:
-                source = Source(path, tree, model, duplicates)
+            source = UprootSource(path, tree, file[tree], duplicates) if tree in classes else None
         except _ANYTHING as error:
             raise InputError(
                 "The file cannot be opened.",
@@ -235,7 +251,7 @@ def open_source(path: str | Path, tree: str, duplicates: Duplicates = "error") -
                 found=describe(error),
                 remedy="the file is damaged or out of reach: copy it again, or leave it out",
             ) from error
-        if model is None:
+        if source is None:
             raise InputError(
                 f"The file has no tree '{tree}'.",
                 file=path,

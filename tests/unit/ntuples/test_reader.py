@@ -5,6 +5,7 @@ import pytest
 import uproot
 
 from analysis.errors import InputError
+from analysis.ntuples.opening import Options
 from analysis.ntuples.reader import Constant, iterate
 
 from .conftest import make_columns, write
@@ -217,7 +218,7 @@ def test_duplicate_branches(tmp_path):
     file = duplicated(tmp_path / "d.root")
     error = fails([file], "variables", {"a": "aa1"})
     assert "several branches named 'aa1'" in str(error)
-    first = gather(iterate([file], "variables", {"a": "aa1"}, duplicates="first"))
-    last = gather(iterate([file], "variables", {"a": "aa1"}, duplicates="last"))
+    first = gather(iterate([file], "variables", {"a": "aa1"}, options=Options(duplicates="first")))
+    last = gather(iterate([file], "variables", {"a": "aa1"}, options=Options(duplicates="last")))
     assert first["a"].tolist() == [0, 1, 2, 3, 4]
     assert last["a"].tolist() == [10, 11, 12, 13, 14]

@@ -1,0 +1,286 @@
+"""Reading the baskets of flat branches from a memory-mapped file.
+
+A basket is a key (sizes, names), a few numbers about its content, and the compressed content itself:
+
+====================  =========================================================================
+at ``seek``           fNbytes i4, fVersion i2, fObjlen i4, fDatime u4, fKeylen i2 (TKey)
+up to ``fKeylen``     …, fVersion i2, fBufferSize i4, fNevBufSize i4, fNevBuf i4, fLast i4, flag
+behind                blocks of `analysis.ntuples.codec`, or the plain content
+====================  =========================================================================
+
+(ROOT, tree/tree/src/TBasket.cxx and io/io/src/TKey.cxx.) The headers of all baskets of a chunk are parsed at once by
+numpy; what is left per basket is one call of the inflating function. Whatever is not as expected is a `Surprise`, and
+the caller asks uproot.
+"""
+
+from __future__ import annotations
+
+import mmap
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.ntuples.codec import HEADER, NAMES, PLAIN, SEVERAL, UNKNOWN, ZLIB, Codecs, parse_headers
+from analysis.ntuples.index import Baskets
+
+Array = NDArray[Any]
+
+_KEY = 16  # bytes of the key's beginning, up to fKeylen
+_TAIL = 19  # bytes about the content, at the end of the key
+
+
+class Surprise(Exception):
+    """A branch is not as the fast path expects, in a range of entries; uproot decides what it is."""
+
+    def __init__(self, name: str, start: int, stop: int, reason: str) -> None:
+        super().__init__(reason)
+        self.name, self.start, self.stop, self.reason = name, start, stop, reason
+
+
+@dataclass
+class Counters:
+    """What reading cost so far: bytes in the file, bytes inflated, seconds of CPU inside the codecs."""
+
+    packed: int = 0
+    unpacked: int = 0
+    inflate: float = 0.0
+
+
+@dataclass(frozen=True)
+class _Request:
+    """The baskets of one branch that a chunk needs: positions in its table, of those in the file and of all."""
+
+    name: str
+    baskets: Baskets
+    numbers: NDArray[np.int64]
+
+    @property
+    def in_file(self) -> NDArray[np.int64]:
+        return self.numbers[self.numbers < len(self.baskets.seeks)]
+
+
+@dataclass(frozen=True)
+class _Blocks:
+    """Where the content of baskets lies: for each its codec, range of bytes, and size when inflated."""
+
+    codes: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    stops: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+
+
+class BasketFile:
+    """A memory-mapped ROOT file from which ranges of entries of flat branches are read.
+
+    Parameters
+    ----------
+    path
+        Local file.
+    codecs
+        How to inflate.
+    counters
+        Added to while reading.
+    """
+
+    def __init__(self, path: str | Path, codecs: Codecs, counters: Counters | None = None) -> None:
+        self.codecs = codecs
+        self.counters = counters if counters is not None else Counters()
+        with Path(path).open("rb") as handle:
+            self._map = mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ)
+        self._view = memoryview(self._map)
+        self._bytes = np.frombuffer(self._map, np.uint8)
+        # name -> (number, content) of the last basket of a chunk, if the next chunk needs it too
+        self._last: dict[str, tuple[int, Any]] = {}
+
+    def close(self) -> None:
+        """Unmap the file."""
+        self._last.clear()
+        del self._bytes
+        self._view.release()
+        self._map.close()
+
+    def release(self) -> None:
+        """Give the pages read so far back to the system, so that memory does not grow with the file."""
+        if hasattr(mmap, "MADV_DONTNEED"):
+            self._map.madvise(mmap.MADV_DONTNEED)
+
+    def read(self, branches: Mapping[str, Baskets], start: int, stop: int, rows: Array | None) -> dict[str, Array]:
+        """Return entries ``start`` to ``stop`` of branches, or some of their rows.
+
+        Parameters
+        ----------
+        branches
+            Name -> baskets.
+        start, stop
+            Range of entries, half open, within the tree.
+        rows : (k,) int, optional
+            Positions within the range, rising. Baskets without any of them are not inflated.
+
+        Returns
+        -------
+        Name -> (k,) or (stop − start,) array in native byte order.
+
+        Raises
+        ------
+        Surprise
+            A basket is not as expected.
+        """
+        requests = [_request(name, baskets, start, stop, rows) for name, baskets in branches.items()]
+        blocks = self._locate(requests)
+        columns: dict[str, Array] = {}
+        position = 0
+        for request in requests:
+            count = len(request.in_file)
+            part = _Blocks(*(field[position : position + count] for field in _fields(blocks)))
+            position += count
+            columns[request.name] = self._column(request, part, start, stop, rows)
+        return columns
+
+    def _locate(self, requests: Sequence[_Request]) -> _Blocks:
+        """Parse the headers of all baskets that the requests need."""
+        tables = [(request.baskets, request.in_file) for request in requests]
+        seeks = _concatenate([baskets.seeks[numbers] for baskets, numbers in tables])
+        sizes = _concatenate([baskets.sizes[numbers] for baskets, numbers in tables])
+        counts = _concatenate([baskets.entries[numbers + 1] - baskets.entries[numbers] for baskets, numbers in tables])
+        widths = np.repeat([baskets.dtype.itemsize for baskets, _ in tables], [len(n) for _, n in tables])
+
+        self._check(requests, (seeks >= 0) & (sizes > _KEY) & (seeks + sizes <= len(self._bytes)), "not in the file")
+        key = self._gather(seeks, _KEY)
+        content, key_bytes = _big(key, 6, 4), _big(key, 14, 2)
+        good = (_big(key, 0, 4) == sizes) & (key_bytes >= _KEY + _TAIL) & (key_bytes <= sizes)
+        self._check(requests, good, "unusual basket key")
+        tail = self._gather(seeks + key_bytes - _TAIL, _TAIL)
+        # content without a table of offsets behind it: as many bytes as entries have
+        good = (content == counts * widths) & (_big(tail, 10, 4) == counts) & (_big(tail, 14, 4) - key_bytes == content)
+        self._check(requests, good, "basket with offsets or of unusual size")
+
+        starts, stops = seeks + key_bytes, seeks + sizes
+        packed = stops - starts
+        codes = np.full(len(seeks), PLAIN, np.int64)
+        pressed = np.flatnonzero(packed != content)
+        self._check(requests, (packed == content) | (packed > HEADER), "no room for a block")
+        codes[pressed], inside, unpacked = parse_headers(self._gather(starts[pressed], HEADER))
+        several = pressed[(inside + HEADER != packed[pressed]) | (unpacked != content[pressed])]
+        self._check(requests, codes != UNKNOWN, "unknown compression")
+        starts[pressed] += HEADER
+        starts[several] -= HEADER
+        codes[several] = SEVERAL
+        return _Blocks(codes, starts, stops, content)
+
+    def _gather(self, positions: NDArray[np.int64], width: int) -> NDArray[np.uint8]:
+        gathered: NDArray[np.uint8] = self._bytes[positions[:, None] + np.arange(width)]
+        return gathered
+
+    @staticmethod
+    def _check(requests: Sequence[_Request], good: NDArray[np.bool_], reason: str) -> None:
+        if good.all():
+            return
+        bad = int(np.argmin(good))
+        for request in requests:
+            numbers = request.in_file
+            if bad < len(numbers):
+                entries = request.baskets.entries[numbers[bad] : numbers[bad] + 2]
+                raise Surprise(request.name, int(entries[0]), int(entries[1]), reason)
+            bad -= len(numbers)
+
+    def _column(self, request: _Request, blocks: _Blocks, start: int, stop: int, rows: Array | None) -> Array:
+        baskets, numbers = request.baskets, request.numbers
+        native = baskets.dtype.newbyteorder("=")
+        if len(numbers) == 0:
+            return np.empty(0, native)
+        parts = self._inflate(request, blocks)
+        parts += [baskets.embedded[number - len(baskets.seeks)] for number in numbers[len(parts) :]]
+        first, last = int(numbers[0]), int(numbers[-1])
+        if baskets.entries[last + 1] > stop:
+            self._last[request.name] = (last, parts[-1])
+        else:
+            self._last.pop(request.name, None)
+        content = np.frombuffer(parts[0] if len(parts) == 1 else b"".join(parts), baskets.dtype)
+        array: Array
+        if rows is None:
+            begin = start - int(baskets.entries[first])
+            array = content[begin : begin + stop - start].astype(native)
+            return array
+        if last - first + 1 == len(numbers):
+            array = content[rows + (start - int(baskets.entries[first]))].astype(native)
+            return array
+        # some baskets were left out: shift every row by what is missing before its basket
+        counts = baskets.entries[numbers + 1] - baskets.entries[numbers]
+        shifts = np.cumsum(counts) - counts - baskets.entries[numbers]
+        entries = rows + start
+        of_row = np.searchsorted(baskets.entries[numbers], entries, "right") - 1
+        array = content[entries + shifts[of_row]].astype(native)
+        return array
+
+    def _inflate(self, request: _Request, blocks: _Blocks) -> list[Any]:
+        """Inflate the baskets of one branch that lie in the file, the first perhaps left from the chunk before."""
+        kept: list[Any] = []
+        number, content = self._last.get(request.name, (-1, b""))
+        if len(request.in_file) and number == request.in_file[0]:
+            kept = [content]
+        codes, starts, stops, sizes = (field[len(kept) :].tolist() for field in _fields(blocks))
+        view, functions = self._view, self.codecs.functions
+        clock = time.perf_counter()
+        try:
+            if codes and codes.count(ZLIB) == len(codes):
+                inflate = functions[ZLIB]
+                parts = [inflate(view[a:b], n) for a, b, n in zip(starts, stops, sizes, strict=True)]
+            else:
+                parts = [functions[c](view[a:b], n) for c, a, b, n in zip(codes, starts, stops, sizes, strict=True)]
+            whole = list(map(len, parts)) == sizes
+        except Exception:  # any of the codecs' own errors; found again below, with its basket
+            whole = False
+        self.counters.inflate += time.perf_counter() - clock
+        if not whole:
+            raise self._damaged(request, len(kept), codes, starts, stops, sizes)
+        self.counters.packed += sum(stops) - sum(starts)
+        self.counters.unpacked += sum(sizes)
+        return kept + parts
+
+    def _damaged(
+        self, request: _Request, skip: int, codes: list[int], starts: list[int], stops: list[int], sizes: list[int]
+    ) -> Surprise:
+        for number, code, a, b, size in zip(request.in_file[skip:], codes, starts, stops, sizes, strict=True):
+            try:
+                found = f"{len(self.codecs.functions[code](self._view[a:b], size))} bytes instead of {size}"
+                if found.startswith(f"{size} "):
+                    continue
+            except Exception as error:  # whatever a codec raises
+                found = f"{type(error).__name__}: {error}"
+            entries = request.baskets.entries[number : number + 2]
+            reason = f"a basket does not inflate by {NAMES[code]}: {found}"
+            return Surprise(request.name, int(entries[0]), int(entries[1]), reason)
+        entries = request.baskets.entries
+        return Surprise(request.name, int(entries[0]), int(entries[-1]), "a basket inflates only sometimes")
+
+
+def _request(name: str, baskets: Baskets, start: int, stop: int, rows: Array | None) -> _Request:
+    if start == stop or (rows is not None and len(rows) == 0):
+        return _Request(name, baskets, np.empty(0, np.int64))
+    # The last of several baskets that begin at the same entry is the one with content.
+    first = int(np.searchsorted(baskets.entries, start, "right")) - 1
+    last = int(np.searchsorted(baskets.entries, stop, "left"))
+    numbers = np.arange(first, last)
+    if rows is not None:
+        inside = np.searchsorted(rows, baskets.entries[first : last + 1] - start, "left")
+        numbers = numbers[np.diff(inside) > 0]
+    return _Request(name, baskets, numbers)
+
+
+def _fields(blocks: _Blocks) -> tuple[NDArray[np.int64], ...]:
+    return blocks.codes, blocks.starts, blocks.stops, blocks.sizes
+
+
+def _concatenate(arrays: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    return np.concatenate(arrays) if arrays else np.empty(0, np.int64)
+
+
+def _big(table: NDArray[np.uint8], column: int, width: int) -> NDArray[np.int64]:
+    """Read a big-endian number of 2 or 4 bytes from every row."""
+    field = np.ascontiguousarray(table[:, column : column + width])
+    return field.view(f">i{width}")[:, 0].astype(np.int64)

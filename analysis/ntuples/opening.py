@@ -1,0 +1,147 @@
+"""Opening trees: by baskets where that is possible, by uproot where not, and saying which and why."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from analysis.ntuples.baskets import BasketFile, Counters, Surprise
+from analysis.ntuples.codec import Codecs
+from analysis.ntuples.index import Baskets, IndexStore, TreeIndex, build
+from analysis.ntuples.source import Duplicates, Source, UprootSource, check_file, is_remote, open_uproot
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How files are opened and read.
+
+    Attributes
+    ----------
+    duplicates
+        What to do when a branch that occurs twice is read.
+    fast
+        Read flat branches by their baskets; otherwise everything by uproot.
+    store
+        Where indices are kept; None keeps none.
+    codecs
+        How to inflate.
+    """
+
+    duplicates: Duplicates = "error"
+    fast: bool = True
+    store: IndexStore | None = None
+    codecs: Codecs = field(default_factory=Codecs)
+
+
+class BasketSource(Source):
+    """A local TTree whose flat branches are read by their baskets, and the others by uproot."""
+
+    def __init__(
+        self, path: str, tree: str, index: TreeIndex, options: Options, counters: Counters, stack: contextlib.ExitStack
+    ) -> None:
+        super().__init__(path, tree, index.entries, index.names, options.duplicates)
+        self.index = index
+        self._options = options
+        self._stack = stack
+        self._uproot: UprootSource | None = None
+        self._file = BasketFile(path, options.codecs, counters)
+        stack.callback(self._file.close)
+
+    def locate(self, name: str) -> int:
+        """See `Source.locate`; notes why a branch is left to uproot."""
+        position = super().locate(name)
+        branch = self.index.branches[position]
+        if isinstance(branch, str):
+            self.reasons.setdefault(name, branch)
+        return position
+
+    def read(self, names: Collection[str], start: int, stop: int, rows: Array | None = None) -> dict[str, Array]:
+        """See `Source.read`."""
+        branches = {name: self.index.branches[self.locate(name)] for name in names}
+        while True:
+            fast = {
+                name: branch
+                for name, branch in branches.items()
+                if isinstance(branch, Baskets) and name not in self.reasons
+            }
+            try:
+                columns = self._file.read(fast, start, stop, rows)
+                break
+            except Surprise as surprise:
+                # uproot judges: if it cannot read these entries either, this raises.
+                self.uproot().read([surprise.name], surprise.start, surprise.stop)
+                self.reasons[surprise.name] = surprise.reason
+        slow = [name for name in branches if name not in fast]
+        if slow:
+            columns |= self.uproot().read(slow, start, stop, rows)
+        return columns
+
+    def release(self) -> None:
+        """See `Source.release`."""
+        self._file.release()
+
+    def uproot(self) -> UprootSource:
+        """Return the same tree opened by uproot, opened when it is first needed."""
+        if self._uproot is None:
+            self._uproot = self._stack.enter_context(open_uproot(self.path, self.tree, self._options.duplicates))
+        return self._uproot
+
+
+@contextlib.contextmanager
+def open_source(
+    path: str | Path, tree: str, options: Options | None = None, counters: Counters | None = None
+) -> Iterator[Source]:
+    """Open a tree for reading.
+
+    Parameters
+    ----------
+    path
+        Local path or URL.
+    tree
+        Name of the TTree or RNTuple; of several cycles the latest is taken.
+    options
+        How to read it.
+    counters
+        Added to while reading by baskets.
+
+    Raises
+    ------
+    InputError
+        The file cannot be opened or has no such tree.
+    """
+    path = str(path)
+    options = options or Options()
+    counters = counters or Counters()
+    with contextlib.ExitStack() as stack:
+        reason = "a remote file" if is_remote(path) else "" if options.fast else "the fast path is switched off"
+        if not reason:
+            path = path.removeprefix("file://")
+            check_file(path)
+            index = options.store.load(path, tree) if options.store else None
+            index = index or _make_index(path, tree, options)
+            if index is not None:
+                yield BasketSource(path, tree, index, options, counters, stack)
+                return
+            reason = "an RNTuple"
+        source = stack.enter_context(open_uproot(path, tree, options.duplicates))
+        source.reasons = dict.fromkeys(source.branches, reason)
+        yield source
+
+
+def _make_index(path: str, tree: str, options: Options) -> TreeIndex | None:
+    """Make the index of a TTree from uproot's metadata and store it; None for an RNTuple."""
+    with open_uproot(path, tree, options.duplicates) as source:
+        if not source.is_tree:
+            return None
+        index = build(source.model)
+        if options.store:
+            key = source.model.parent  # the key that uproot read the tree from
+            options.store.save(path, tree, index, int(key.fSeekKey), int(key.fNbytes))
+    return index

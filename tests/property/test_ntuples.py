@@ -1,0 +1,189 @@
+"""The fast path against uproot: bit-equal for any type, basket size, codec, cut and step."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import uproot
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from analysis.errors import InputError
+from analysis.ntuples.baskets import BasketFile
+from analysis.ntuples.codec import Codecs
+from analysis.ntuples.index import TreeIndex, build
+from analysis.ntuples.opening import BasketSource, Options, open_source
+from analysis.ntuples.reader import iterate
+from analysis.ntuples.source import open_uproot
+
+DTYPES = ["f8", "f4", "i8", "i4", "i2", "i1", "u8", "u4", "u2", "u1", "bool"]
+CODECS = {
+    "none": None,
+    "zlib": uproot.ZLIB(1),
+    "zlib9": uproot.ZLIB(9),
+    "lz4": uproot.LZ4(1),
+    "zstd": uproot.ZSTD(1),
+    "lzma": uproot.LZMA(1),
+}
+SLOW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def values(dtype, rows, rng, kind):
+    """Compressible or random bytes; every bit pattern is allowed, NaN payloads included."""
+    dtype = np.dtype(dtype)
+    if dtype.kind == "b":
+        return rng.random(rows) < 0.5
+    if kind == "random":
+        return np.frombuffer(rng.bytes(rows * dtype.itemsize), dtype)
+    return rng.integers(0, 3, rows).astype(dtype)
+
+
+@st.composite
+def trees(draw):
+    rows = draw(st.sampled_from([0, 1, 2, 7, 60, 131]))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    names = draw(st.lists(st.sampled_from(DTYPES), min_size=1, max_size=6))
+    columns = {
+        f"c{i}": values(dtype, rows, rng, draw(st.sampled_from(["random", "small"]))) for i, dtype in enumerate(names)
+    }
+    columns["cut"] = rng.random(rows)
+    sizes = draw(st.lists(st.integers(1, 70), min_size=1, max_size=4))
+    return columns, sizes, draw(st.sampled_from(list(CODECS)))
+
+
+def write(path, columns, sizes, codec, tree="t"):
+    """Write baskets of varying sizes."""
+    rows = len(columns["cut"])
+    with uproot.recreate(path, compression=CODECS[codec]) as file:
+        file.mktree(tree, {name: array.dtype for name, array in columns.items()})
+        start = number = 0
+        while start < rows:
+            stop = start + sizes[number % len(sizes)]
+            file[tree].extend({name: array[start:stop] for name, array in columns.items()})
+            start, number = stop, number + 1
+
+
+def assert_bit_equal(found, expected):
+    assert list(found) == list(expected)
+    for name, array in expected.items():
+        assert found[name].dtype == array.dtype, name
+        assert found[name].tobytes() == array.tobytes(), name
+
+
+@SLOW
+@given(trees(), st.integers(1, 150), st.sampled_from(["", "cut < 2", "cut > 2", "cut < 0.5", "cut < 0.03"]))
+def test_bit_equal_to_what_was_written_and_to_uproot(tree, step, cut):
+    columns, sizes, codec = tree
+    mask = np.ones(len(columns["cut"]), bool)
+    if cut:
+        mask = columns["cut"] < 0.5 if cut == "cut < 0.5" else mask
+        mask = columns["cut"] < 0.03 if cut == "cut < 0.03" else mask
+        mask = mask & False if cut == "cut > 2" else mask
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "f.root"
+        write(path, columns, sizes, codec)
+        found = {}
+        for fast in (True, False):
+            chunks = list(
+                iterate([path], "t", {n: n for n in columns}, cut=cut or None, step=step, options=Options(fast=fast))
+            )
+            found[fast] = {name: np.concatenate([chunk.columns[name] for chunk in chunks]) for name in columns}
+    assert_bit_equal(found[True], {name: array[mask] for name, array in columns.items()})
+    assert_bit_equal(found[True], found[False])
+
+
+@SLOW
+@given(trees(), st.data())
+def test_any_range_and_any_rows_without_uproot(tree, data):
+    columns, sizes, codec = tree
+    rows = len(columns["cut"])
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "f.root")
+        write(path, columns, sizes, codec)
+        with open_source(path, "t") as source:
+            assert isinstance(source, BasketSource)
+            for _ in range(4):  # one source: what is left from one range must not spoil the next
+                start = data.draw(st.integers(0, rows))
+                stop = data.draw(st.integers(start, rows))
+                some = data.draw(st.none() | st.sets(st.integers(0, stop - start - 1))) if stop > start else None
+                picked = None if some is None else np.array(sorted(some), dtype=np.int64)
+                found = source.read(columns, start, stop, picked)
+                expected = {name: array[start:stop] for name, array in columns.items()}
+                if picked is not None:
+                    expected = {name: array[picked] for name, array in expected.items()}
+                assert_bit_equal(found, expected)
+            assert source.reasons == {}
+            assert source._uproot is None
+
+
+@SLOW
+@given(trees(), trees(), st.integers(1, 100))
+def test_branches_with_different_baskets(one, other, step):
+    """As ROOT writes them: every branch with baskets of its own size."""
+    columns, sizes, codec = one
+    rows = len(columns["cut"])
+    second = {
+        name: np.resize(array, rows) if len(array) else np.zeros(rows, array.dtype) for name, array in other[0].items()
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "f.root")
+        with uproot.recreate(path, compression=CODECS[codec]) as file:
+            for tree, content, extent in (("a", columns, sizes), ("b", second, other[1])):
+                file.mktree(tree, {name: array.dtype for name, array in content.items()})
+                for start in range(0, rows, extent[0]):
+                    file[tree].extend({name: array[start : start + extent[0]] for name, array in content.items()})
+        indices = {}
+        for tree in "ab":
+            with open_uproot(path, tree) as source:
+                indices[tree] = build(source.model)
+        branches = {
+            f"{tree}.{name}": baskets
+            for tree, index in indices.items()
+            for name, baskets in zip(index.names, index.branches, strict=True)
+        }
+        expected = {f"a.{name}": array for name, array in columns.items()}
+        expected |= {f"b.{name}": array for name, array in second.items()}
+        file = BasketFile(path, Codecs())
+        parts = [file.read(branches, start, min(start + step, rows), None) for start in range(0, rows, step)]
+        file.close()
+    if parts:
+        assert_bit_equal({name: np.concatenate([part[name] for part in parts]) for name in expected}, expected)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_a_flipped_bit_never_gives_what_uproot_would_not(flip_file, data):
+    path, columns, content = flip_file
+    position = data.draw(st.integers(0, len(content) - 1))
+    broken = bytearray(content)
+    broken[position] ^= 1 << data.draw(st.integers(0, 7))
+    path.write_bytes(broken)
+    outcome = {}
+    for fast in (True, False):
+        try:
+            chunks = list(iterate([path], "t", {n: n for n in columns}, step=40, options=Options(fast=fast)))
+        except InputError as error:  # anything else fails the test
+            outcome[fast] = error.file
+        else:
+            outcome[fast] = [chunk.columns[name].tobytes() for chunk in chunks for name in columns]
+    assert outcome[True] == outcome[False]
+
+
+@pytest.fixture(scope="module")
+def flip_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("flip") / "f.root"
+    rng = np.random.default_rng(5)
+    columns = {"x": rng.integers(0, 9, 120).astype("f8"), "n": rng.integers(0, 3, 120).astype("i4")}
+    columns["cut"] = rng.random(120)
+    write(path, columns, [50], "zlib")
+    return path, columns, path.read_bytes()
+
+
+def test_index_of_a_tree_keeps_names_in_order(flip_file):
+    path, columns, content = flip_file
+    path.write_bytes(content)
+    with open_uproot(str(path), "t") as source:
+        index = build(source.model)
+    assert isinstance(index, TreeIndex)
+    assert index.names == tuple(columns)
