@@ -20,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add_workspace_arguments(parser)
     parser.add_argument("--config", metavar="YAML", help="configuration: blinding, level, B_SM")
+    parser.add_argument("--account", metavar="JSON", help="account of the workspace: its conditions enter the result")
     parser.add_argument("--level", type=float, help="confidence level of the upper limit (0.90)")
 
 
@@ -58,6 +59,7 @@ def run(args: argparse.Namespace) -> None:
         )
         used = settings.model_dump(mode="json", include={"blinded", "dataset", "fit"})
     level = 0.90 if level is None else level
+    accounts = [args.account] if args.account else []
     used |= {"poi": args.poi, "measurement": args.measurement, "asimov": asimov, "level": level}
     result = fit_workspace(
         io.read_json(args.workspace),
@@ -66,7 +68,12 @@ def run(args: argparse.Namespace) -> None:
         asimov=asimov,
         level=level,
         standard_model=standard_model,
-        provenance=provenance.collect("fit", used, [args.workspace]),
+        provenance=provenance.collect(
+            "fit",
+            used,
+            [args.workspace, *accounts],
+            conditions=provenance.conditions_of(accounts),
+        ),
     )
     io.write_json(args.output, result.model_dump(mode="json"))
     show(fit_table(result))

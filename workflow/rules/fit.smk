@@ -3,6 +3,7 @@ rule fit:
     input:
         config=RESOLVED,
         workspace=RESULTS / "fit/workspace.json",
+        account=RESULTS / "fit/workspace.provenance.json",
     output:
         RESULTS / "fit/result.json",
     log:
@@ -11,4 +12,5 @@ rule fit:
         code=code("fit"),
         settings=settings("blinded", "dataset", "fit"),
     shell:
-        "python -m analysis --log {log} fit --config {input.config} --workspace {input.workspace} --output {output}"
+        "python -m analysis --log {log} fit --config {input.config} --workspace {input.workspace} "
+        "--account {input.account} --output {output}"
