@@ -10,9 +10,11 @@ import numpy as np
 from pydantic import JsonValue
 
 from analysis.errors import FitError, nearest
+from analysis.inference.compiled import UnsupportedModelError
 from analysis.inference.engine import Engine, Floats, Minimum, at_bounds
 from analysis.inference.goodness import goodness_of_fit
 from analysis.inference.limits import AsymptoticCLs
+from analysis.inference.minimiser import NewtonEngine, NotConvergedError
 from analysis.inference.problem import Problem, load, negative_yields
 from analysis.inference.profile import BetterMinimumError, Profile, minos, scan_1d, signed_root
 from analysis.inference.pyhf_engine import PyhfEngine
@@ -79,7 +81,16 @@ def fit_workspace(
     """
     problem = load(workspace, poi=poi, measurement=measurement, asimov=asimov)
     engine = make_engine(problem)
-    best, covariance, found = _fit(engine, level)
+    notes = list(problem.notes)
+    try:
+        best, covariance, found = _fit(engine, level)
+    except NotConvergedError as error:
+        log.warning("%s; trying pyhf and Minuit", error)
+        notes.append(f"the compiled engine did not converge ({error.found}): pyhf and Minuit did")
+        engine = PyhfEngine(problem)
+        best, covariance, found = _fit(engine, level)
+    if isinstance(engine, PyhfEngine) and engine.reason:
+        notes.append(f"pyhf evaluated the model: {engine.reason}")
     mu = found.mu
     convertible = mu is not None and standard_model is not None and found.significance is not None
     return FitResult(
@@ -101,8 +112,9 @@ def fit_workspace(
         correlations=correlations(problem, covariance),
         yields=yields(engine, best, covariance),
         engine=engine.name,
+        cross_check=cross_check(problem, best),
         status="converged",
-        diagnosis=[*problem.notes, *negative_yields(problem), *_bound_notes(problem, best, found)],
+        diagnosis=[*notes, *negative_yields(problem), *_bound_notes(problem, best, found)],
         provenance=provenance,
     )
 
@@ -142,11 +154,39 @@ def scan(
 
 # How often a profile may discover a deeper minimum before the fit gives up.
 MAX_RESTARTS = 5
+# Agreement of 2NLL with pyhf that every fit must show.
+CROSS_CHECK = 1e-9
 
 
 def make_engine(problem: Problem) -> Engine:
-    """Return the minimiser for a problem."""
-    return PyhfEngine(problem)
+    """Return the compiled engine for a problem, or pyhf with Minuit where that is needed."""
+    try:
+        return NewtonEngine(problem)
+    except UnsupportedModelError as error:
+        log.warning("the compiled likelihood does not know %s: pyhf and Minuit take over", error)
+        return PyhfEngine(problem, reason=f"the compiled likelihood does not know {error}")
+
+
+def cross_check(problem: Problem, best: Minimum) -> float:
+    """Return 2NLL minus pyhf's own evaluation at the minimum.
+
+    Raises
+    ------
+    FitError
+        They differ by more than 1e-9, beyond the rounding of the sum over bins.
+    """
+    judged = PyhfEngine(problem).twice_nll(best.x)
+    difference = best.twice_nll - judged
+    counts = problem.data[: problem.n_bins]
+    rounding = 1e-15 * float(np.sum(counts * np.log(counts + 2.0)))
+    if not abs(difference) <= CROSS_CHECK + rounding:
+        raise FitError(
+            "the compiled likelihood disagrees with pyhf's evaluation at the minimum",
+            found=f"2NLL {best.twice_nll!r}",
+            expected=f"{judged!r} (pyhf)",
+            remedy="report the workspace: this is an error of the program",
+        )
+    return difference
 
 
 def index_of(problem: Problem, parameter: str | None) -> int:

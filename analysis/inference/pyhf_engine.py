@@ -25,13 +25,22 @@ MAX_CALLS = 200_000
 
 
 class PyhfEngine:
-    """pyhf (numpy backend) with iminuit's MIGRAD."""
+    """pyhf (numpy backend) with iminuit's MIGRAD.
+
+    Parameters
+    ----------
+    problem
+        The fit problem.
+    reason
+        Why the compiled engine does not serve, for the result.
+    """
 
     name = "pyhf + Minuit"
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, *, reason: str = "") -> None:
         pyhf.set_backend("numpy")
         self.problem = problem
+        self.reason = reason
 
     def twice_nll(self, x: Floats, data: Floats | None = None) -> float:
         """Return −2 ln L as pyhf evaluates it; NaN (a negative expectation) becomes infinite."""

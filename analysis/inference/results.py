@@ -136,6 +136,7 @@ class FitResult(Result):
     correlations: Correlations
     yields: Yields
     engine: str = Field(description="which minimiser gave the numbers")
+    cross_check: float = Field(description="2NLL minus pyhf's own evaluation at the same point")
     status: Literal["converged"]
     diagnosis: list[str] = Field(description="what a reader should know about this fit")
     provenance: JsonValue = None

@@ -177,9 +177,8 @@ def idle_poi(workspace):
 
 
 def twin_factors(workspace):
-    samples = workspace["channels"][0]["samples"]
-    modifiers = [{"name": "twin", "type": "normfactor", "data": None}]
-    samples.append({"name": "twin", "data": samples[0]["data"], "modifiers": modifiers})
+    modifiers = workspace["channels"][0]["samples"][0]["modifiers"]
+    modifiers.append({"name": "twin", "type": "normfactor", "data": None})
 
 
 def drop_observation(workspace):

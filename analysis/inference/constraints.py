@@ -1,0 +1,59 @@
+"""The constraint terms of a model, as arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from analysis.inference.compiled import UnsupportedModelError
+from analysis.inference.problem import Problem
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+_Row = tuple[int, int, float]
+
+
+@dataclass(frozen=True)
+class Constraints:
+    """Constraint terms: which parameter, which position in the data, which width or scale."""
+
+    normal: Ints
+    normal_data: Ints
+    sigma: Floats
+    poisson: Ints
+    poisson_data: Ints
+    scale: Floats
+
+
+def constraints_of(problem: Problem) -> Constraints:
+    """Collect the constraint terms; raises UnsupportedModelError for an unknown kind."""
+    config = problem.model.config
+    normal: list[_Row] = []
+    poisson: list[_Row] = []
+    position = problem.n_bins
+    for name in config.auxdata_order:
+        params = config.param_set(name)
+        first = config.par_slice(name).start
+        if params.pdf_type == "normal":
+            kind, scales = normal, params.width()
+        elif params.pdf_type == "poisson":
+            kind, scales = poisson, params.factors
+        else:
+            raise UnsupportedModelError(f"constraint '{params.pdf_type}' of '{name}'")
+        for k in range(params.n_parameters):
+            kind.append((first + k, position + k, float(scales[k])))
+        position += params.n_parameters
+    return Constraints(
+        _indices(normal, 0),
+        _indices(normal, 1),
+        np.array([row[2] for row in normal]),
+        _indices(poisson, 0),
+        _indices(poisson, 1),
+        np.array([row[2] for row in poisson]),
+    )
+
+
+def _indices(rows: list[_Row], column: int) -> Ints:
+    return np.array([row[column] for row in rows], dtype=np.int64)

@@ -1,0 +1,214 @@
+"""Damped Newton steps within bounds.
+
+The Hessian is exact, so that convergence is quadratic and the estimated distance to the minimum (EDM,
+gᵀH⁻¹g in units of 2NLL) means what it says. Bounds are an active set: a parameter at a bound with the
+gradient pushing outwards is held, all others move, and the line search follows the path projected into the
+box (D. P. Bertsekas, SIAM J. Control Optim. 20 (1982) 221).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
+
+from analysis.errors import FitError
+from analysis.inference.engine import Minimum
+from analysis.inference.likelihood import Likelihood
+from analysis.inference.problem import Problem
+from analysis.inference.pyhf_engine import invert
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+# EDM below which a last full step ends the fit; the step itself squares what remains.
+EDM = 1e-10
+MAX_ITERATIONS = 200
+# EDM below which the exact Hessian takes over from Fisher's information.
+NEAR = 1.0
+# A parameter at a bound counts as held only if 2NLL falls beyond it by this much per prior width: without
+# such a push its position may be one of many, which the covariance must show.
+PUSH = 1e-6
+# Smallest share of a step that the line search tries.
+MIN_SHARE = 1e-12
+# Curvatures below this share of the largest are raised to it where the Hessian is not positive.
+FLOOR = 1e-8
+
+
+class NotConvergedError(FitError):
+    """The Newton steps ended without reaching a minimum."""
+
+
+class NewtonEngine:
+    """The compiled likelihood with Newton's method.
+
+    Raises
+    ------
+    UnsupportedModelError
+        The model has something that the compiled likelihood does not know.
+    """
+
+    name = "compiled likelihood, Newton"
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self.likelihood = Likelihood(problem)
+        self._scale = np.where(np.isnan(problem.width), 1.0, problem.width)
+
+    def twice_nll(self, x: Floats, data: Floats | None = None) -> float:
+        """Return −2 ln L."""
+        data = self.problem.data if data is None else data
+        return 2.0 * float(self.likelihood.value(x[None], data[None])[0])
+
+    def minimise(
+        self,
+        data: Floats | None = None,
+        *,
+        fixed: Mapping[int, float] | None = None,
+        start: Floats | None = None,
+    ) -> Minimum:
+        """Minimise from ``start``; see :class:`~analysis.inference.engine.Engine`."""
+        problem = self.problem
+        data = (problem.data if data is None else data)[None]
+        held = problem.fixed.copy()
+        x = np.clip(problem.init if start is None else start, problem.lower, problem.upper)
+        x[problem.fixed] = problem.init[problem.fixed]
+        for index, value in (fixed or {}).items():
+            held[index], x[index] = True, value
+        lower, upper = np.where(held, x, problem.lower), np.where(held, x, problem.upper)
+        x = self._feasible(x, held, lower, upper, data)
+        return self._descend(x, held, lower, upper, data)
+
+    def covariance(self, x: Floats, free: Bools, data: Floats | None = None) -> Floats:
+        """Invert the exact Hessian among ``free``; see :class:`~analysis.inference.engine.Engine`."""
+        data = self.problem.data if data is None else data
+        hessian = self.likelihood.derivatives(x[None], data[None])[1][0]
+        where = np.flatnonzero(free)
+        covariance: Floats = np.zeros_like(hessian)
+        covariance[np.ix_(where, where)] = invert(hessian[np.ix_(where, where)], where, self.problem)
+        return covariance
+
+    def expected(self, x: Floats) -> Floats:
+        """Return the expected events by sample and bin; (S, B)."""
+        cells: Floats = self.likelihood.rates(x[None]).cells[0]
+        return cells
+
+    def expected_jacobian(self, x: Floats) -> Floats:
+        """Return the derivative of the total expectation; (B, P)."""
+        jacobian: Floats = self.likelihood.jacobian(x)
+        return jacobian
+
+    def _descend(self, x: Floats, held: Bools, lower: Floats, upper: Floats, data: Floats) -> Minimum:
+        value = float(self.likelihood.value(x[None], data)[0])
+        edm = np.inf
+        derivatives = self.likelihood.derivatives
+        for _ in range(MAX_ITERATIONS):
+            exact = edm < NEAR
+            gradient, hessian = (a[0] for a in derivatives(x[None], data, exact=exact))
+            free = ~held & ~((x <= lower) & (gradient > 0)) & ~((x >= upper) & (gradient < 0))
+            where = np.flatnonzero(free)
+            step = np.zeros_like(x)
+            solution = _solve(hessian[np.ix_(where, where)], gradient[where])
+            if solution is None and exact:
+                hessian = derivatives(x[None], data, exact=False)[1][0]
+                solution = _solve(hessian[np.ix_(where, where)], gradient[where])
+            if solution is None:
+                solution = _solve_floored(hessian[np.ix_(where, where)], gradient[where])
+            step[where] = -solution
+            edm = float(-gradient @ step)
+            share, x_new, value_new = self._search(x, step, value, gradient, lower, upper, data)
+            last = edm < EDM and exact
+            if share == 0.0 and not last:
+                # Rounding of 2NLL, not the likelihood, ends here.
+                last = edm < 1e-7 + 1e-13 * abs(value)
+                if not last:
+                    break
+            x, value = x_new, value_new
+            if last:
+                pushed = np.abs(gradient) * self._scale > PUSH
+                return Minimum(x, 2.0 * value, free | (~held & ~pushed), edm)
+        raise self._failure(x, gradient, free, edm)
+
+    def _search(
+        self,
+        x: Floats,
+        step: Floats,
+        value: float,
+        gradient: Floats,
+        lower: Floats,
+        upper: Floats,
+        data: Floats,
+    ) -> tuple[float, Floats, float]:
+        """Halve the step until 2NLL falls (Armijo); return its share (0 for none), x and value."""
+        share, slack = 1.0, 1e-14 * max(abs(value), 1.0)
+        while share > MIN_SHARE:
+            trial = np.clip(x + share * step, lower, upper)
+            found = float(self.likelihood.value(trial[None], data)[0])
+            if found <= value + 1e-4 * float(gradient @ (trial - x)) + slack:
+                return share, trial, found
+            share *= 0.5
+        return 0.0, x, value
+
+    def _feasible(self, x: Floats, held: Bools, lower: Floats, upper: Floats, data: Floats) -> Floats:
+        """Leave a start where 2NLL is infinite: towards the initial values, then inside the bounds."""
+        if np.isfinite(self.likelihood.value(x[None], data)[0]):
+            return x
+        middle = np.where(held, x, np.clip(self.problem.init, lower, upper))
+        inner = np.where(held, x, np.clip(1.0, lower, upper))
+        constrained = ~np.isnan(self.problem.central)
+        inner = np.where(constrained & ~held, np.clip(self.problem.central, lower, upper), inner)
+        for goal in (middle, inner):
+            for share in (0.1, 0.5, 1.0):
+                trial = x + share * (goal - x)
+                if np.isfinite(self.likelihood.value(trial[None], data)[0]):
+                    return trial
+        raise FitError(
+            "the likelihood is zero where the fit must start",
+            where=self._impossible(x, data),
+            remedy="bins with data need a positive expectation at the initial parameters",
+        )
+
+    def _impossible(self, x: Floats, data: Floats) -> str:
+        total = self.likelihood.rates(x[None]).total[0]
+        bad = np.flatnonzero((total <= 0) & (data[0, : self.problem.n_bins] > 0)).tolist()
+        places = [f"{self.problem.bin_label(i)} expects {total[i]:.3g} and has {data[0, i]:g}" for i in bad]
+        held = [f"{self.problem.names[i]} = {x[i]:g}" for i in self._pois()]
+        return "; ".join([*places[:3], *held])
+
+    def _pois(self) -> list[int]:
+        return [] if self.problem.poi is None else [self.problem.poi]
+
+    def _failure(self, x: Floats, gradient: Floats, free: Bools, edm: float) -> FitError:
+        slopes = np.abs(gradient) * self._scale * free
+        worst = np.argsort(-slopes)[:3]
+        return NotConvergedError(
+            "the fit did not converge",
+            where="steepest: "
+            + ", ".join(f"{self.problem.names[i]} = {x[i]:.4g} (slope {slopes[i]:.2g})" for i in worst),
+            found=f"estimated distance to the minimum {edm:.2g} in 2NLL",
+            expected=f"below {EDM:g}",
+            remedy="look for parameters that nothing constrains, or widen their bounds",
+        )
+
+
+def _solve(hessian: Floats, gradient: Floats) -> Floats | None:
+    """Solve H d = g; None where H is not positive."""
+    if not len(gradient):
+        return gradient
+    try:
+        solution: Floats = cho_solve(cho_factor(hessian, check_finite=False), gradient, check_finite=False)
+    except LinAlgError:
+        return None
+    return solution if np.all(np.isfinite(solution)) else None
+
+
+def _solve_floored(hessian: Floats, gradient: Floats) -> Floats:
+    """Solve H d = g with the eigenvalues of H made positive."""
+    scale = np.sqrt(np.abs(np.diag(hessian)))
+    scale = np.where(scale > 0, scale, 1.0)
+    values, vectors = np.linalg.eigh(hessian / np.outer(scale, scale))
+    values = np.maximum(np.abs(values), FLOOR * np.abs(values).max(initial=1.0))
+    solution: Floats = (vectors @ ((vectors.T @ (gradient / scale)) / values)) / scale
+    return solution
