@@ -3,13 +3,16 @@ rule templates:
     input:
         config=RESOLVED,
         tables=expand(RESULTS / "bdt/{sample}.parquet", sample=SAMPLES),
+        kaon_id=CFG.weights.kaon_id or [],
     output:
         RESULTS / "templates/templates.json",
-    params:
-        code=code("templates"),
-        settings=settings("blinded", "dataset", "samples", "weights", "templates", "systematics"),
     log:
         RESULTS / "logs/templates/templates.log",
+    params:
+        code=code("templates"),
+        settings=settings(
+            "blinded", "dataset", "samples", "weights", "templates", "systematics"
+        ),
     shell:
         "python -m analysis --log {log} templates --config {input.config} --output {output} {input.tables}"
 
@@ -20,11 +23,14 @@ rule workspace:
         config=RESOLVED,
         templates=RESULTS / "templates/templates.json",
     output:
-        RESULTS / "fit/workspace.json",
+        workspace=RESULTS / "fit/workspace.json",
+        # pyhf's schema has no place for provenance, for the meaning of the bins, for what was pruned
+        account=RESULTS / "fit/workspace.provenance.json",
+    log:
+        RESULTS / "logs/fit/workspace.log",
     params:
         code=code("workspace"),
         settings=settings("systematics", "dataset", "blinded"),
-    log:
-        RESULTS / "logs/fit/workspace.log",
     shell:
-        "python -m analysis --log {log} workspace --config {input.config} --output {output} {input.templates}"
+        "python -m analysis --log {log} workspace --config {input.config} --output {output.workspace} "
+        "--provenance {output.account} {input.templates}"

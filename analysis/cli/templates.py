@@ -1,0 +1,116 @@
+"""Histogram every sample in the bins of the likelihood, as it is and under every systematic variation."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from analysis import config, io, provenance
+from analysis.basf2 import SampleType
+from analysis.config.models import Templates
+from analysis.errors import ConfigurationError, InputError
+from analysis.log import logger
+from analysis.systematics import Family, Source, sources
+from analysis.templates.build import build, needed_columns
+from analysis.templates.fill import SampleTable
+from analysis.weights.kaon_id import KaonIdTable
+
+HELP = "tables of all samples -> templates of the likelihood, nominal and varied"
+
+SETTINGS = ("blinded", "dataset", "samples", "weights", "templates", "systematics")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("--config", metavar="YAML", required=True, help="configuration file")
+    parser.add_argument("--output", metavar="JSON", required=True, help="templates to write")
+    parser.add_argument("tables", metavar="PARQUET", nargs="+", help="one table per sample, with weights and η")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run the command."""
+    settings = config.load(args.config)
+    if settings.templates is None:
+        raise ConfigurationError(
+            "The configuration has no channels.",
+            file=args.config,
+            where="templates",
+            remedy="give `templates: channels:`",
+        )
+    kaon_id = settings.weights.kaon_id
+    varied = sources(
+        settings.dataset,
+        settings.weights,
+        settings.systematics,
+        KaonIdTable.read(kaon_id) if kaon_id else None,
+    )
+    result = build(
+        functools.partial(_tables, _by_sample(args.tables, settings), settings, settings.templates, varied),
+        settings.templates,
+        varied,
+        blinded=settings.blinded,
+        provenance=provenance.collect(
+            "templates",
+            config.settings(settings, *SETTINGS),
+            inputs=[*args.tables, *([kaon_id] if kaon_id else [])],
+            conditions=provenance.conditions_of(args.tables),
+        ),
+    )
+    io.write_json(args.output, result.model_dump(mode="json"))
+    logger.info("written: %s", args.output)
+
+
+def _tables(
+    files: Mapping[str, str],
+    settings: config.Config,
+    templates: Templates,
+    varied: Sequence[Source | Family],
+) -> Iterator[SampleTable]:
+    """Yield the samples in the order of the configuration, with the columns that the templates need."""
+    for sample in settings.samples:
+        wanted = needed_columns(sample.type, templates, varied, blinded=settings.blinded)
+        if not sample.type.is_data and "parentId" in pq.read_schema(files[sample.name]).names:
+            wanted |= {"parentId"}
+        columns = io.read_table(files[sample.name], sorted(wanted)).columns if wanted else {}
+        yield SampleTable(sample.name, sample.type, columns)
+
+
+def _by_sample(paths: Sequence[str], settings: config.Config) -> dict[str, str]:
+    """Return sample -> table; every sample of the configuration has exactly one."""
+    found: dict[str, str] = {}
+    known = {sample.name: sample.type for sample in settings.samples}
+    for path in paths:
+        metadata = io.read_table(path, columns=[]).metadata
+        name = str(metadata.get("sample"))
+        if name not in known:
+            raise InputError(
+                "A table belongs to no sample of the configuration.",
+                file=path,
+                found=name,
+                expected=", ".join(known),
+                remedy="remove the file, or rerun the stages before with this configuration",
+            )
+        if SampleType(metadata["type"]) is not known[name]:
+            raise InputError(
+                "A table was made when its sample had another type.",
+                file=path,
+                where=f"sample {name}",
+                found=metadata["type"],
+                expected=known[name].value,
+                remedy="delete it and rerun",
+            )
+        if name in found:
+            raise InputError("Two tables hold the same sample.", file=path, where=name, found=Path(found[name]))
+        found[name] = path
+    missing = [name for name in known if name not in found]
+    if missing:
+        raise InputError(
+            "Samples of the configuration have no table.",
+            where=", ".join(missing),
+            remedy="give the tables of all samples",
+        )
+    return found

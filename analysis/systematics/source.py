@@ -1,0 +1,71 @@
+"""What a systematic uncertainty is, for the templates: a rule that varies the events of some samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from numpy.typing import NDArray
+
+from analysis.basf2 import SampleType
+
+Array = NDArray[Any]
+Columns = Mapping[str, Array]
+
+SIGNAL = frozenset({SampleType.SIGNAL})
+BBBAR = frozenset(kind for kind in SampleType if kind.is_bbbar)
+CONTINUUM = frozenset(kind for kind in SampleType if kind.is_continuum)
+SIMULATED = SIGNAL | BBBAR | CONTINUUM
+
+
+@dataclass(frozen=True)
+class Shift:
+    """One side of a variation: every row's weight times ``ratio``, some columns replaced.
+
+    Attributes
+    ----------
+    ratio
+        Varied over nominal weight: (n,) float64, or one number for all rows.
+    columns
+        name -> (n,) array, in place of the column of that name: rows then move between bins.
+    """
+
+    ratio: Array | float = 1.0
+    columns: Columns = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Variation:
+    """Both sides of a variation. Without ``down`` it is one-sided, and the templates mirror it: 2 x nominal - up."""
+
+    up: Shift
+    down: Shift | None
+
+
+@dataclass(frozen=True)
+class Source:
+    """One nuisance parameter.
+
+    Attributes
+    ----------
+    name
+        Parameter of the likelihood: equal names are one parameter in all channels and samples.
+    group
+        What it belongs to in a breakdown of the uncertainty: "luminosity", "tracking" ...
+    applies
+        Sample types it acts on.
+    columns
+        Columns that ``vary`` reads.
+    vary
+        Table columns -> both sides. It is given each sample's rows once, all of them.
+    note
+        Size and where it comes from; written into the output. Says so if the size is an assumption.
+    """
+
+    name: str
+    group: str
+    applies: frozenset[SampleType]
+    columns: frozenset[str]
+    vary: Callable[[Columns], Variation]
+    note: str

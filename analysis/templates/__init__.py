@@ -1,0 +1,1 @@
+"""Templates: every sample histogrammed in the bins of the likelihood, with its systematic variations."""

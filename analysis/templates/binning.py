@@ -1,0 +1,119 @@
+"""Which bin of a channel a row falls into."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.config.models import Channel
+from analysis.errors import InputError
+from analysis.ntuples.expression import Expression
+
+Array = NDArray[Any]
+OUTSIDE = -1
+
+
+@dataclass(frozen=True)
+class Binning:
+    """The region and the axes of a channel.
+
+    Attributes
+    ----------
+    channel
+        Name of the channel.
+    cut
+        The region; None takes every row.
+    columns
+        One column per axis.
+    edges
+        (k + 1,) rising edges per axis. Bins are half-open, [low, high); the last edge belongs to the last bin.
+    """
+
+    channel: str
+    cut: Expression | None
+    columns: tuple[str, ...]
+    edges: tuple[tuple[float, ...], ...]
+
+    @classmethod
+    def of(cls, channel: Channel) -> Self:
+        """Return the binning of a configured channel."""
+        return cls(
+            channel.name,
+            Expression.parse(channel.cut) if channel.cut.strip() else None,
+            tuple(axis.column for axis in channel.axes),
+            tuple(axis.edges for axis in channel.axes),
+        )
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of bins along each axis."""
+        return tuple(len(edges) - 1 for edges in self.edges)
+
+    @property
+    def size(self) -> int:
+        """Number of bins; they are numbered in C order, the last axis running fastest."""
+        return math.prod(self.shape)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Every column that the region and the axes need."""
+        return frozenset(self.columns) | (self.cut.names if self.cut else frozenset())
+
+    def ranges(self, number: int) -> dict[str, tuple[float, float]]:
+        """Return the lower and upper edge of a bin on every axis, by column."""
+        place = np.unravel_index(number, self.shape)
+        return {
+            column: (edges[i], edges[i + 1]) for column, edges, i in zip(self.columns, self.edges, place, strict=True)
+        }
+
+    def label(self, number: int) -> str:
+        """Return the meaning of a bin in words, e.g. ``'eta 0.4-0.6, q2_rec -1-4'``."""
+        return ", ".join(
+            f"{column} [{low:g}, {high:g}{']' if high == edges[-1] else ')'}"
+            for (column, (low, high)), edges in zip(self.ranges(number).items(), self.edges, strict=True)
+        )
+
+    def index(self, columns: Mapping[str, Array]) -> NDArray[np.int64]:
+        """Return the bin number of every row.
+
+        Parameters
+        ----------
+        columns
+            name -> (n,) array; at least `names`.
+
+        Returns
+        -------
+        (n,) int64; `OUTSIDE` for rows outside the region or beyond the edges of an axis.
+
+        Raises
+        ------
+        InputError
+            A row inside the region has NaN on an axis: whether it belongs to a bin cannot be told.
+        """
+        length = len(columns[self.columns[0]])
+        inside = self.cut.mask(columns) if self.cut else np.ones(length, dtype=bool)
+        number = np.zeros(length, dtype=np.int64)
+        for name, edges in zip(self.columns, self.edges, strict=True):
+            values = np.asarray(columns[name])
+            self._refuse_nan(name, values, inside)
+            along = np.searchsorted(edges, values, side="right") - 1
+            along[values == edges[-1]] = len(edges) - 2
+            inside &= (along >= 0) & (along < len(edges) - 1)
+            number = number * (len(edges) - 1) + along
+        return np.where(inside, number, OUTSIDE)
+
+    def _refuse_nan(self, name: str, values: Array, inside: NDArray[np.bool_]) -> None:
+        bad = int(np.count_nonzero(np.isnan(values) & inside))
+        if bad:
+            raise InputError(
+                "An axis of a channel has rows that are not a number.",
+                where=f"channel {self.channel}, column {name}",
+                found=f"{bad} of {int(np.count_nonzero(inside))} rows are NaN",
+                expected="a number in every row of the region",
+                remedy=f"exclude them by the channel's cut (`{name} == {name}`), or mend the column",
+            )

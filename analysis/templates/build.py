@@ -1,0 +1,343 @@
+"""From the tables of all samples to the content of ``templates.json``."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import JsonValue
+
+from analysis.basf2 import SampleType
+from analysis.config.models import Channel, Templates
+from analysis.errors import ConfigurationError, InputError
+from analysis.systematics import Family, Source
+from analysis.templates import document
+from analysis.templates.binning import Binning
+from analysis.templates.document import DOWN, NOMINAL, UP, Document
+from analysis.templates.fill import Contents, SampleTable, Template, count, fill
+from analysis.templates.resolve import resolve
+
+logger = logging.getLogger(__name__)
+
+OFF_RESONANCE = "off-resonance data have no channel in the likelihood yet"
+
+
+@dataclass(frozen=True)
+class _Filled:
+    process: document.Process
+    templates: Mapping[str, Template]
+    sources: tuple[str, ...]
+
+
+def needed_columns(
+    kind: SampleType, settings: Templates, sources: Sequence[Source | Family], *, blinded: bool
+) -> frozenset[str]:
+    """Return the columns that the templates read from a sample; none if they do not read it at all."""
+    if kind is SampleType.OFFRES:
+        return frozenset()
+    binnings = [Binning.of(channel) for channel in settings.channels if _open(channel, kind, blinded)]
+    names = frozenset[str]().union(*(each.names for each in binnings))
+    if kind.is_data:
+        return names
+    acting = (source.columns for source in sources if kind in source.applies)
+    return names.union({"weight"}, *acting)
+
+
+def build(
+    tables: Callable[[], Iterable[SampleTable]],
+    settings: Templates,
+    declared: Sequence[Source | Family],
+    *,
+    blinded: bool,
+    provenance: JsonValue = None,
+) -> Document:
+    """Histogram every sample.
+
+    Parameters
+    ----------
+    tables
+        Returns one table per sample; they are taken one at a time, so that an iterator holds one in memory. Called
+        twice if there are families: their components depend on all templates.
+    settings
+        Channels and bins.
+    declared
+        Systematic sources and families; each acts on the sample types it names.
+    blinded
+        Leave the data out of all signal regions. Nothing that could give their number away is written or logged:
+        neither counts, nor the number of rows outside the channels.
+    provenance
+        Written into the document.
+
+    Raises
+    ------
+    ConfigurationError
+        There is no signal sample.
+    InputError
+        A bin has a negative content; a weight is not finite; an axis column is NaN inside a region.
+    """
+    binnings = [Binning.of(channel) for channel in settings.channels]
+    sources = resolve(declared, tables, binnings)
+    filled: list[_Filled] = []
+    data: dict[str, NDArray[np.int64]] = {}
+    data_samples: list[str] = []
+    ignored: list[document.Ignored] = []
+    for table in tables():
+        if table.type is SampleType.OFFRES:
+            ignored.append(document.Ignored(name=table.name, reason=OFF_RESONANCE))
+            logger.warning("Sample %s is left out: %s.", table.name, OFF_RESONANCE)
+        elif table.type.is_data:
+            data_samples.append(table.name)
+            for channel, counts in _count_data(table, settings.channels, blinded).items():
+                data[channel] = data.get(channel, 0) + counts
+        else:
+            filled.append(_fill(table, binnings, sources))
+    if not any(each.process.type is SampleType.SIGNAL for each in filled):
+        raise ConfigurationError(
+            "There is no signal sample.",
+            where="samples",
+            found=", ".join(each.process.name for each in filled) or "no simulated sample",
+            remedy="add a sample with `type: signal`",
+        )
+    filled, floors = _with_floors(filled, binnings, settings.empty_bin_floor)
+    _report(filled, binnings, floors)
+    variations = _variations(filled, sources)
+    return Document(
+        blinded=blinded,
+        processes=tuple(each.process for each in filled),
+        channels=tuple(
+            _channel(channel, binning, filled) for channel, binning in zip(settings.channels, binnings, strict=True)
+        ),
+        variations=variations,
+        floors=tuple(floors),
+        data_samples=tuple(data_samples),
+        ignored=tuple(ignored),
+        histograms={each.channel: _histogram(each, filled, variations) for each in binnings},
+        data={each.channel: _data_histogram(each, data[each.channel]) for each in binnings if each.channel in data},
+        provenance=provenance,
+    )
+
+
+def _open(channel: Channel, kind: SampleType, blinded: bool) -> bool:
+    """Return whether a sample may be looked at in a channel."""
+    return not (blinded and kind.is_data and channel.signal_region)
+
+
+def _count_data(table: SampleTable, channels: Sequence[Channel], blinded: bool) -> dict[str, NDArray[np.int64]]:
+    counts = {}
+    for channel in channels:
+        if not _open(channel, table.type, blinded):
+            logger.info("Channel %s is blinded: sample %s is not histogrammed in it.", channel.name, table.name)
+            continue
+        counts[channel.name] = count(table.columns, Binning.of(channel))
+        logger.info("Channel %s, sample %s: %d events.", channel.name, table.name, counts[channel.name].sum())
+    return counts
+
+
+def _fill(table: SampleTable, binnings: Sequence[Binning], sources: Sequence[Source]) -> _Filled:
+    acting = [source for source in sources if table.type in source.applies]
+    templates = fill(table.columns, binnings, acting, sample=table.name)
+    parents = table.columns.get("parentId")
+    distinct = table.rows
+    if parents is None:
+        logger.warning("Sample %s has no column parentId: its rows are taken as independent.", table.name)
+    else:
+        known = parents[parents >= 0]
+        distinct = table.rows - len(known) + len(np.unique(known))
+    process = document.Process(
+        name=table.name,
+        type=table.type,
+        rows=table.rows,
+        weight=float(np.sum(table.columns["weight"], dtype=np.float64)),
+        parents=distinct,
+    )
+    return _Filled(process, templates, tuple(source.name for source in acting))
+
+
+def _with_floors(
+    filled: Sequence[_Filled], binnings: Sequence[Binning], floor: float
+) -> tuple[list[_Filled], list[document.Floor]]:
+    """Return the templates with the floor in empty bins, and the list of those bins; refuse negative bins."""
+    result: list[_Filled] = []
+    floors: list[document.Floor] = []
+    for each in filled:
+        templates = {}
+        for binning in binnings:
+            raised = _Raise(binning, each.process, floor)
+            template = each.templates[binning.channel]
+            nominal = raised(template.nominal, NOMINAL)
+            empty = template.nominal.values == 0
+            templates[binning.channel] = replace(
+                template,
+                nominal=nominal,
+                variations={
+                    name: replace(
+                        varied,
+                        up=raised(varied.up, name + UP, known=empty),
+                        down=raised(varied.down, name + DOWN, known=empty),
+                    )
+                    for name, varied in template.variations.items()
+                },
+            )
+            floors.extend(raised.floors)
+        result.append(replace(each, templates=templates))
+    return result, floors
+
+
+class _Raise:
+    """Raise the empty bins of a template to the floor, and keep a list of them."""
+
+    def __init__(self, binning: Binning, process: document.Process, floor: float) -> None:
+        self.binning, self.process, self.floor = binning, process, floor
+        self.floors: list[document.Floor] = []
+
+    def __call__(self, contents: Contents, variation: str, known: NDArray[np.bool_] | None = None) -> Contents:
+        negative = np.flatnonzero(contents.values < 0)
+        if len(negative):
+            number = int(negative[0])
+            raise InputError(
+                "A template has a negative bin.",
+                where=f"channel {self.binning.channel}, sample {self.process.name}, "
+                f"bin {number} ({self.binning.label(number)}), {variation}",
+                found=f"{contents.values[number]:g} expected events"
+                + (f"; {len(negative)} bins are negative" if len(negative) > 1 else ""),
+                expected="a sum of weights above zero",
+                remedy="merge bins until every bin is positive, or look for wrong negative weights",
+            )
+        empty = contents.values == 0
+        for number in np.flatnonzero(empty if known is None else empty & ~known).tolist():
+            self.floors.append(
+                document.Floor(
+                    channel=self.binning.channel,
+                    process=self.process.name,
+                    variation=variation,
+                    bin=number,
+                    label=self.binning.label(number),
+                    floor=self.floor,
+                    one_row=self.process.weight / self.process.rows if self.process.rows else 0.0,
+                )
+            )
+        return Contents(np.where(empty, self.floor, contents.values), contents.variances)
+
+
+def _variations(filled: Sequence[_Filled], sources: Sequence[Source]) -> tuple[document.Variation, ...]:
+    found = []
+    for source in sources:
+        touched = [each for each in filled if source.name in each.sources]
+        if touched:
+            found.append(
+                document.Variation(
+                    name=source.name,
+                    group=source.group,
+                    note=source.note,
+                    processes=tuple(each.process.name for each in touched),
+                    one_sided=any(
+                        template.variations[source.name].one_sided
+                        for each in touched
+                        for template in each.templates.values()
+                    ),
+                )
+            )
+    return tuple(found)
+
+
+def _channel(channel: Channel, binning: Binning, filled: Sequence[_Filled]) -> document.Channel:
+    return document.Channel(
+        name=channel.name,
+        cut=channel.cut,
+        signal_region=channel.signal_region,
+        axes=tuple(document.Axis(column=axis.column, edges=axis.edges) for axis in channel.axes),
+        bins=tuple(
+            document.Bin(number=number, label=binning.label(number), ranges=binning.ranges(number))
+            for number in range(binning.size)
+        ),
+        processes={each.process.name: _yields(each.templates[channel.name]) for each in filled},
+    )
+
+
+def _yields(template: Template) -> document.Yields:
+    return document.Yields(
+        expected=tuple(template.nominal.values.tolist()),
+        error=tuple(np.sqrt(template.nominal.variances).tolist()),
+        counts=tuple(template.counts.tolist()),
+        n_effective=tuple(template.n_effective.tolist()),
+        outside_rows=template.outside_rows,
+        outside_weight=template.outside_weight,
+    )
+
+
+def _histogram(binning: Binning, filled: Sequence[_Filled], variations: Sequence[document.Variation]) -> JsonValue:
+    """Return the serialised histogram of a channel; a process keeps its nominal contents where nothing varies it."""
+    import hist
+    import uhi.io.json
+
+    names = [NOMINAL, *(each.name + side for each in variations for side in (UP, DOWN))]
+    histogram = hist.Hist(
+        hist.axis.StrCategory([each.process.name for each in filled], name="process", flow=False),
+        hist.axis.StrCategory(names, name="variation", flow=False),
+        *_axes(binning),
+        storage=hist.storage.Weight(),
+    )
+    view = histogram.view()
+    for i, each in enumerate(filled):
+        template = each.templates[binning.channel]
+        rows = [template.nominal]
+        for variation in variations:
+            varied = template.variations.get(variation.name)
+            rows += [varied.up, varied.down] if varied else [template.nominal, template.nominal]
+        for j, contents in enumerate(rows):
+            view.value[i, j] = contents.values.reshape(binning.shape)
+            view.variance[i, j] = contents.variances.reshape(binning.shape)
+    stored: JsonValue = json.loads(json.dumps(histogram, default=uhi.io.json.default))
+    return stored
+
+
+def _data_histogram(binning: Binning, counts: NDArray[np.int64]) -> JsonValue:
+    import hist
+    import uhi.io.json
+
+    histogram = hist.Hist(*_axes(binning), storage=hist.storage.Int64())
+    histogram.view()[...] = counts.reshape(binning.shape)
+    stored: JsonValue = json.loads(json.dumps(histogram, default=uhi.io.json.default))
+    return stored
+
+
+def _axes(binning: Binning) -> list[Any]:
+    import hist
+
+    return [
+        hist.axis.Variable(edges, name=column, flow=False)
+        for column, edges in zip(binning.columns, binning.edges, strict=True)
+    ]
+
+
+def _report(filled: Sequence[_Filled], binnings: Sequence[Binning], floors: Sequence[document.Floor]) -> None:
+    for binning in binnings:
+        for each in filled:
+            template = each.templates[binning.channel]
+            logger.info(
+                "Channel %s, %s: %.4g expected events from %d rows; smallest n_eff %.1f; "
+                "%d rows (%.4g events) lie outside.",
+                binning.channel,
+                each.process.name,
+                template.nominal.values.sum(),
+                template.counts.sum(),
+                template.n_effective.min(),
+                template.outside_rows,
+                template.outside_weight,
+            )
+    for floor in floors:
+        logger.warning(
+            "Channel %s, %s, %s: bin %d (%s) is empty and gets the floor of %g; one simulated row counts %.3g.",
+            floor.channel,
+            floor.process,
+            floor.variation,
+            floor.bin,
+            floor.label,
+            floor.floor,
+            floor.one_row,
+        )

@@ -1,0 +1,272 @@
+"""Histograms of one sample: sums of weights per bin, once as they are and once for every systematic variation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.basf2 import SampleType
+from analysis.errors import InputError
+from analysis.systematics import Shift, Source
+from analysis.templates.binning import OUTSIDE, Binning
+
+Array = NDArray[Any]
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class SampleTable:
+    """The rows of one sample, with the columns that the templates need."""
+
+    name: str
+    type: SampleType
+    columns: Mapping[str, NDArray[Any]]
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return len(next(iter(self.columns.values())))
+
+
+@dataclass(frozen=True)
+class Contents:
+    """Bin contents, (bins,) each.
+
+    Attributes
+    ----------
+    values
+        Sum of weights.
+    variances
+        Their statistical variance; see `accumulate`.
+    """
+
+    values: FloatArray
+    variances: FloatArray
+
+
+@dataclass(frozen=True)
+class Varied:
+    """Both sides of one systematic variation of one template."""
+
+    up: Contents
+    down: Contents
+    one_sided: bool
+
+
+@dataclass(frozen=True)
+class Template:
+    """One sample in one channel.
+
+    Attributes
+    ----------
+    nominal
+        Bin contents.
+    counts
+        (bins,) int64: rows, unweighted.
+    outside_rows, outside_weight
+        Rows, and their weight, in no bin of the channel.
+    variations
+        Name of the source -> both sides, for the sources that act on the sample.
+    """
+
+    nominal: Contents
+    counts: NDArray[np.int64]
+    outside_rows: int
+    outside_weight: float
+    variations: Mapping[str, Varied]
+
+    @property
+    def n_effective(self) -> FloatArray:
+        """Equivalent number of independent rows of equal weight, (sum of weights)² / variance; 0 in empty bins."""
+        return np.divide(
+            self.nominal.values**2,
+            self.nominal.variances,
+            out=np.zeros_like(self.nominal.values),
+            where=self.nominal.variances > 0,
+        )
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Rows sorted into the bins of a channel, and within a bin into groups that share a simulated parent.
+
+    Attributes
+    ----------
+    rows
+        (m,) indices of the rows inside any bin.
+    bins
+        (m,) their bins.
+    groups
+        (m,) number of the (parent, bin) pair of each; rows of one parent in two bins are two groups.
+    group_bins
+        (g,) bin of each group.
+    size
+        Number of bins.
+    """
+
+    rows: NDArray[np.int64]
+    bins: NDArray[np.int64]
+    groups: NDArray[np.int64]
+    group_bins: NDArray[np.int64]
+    size: int
+
+    @classmethod
+    def of(cls, index: NDArray[np.int64], parents: NDArray[Any] | None, size: int) -> Cells:
+        """Sort rows into cells.
+
+        Parameters
+        ----------
+        index : (n,)
+            Bin of every row, `OUTSIDE` for none.
+        parents : (n,) or None
+            Simulated parent of every row; a negative number, or None, is a row that shares none.
+        size
+            Number of bins.
+        """
+        rows = np.flatnonzero(index != OUTSIDE)
+        bins = index[rows]
+        if parents is None:
+            return cls(rows, bins, np.arange(len(rows)), bins, size)
+        parent = parents[rows].astype(np.int64)
+        # Rows without a parent get one of their own, below all others.
+        alone = parent < 0
+        parent[alone] = -1 - np.arange(np.count_nonzero(alone))
+        _, dense = np.unique(parent, return_inverse=True)
+        cells, groups = np.unique(dense * size + bins, return_inverse=True)
+        return cls(rows, bins, groups, cells % size, size)
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """Rows per bin."""
+        return np.bincount(self.bins, minlength=self.size)
+
+    def accumulate(self, weights: FloatArray) -> Contents:
+        """Return the sums of weights per bin and their variances.
+
+        Rows that share a simulated parent (a decay used again, turned at random) are not independent. The variance
+        takes them as fully correlated: the sum over parents of (sum of the parent's weights in the bin)². With
+        distinct parents this is the usual sum of squared weights. Correlations *between* bins through a shared
+        parent are neglected: a HistFactory ``staterror`` can't express them.
+
+        Parameters
+        ----------
+        weights : (n,)
+            One per row of the table, not of the cells.
+        """
+        inside = weights[self.rows]
+        values = np.bincount(self.bins, inside, self.size).astype(np.float64)
+        per_group = np.bincount(self.groups, inside, len(self.group_bins))
+        variances = np.bincount(self.group_bins, per_group**2, self.size).astype(np.float64)
+        return Contents(values, variances)
+
+
+def fill(
+    columns: Mapping[str, Array],
+    binnings: Sequence[Binning],
+    sources: Sequence[Source],
+    *,
+    sample: str,
+) -> dict[str, Template]:
+    """Return the templates of one simulated sample, by channel.
+
+    Parameters
+    ----------
+    columns
+        name -> (n,) array: what the binnings and the sources need, ``weight``, and ``parentId`` if there is one.
+    binnings
+        One per channel.
+    sources
+        The systematic sources that act on this sample.
+    sample
+        Named in errors.
+
+    Raises
+    ------
+    InputError
+        A weight, or a varied weight, is not finite; a varied column has another length.
+    """
+    weights = np.asarray(columns["weight"], dtype=np.float64)
+    _require_finite(weights, "weight", sample)
+    parents = columns.get("parentId")
+    cells = [Cells.of(each.index(columns), parents, each.size) for each in binnings]
+    varied: list[dict[str, Varied]] = [{} for _ in binnings]
+    nominal = [cell.accumulate(weights) for cell in cells]
+    for source in sources:
+        # Sources first: the ratios of one source at a time are in memory, and serve all channels.
+        variation = source.vary(columns)
+        up = _shifted(variation.up, columns, weights, binnings, cells, f"{source.name} up", sample)
+        down = (
+            None
+            if variation.down is None
+            else _shifted(variation.down, columns, weights, binnings, cells, f"{source.name} down", sample)
+        )
+        for number, centre in enumerate(nominal):
+            other = _mirrored(centre, up[number]) if down is None else down[number]
+            varied[number][source.name] = Varied(up[number], other, one_sided=down is None)
+    return {
+        each.channel: Template(
+            nominal=centre,
+            counts=cell.counts,
+            outside_rows=len(weights) - len(cell.rows),
+            outside_weight=float(weights.sum() - centre.values.sum()),
+            variations=variations,
+        )
+        for each, cell, centre, variations in zip(binnings, cells, nominal, varied, strict=True)
+    }
+
+
+def count(columns: Mapping[str, Array], binning: Binning) -> NDArray[np.int64]:
+    """Return the number of data rows per bin, (bins,)."""
+    index = binning.index(columns)
+    return np.bincount(index[index != OUTSIDE], minlength=binning.size)
+
+
+def _shifted(
+    shift: Shift,
+    columns: Mapping[str, Array],
+    weights: FloatArray,
+    binnings: Sequence[Binning],
+    cells: Sequence[Cells],
+    label: str,
+    sample: str,
+) -> list[Contents]:
+    """Return the contents of one side of a variation, per channel."""
+    for name, values in shift.columns.items():
+        if np.shape(values) != weights.shape:
+            raise InputError(
+                "A varied column does not have one value per row.",
+                where=f"sample {sample}, {label}, column {name}",
+                found=f"shape {np.shape(values)}",
+                expected=f"shape {weights.shape}",
+            )
+    shifted = weights * np.asarray(shift.ratio, dtype=np.float64)
+    _require_finite(shifted, f"varied weight, {label}", sample)
+    if shift.columns:
+        moved = {**columns, **shift.columns}
+        parents = moved.get("parentId")
+        cells = [
+            Cells.of(each.index(moved), parents, each.size) if each.names & shift.columns.keys() else cell
+            for each, cell in zip(binnings, cells, strict=True)
+        ]
+    return [cell.accumulate(shifted) for cell in cells]
+
+
+def _mirrored(nominal: Contents, up: Contents) -> Contents:
+    """Return the other side of a one-sided variation: the same distance below the nominal, not below zero."""
+    return Contents(np.maximum(2 * nominal.values - up.values, 0.0), up.variances)
+
+
+def _require_finite(values: FloatArray, what: str, sample: str) -> None:
+    bad = int(np.count_nonzero(~np.isfinite(values)))
+    if bad:
+        raise InputError(
+            "Weights are not finite.",
+            where=f"sample {sample}, {what}",
+            found=f"{bad} of {len(values)} rows are NaN or infinite",
+            expected="a finite number in every row",
+            remedy="look for the factor (`w_…` columns) that is not finite, and mend the stage that made it",
+        )

@@ -1,0 +1,272 @@
+"""The likelihood as a HistFactory workspace in pyhf's JSON, built from the templates.
+
+Parameters carry the names of the published B⁺ → K⁺νν̄ likelihood (arXiv:2507.12393):
+
+=================================  ================================================================================
+``mu``                             normfactor on the signal: the signal strength, free
+``mu_bkg_<type>``                  normsys on each background type, 1 ± size
+``corr_<source>_c<n>``             histosys, from varied events, one parameter for all channels and samples
+``uncorr_<channel>_<sample>``      staterror, statistics of the simulation, one parameter per bin and sample
+=================================  ================================================================================
+
+Luminosity is a histosys on continuum like the others, not pyhf's ``lumi`` modifier: signal and BB̄ are normalised to the
+number of BB̄ pairs.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+from analysis.basf2 import SampleType
+from analysis.config.models import Systematics
+from analysis.errors import ConfigurationError, FitError
+from analysis.templates.document import DOWN, UP, ChannelContents, Document, Process
+
+logger = logging.getLogger(__name__)
+
+POI = "mu"
+VERSION = "1.0.0"
+MEASUREMENT = "measurement"
+# Range of μ: at least this far on both sides of zero, and this many expected standard deviations.
+LOWEST, HIGHEST, WIDTH = -20.0, 50.0, 20.0
+# μ stops a little before a bin's expectation would vanish.
+MARGIN = 0.95
+
+Spec = dict[str, JsonValue]
+FloatArray = NDArray[np.float64]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Pruned(_Model):
+    """A variation that was dropped from one template."""
+
+    parameter: str
+    channel: str
+    process: str
+    largest: float
+    """Largest relative change of a bin."""
+
+
+class Account(_Model):
+    """What pyhf's schema has no place for; written beside the workspace as ``workspace.provenance.json``."""
+
+    blinded: bool
+    observation: Literal["data", "asimov"]
+    """What the observations are: data counts, or the sum of the templates at μ = 1 in every channel."""
+    reason: str
+    poi_bounds: tuple[float, float]
+    parameters: dict[str, str]
+    """Parameter (or family of staterrors) to its group: normalisation, luminosity, tracking …"""
+    bins: dict[str, tuple[str, ...]]
+    """Channel to the meaning of its bins, in the order of the workspace."""
+    pruned: tuple[Pruned, ...]
+    provenance: JsonValue = None
+
+
+class Workspace(_Model):
+    """A HistFactory workspace, and the account of it."""
+
+    spec: dict[str, JsonValue]
+    """pyhf's JSON."""
+    account: Account
+
+
+def build(templates: Document, settings: Systematics, *, provenance: JsonValue = None) -> Workspace:
+    """Build the workspace.
+
+    The observation is the data where the analysis is not blinded. While it is, and where there are no data, it is the
+    Asimov data set of μ = 1 in *all* channels: a fit that mixed data in control channels with Asimov data in signal
+    regions would find backgrounds that disagree with the latter. Data of control channels stay in ``templates.json``.
+
+    Parameters
+    ----------
+    templates
+        Content of ``templates.json``.
+    settings
+        Sizes of the normalisation uncertainties, simulation statistics, pruning threshold.
+    provenance
+        Written into the account.
+
+    Raises
+    ------
+    ConfigurationError
+        A normalisation uncertainty of 100 % or more.
+    FitError
+        The templates hold no data of a channel although the analysis is not blinded.
+    """
+    channels: list[JsonValue] = []
+    observations: list[JsonValue] = []
+    pruned: list[Pruned] = []
+    signal: list[FloatArray] = []
+    background: list[FloatArray] = []
+    groups: dict[str, str] = {POI: "signal strength"}
+    asimov, reason = _observation(templates)
+    for channel in templates.channels:
+        contents = templates.channel_contents(channel.name)
+        samples: list[JsonValue] = []
+        for process in templates.processes:
+            modifiers, dropped = _modifiers(templates, channel.name, process, contents, settings, groups)
+            values = contents.values(process.name)
+            samples.append({"name": process.name, "data": values.tolist(), "modifiers": modifiers})
+            pruned.extend(dropped)
+        channels.append({"name": channel.name, "samples": samples})
+        signal.append(_total(contents, templates.processes, signal=True))
+        background.append(_total(contents, templates.processes, signal=False))
+        observed = signal[-1] + background[-1] if asimov else templates.observed(channel.name)
+        if observed is None:
+            raise FitError(
+                "The templates hold no data of a channel, and the analysis is not blinded.",
+                where=f"channel {channel.name}",
+                remedy="rerun the templates with this configuration",
+            )
+        observations.append({"name": channel.name, "data": observed.tolist()})
+    _report_pruned(pruned, templates)
+    bounds = poi_bounds(np.concatenate(signal), np.concatenate(background))
+    parameters: list[JsonValue] = [{"name": POI, "inits": [1.0], "bounds": [list(bounds)]}]
+    spec: dict[str, JsonValue] = {
+        "channels": channels,
+        "observations": observations,
+        "measurements": [{"name": MEASUREMENT, "config": {"poi": POI, "parameters": parameters}}],
+        "version": VERSION,
+    }
+    account = Account(
+        blinded=templates.blinded,
+        observation="asimov" if asimov else "data",
+        reason=reason,
+        poi_bounds=bounds,
+        parameters=groups,
+        bins={each.name: tuple(b.label for b in each.bins) for each in templates.channels},
+        pruned=tuple(pruned),
+        provenance=provenance,
+    )
+    return Workspace(spec=spec, account=account)
+
+
+def poi_bounds(signal: FloatArray, background: FloatArray) -> tuple[float, float]:
+    """Return the range of μ.
+
+    Downwards it reaches as far as every bin's expectation stays positive, with the backgrounds at their nominal
+    values: 95 % of the smallest background-to-signal ratio of a bin, and not below −20. Where statistics allow no such
+    precision both ends widen to twenty times the error of μ that counting alone would give, 1/√Σ S²/(S+B).
+
+    Parameters
+    ----------
+    signal, background
+        (bins,) expected events at μ = 1, all channels.
+    """
+    expected = signal + background
+    error = 1 / math.sqrt(float(np.sum(signal**2 / expected)))
+    reach = math.ceil(WIDTH * error)
+    vanishing = float(np.min(background / signal))
+    return max(min(LOWEST, -float(reach)), -MARGIN * vanishing), max(HIGHEST, float(reach))
+
+
+def _observation(templates: Document) -> tuple[bool, str]:
+    if templates.blinded:
+        return True, "blinded: the data of signal regions are not looked at"
+    if not templates.data_samples:
+        return True, "the configuration has no data sample"
+    return False, f"data: {', '.join(templates.data_samples)}"
+
+
+def _total(contents: ChannelContents, processes: Sequence[Process], *, signal: bool) -> FloatArray:
+    chosen = [contents.values(process.name) for process in processes if (process.type is SampleType.SIGNAL) == signal]
+    return np.sum(chosen, axis=0) if chosen else np.zeros_like(contents.values(processes[0].name))
+
+
+def _modifiers(
+    templates: Document,
+    channel: str,
+    process: Process,
+    contents: ChannelContents,
+    settings: Systematics,
+    groups: dict[str, str],
+) -> tuple[list[JsonValue], list[Pruned]]:
+    """Return the modifiers of one sample in one channel, and what pruning took away; note the groups of parameters."""
+    modifiers: list[JsonValue] = [*_normalisation(process, settings, groups)]
+    pruned = []
+    nominal = contents.values(process.name)
+    for variation in templates.variations:
+        if process.name not in variation.processes:
+            continue
+        up = contents.values(process.name, variation.name + UP)
+        down = contents.values(process.name, variation.name + DOWN)
+        largest = float(np.max(np.abs(np.stack([up, down]) / nominal - 1)))
+        if largest <= settings.pruning:
+            pruned.append(Pruned(parameter=variation.name, channel=channel, process=process.name, largest=largest))
+            continue
+        groups[variation.name] = variation.group
+        data: JsonValue = {"hi_data": up.tolist(), "lo_data": down.tolist()}
+        modifiers.append({"name": variation.name, "type": "histosys", "data": data})
+    if settings.simulation_statistics:
+        name = f"uncorr_{channel}_{process.name}"
+        groups[name] = "simulation statistics"
+        # A floored bin has variance zero; pyhf then fixes its parameter at one.
+        errors = np.sqrt(contents.variances(process.name)).tolist()
+        modifiers.append({"name": name, "type": "staterror", "data": errors})
+    return modifiers, pruned
+
+
+def _normalisation(process: Process, settings: Systematics, groups: dict[str, str]) -> list[JsonValue]:
+    if process.type is SampleType.SIGNAL:
+        return [{"name": POI, "type": "normfactor", "data": None}]
+    size = settings.normalisation.get(process.type, 0.0)
+    if size == 0:
+        return []
+    if size >= 1:
+        raise ConfigurationError(
+            "A normalisation uncertainty of 100 % or more cannot be a normsys: its low side is not positive.",
+            where=f"systematics.normalisation.{process.type.value}",
+            found=size,
+            expected="below 1",
+        )
+    name = f"mu_bkg_{process.type.value}"
+    groups[name] = "background normalisation"
+    return [{"name": name, "type": "normsys", "data": {"hi": 1 + size, "lo": 1 - size}}]
+
+
+def _report_pruned(pruned: Sequence[Pruned], templates: Document) -> None:
+    for variation in templates.variations:
+        dropped = [each for each in pruned if each.parameter == variation.name]
+        if dropped:
+            logger.info(
+                "%s is pruned from %d of %d templates; its largest change there is %.2g.",
+                variation.name,
+                len(dropped),
+                len(variation.processes) * len(templates.channels),
+                max(each.largest for each in dropped),
+            )
+
+
+def validate(spec: Spec) -> Any:
+    """Check a workspace against pyhf's schema, build its model and return it.
+
+    Raises
+    ------
+    FitError
+        pyhf refuses it, or an expected count at the suggested parameters is not positive.
+    """
+    import pyhf
+
+    try:
+        model = pyhf.Workspace(spec).model()
+    except (pyhf.exceptions.InvalidSpecification, pyhf.exceptions.InvalidModel) as error:
+        raise FitError("pyhf refuses the workspace.", found=error) from error
+    expected = np.asarray(model.expected_actualdata(model.config.suggested_init()))
+    if not np.all(expected > 0):
+        raise FitError(
+            "A bin expects no events at the initial parameters.",
+            where=f"bin {int(np.argmin(expected))} of the model",
+            found=float(expected.min()),
+        )
+    return model

@@ -1,0 +1,303 @@
+"""From tables to the document: blinding, floors, negative bins, and the file that a notebook opens."""
+
+import json
+import logging
+from pathlib import Path
+
+import hist
+import numpy as np
+import pytest
+
+from analysis import io
+from analysis.basf2 import SampleType
+from analysis.cli import main
+from analysis.config.models import Axis, Channel, Templates
+from analysis.errors import ConfigurationError, InputError
+from analysis.systematics import Elements, Family, Shift, Source, Variation
+from analysis.systematics.source import BBBAR, SIGNAL, SIMULATED
+from analysis.templates.build import build, needed_columns
+from analysis.templates.document import Document
+from analysis.templates.fill import SampleTable
+
+CHANNELS = Templates(
+    channels=(
+        Channel(
+            name="SR",
+            axes=(Axis(column="eta", edges=(0.5, 0.75, 1.0)), Axis(column="q2_rec", edges=(-1.0, 8.0, 25.0))),
+        ),
+        Channel(name="CR", cut="eta < 0.5", signal_region=False, axes=(Axis(column="q2_rec", edges=(-1.0, 25.0)),)),
+    )
+)
+SOURCES = (
+    Source("corr_bb_c1", "n_bb", SIGNAL | BBBAR, frozenset(), lambda _: Variation(Shift(1.1), Shift(0.9)), "10 %"),
+    Source(
+        "corr_q2_c1", "shape", BBBAR, frozenset({"q2_rec"}),
+        lambda c: Variation(Shift(columns={"q2_rec": c["q2_rec"] + 1.0}), None), "one GeV²",
+    ),
+)  # fmt: skip
+
+
+def table(name, kind, eta, q2, weight=None, parents=None):
+    columns = {"eta": np.asarray(eta, dtype=float), "q2_rec": np.asarray(q2, dtype=float)}
+    if not kind.is_data:
+        columns["weight"] = np.ones(len(eta)) if weight is None else np.asarray(weight, dtype=float)
+    if parents is not None:
+        columns["parentId"] = np.asarray(parents)
+    return SampleTable(name, kind, columns)
+
+
+def signal():
+    return table("signal", SampleType.SIGNAL, [0.6, 0.6, 0.8, 0.8, 0.1], [1, 9, 1, 9, 1], [0.5] * 5, [1, 1, 2, 3, 1])
+
+
+def charged():
+    return table("charged", SampleType.CHARGED, [0.6, 0.6, 0.8, 0.8, 0.1], [7.5, 9, 1, 9, 1], [2] * 5, range(5))
+
+
+def data(n=17):
+    return table("data", SampleType.DATA, [0.6] * n + [0.1, 0.2], [1] * n + [3, 4])
+
+
+def make(*tables, blinded=False, sources=SOURCES, settings=CHANNELS):
+    return build(lambda: iter(tables), settings, sources, blinded=blinded)
+
+
+def test_contents_and_variations():
+    found = make(signal(), charged(), data())
+    contents = found.channel_contents("SR")
+    assert contents.values("charged").tolist() == [2, 2, 2, 2]
+    assert contents.values("charged", "corr_bb_c1_up") == pytest.approx([2.2] * 4)
+    assert contents.values("charged", "corr_bb_c1_down") == pytest.approx([1.8] * 4)
+    # 7.5 -> 8.5 changes bin; mirrored on the other side, the emptied bin not below zero
+    up = contents.values("charged", "corr_q2_c1_up")
+    assert up == pytest.approx([1e-6, 4, 2, 2])
+    assert contents.values("charged", "corr_q2_c1_down") == pytest.approx([4, 1e-6, 2, 2])
+    # what no source varies keeps its contents
+    assert contents.values("signal", "corr_q2_c1_up").tolist() == contents.values("signal").tolist()
+    assert [(each.name, each.processes, each.one_sided) for each in found.variations] == [
+        ("corr_bb_c1", ("signal", "charged"), False),
+        ("corr_q2_c1", ("charged",), True),
+    ]
+
+
+def test_counts_errors_and_parents_are_told():
+    found = make(signal(), charged())
+    yields = found.channels[0].processes["signal"]
+    assert yields.counts == (1, 1, 1, 1)
+    assert yields.error == pytest.approx((0.5,) * 4)
+    assert (yields.outside_rows, yields.outside_weight) == (1, 0.5)
+    process = found.processes[0]
+    assert (process.rows, process.parents, process.weight) == (5, 3, 2.5)
+    assert [each.label for each in found.channels[0].bins][:2] == [
+        "eta [0.5, 0.75), q2_rec [-1, 8)",
+        "eta [0.5, 0.75), q2_rec [8, 25]",
+    ]
+
+
+def test_data_are_counted_where_they_may_be_seen():
+    found = make(signal(), charged(), data())
+    assert found.observed("SR").tolist() == [17, 0, 0, 0]
+    assert found.observed("CR").tolist() == [2]
+
+
+def test_blinded_data_are_in_no_signal_region_and_nothing_gives_them_away(caplog):
+    caplog.set_level(logging.DEBUG, logger="analysis")
+    few = make(signal(), charged(), data(17), blinded=True)
+    told = caplog.text
+    caplog.clear()
+    many = make(signal(), charged(), data(9123), blinded=True)
+    # The file and the messages do not depend on what lies in the signal region.
+    assert many == few
+    assert caplog.text == told
+    assert "Channel SR is blinded" in told
+    assert few.observed("SR") is None
+    assert few.observed("CR").tolist() == [2]
+    assert few.blinded
+
+
+def test_blinded_data_are_not_even_asked_for_the_axes_of_signal_regions():
+    assert needed_columns(SampleType.DATA, CHANNELS, SOURCES, blinded=True) == {"eta", "q2_rec"}
+    only_sr = Templates(channels=CHANNELS.channels[:1])
+    assert needed_columns(SampleType.DATA, only_sr, SOURCES, blinded=True) == set()
+    assert needed_columns(SampleType.CHARGED, only_sr, SOURCES, blinded=True) == {"eta", "q2_rec", "weight"}
+    assert needed_columns(SampleType.OFFRES, CHANNELS, SOURCES, blinded=False) == set()
+
+
+def test_off_resonance_data_are_left_out_and_reported(caplog):
+    offres = SampleTable("offres", SampleType.OFFRES, {})
+    found = make(signal(), charged(), offres)
+    assert [each.name for each in found.ignored] == ["offres"]
+    assert "Sample offres is left out" in caplog.text
+    assert found.data == {}
+
+
+def test_an_empty_bin_gets_the_floor_and_is_reported(caplog):
+    thin = table("charged", SampleType.CHARGED, [0.6, 0.1], [1, 1], [2, 4])
+    found = make(signal(), thin, sources=SOURCES[:1])
+    values = found.channel_contents("SR").values("charged")
+    assert values.tolist() == [2.0, 1e-6, 1e-6, 1e-6]
+    assert found.channel_contents("SR").variances("charged").tolist() == [4.0, 0.0, 0.0, 0.0]
+    # once each: under a variation of the weights an empty bin stays empty
+    assert [(each.channel, each.process, each.variation, each.bin) for each in found.floors] == [
+        ("SR", "charged", "nominal", number) for number in (1, 2, 3)
+    ]
+    assert found.floors[0].one_row == 3.0
+    assert "bin 1 (eta [0.5, 0.75), q2_rec [8, 25]) is empty" in caplog.text
+
+
+def test_a_bin_emptied_by_a_variation_is_reported_as_such():
+    found = make(signal(), charged())
+    assert [(each.variation, each.bin) for each in found.floors] == [("corr_q2_c1_up", 0), ("corr_q2_c1_down", 1)]
+
+
+def test_a_negative_bin_is_refused_by_name():
+    wrong = table("charged", SampleType.CHARGED, [0.6, 0.6, 0.8], [9, 9, 9], [1, -2, 1])
+    with pytest.raises(InputError, match=r"channel SR, sample charged, bin 1 \(eta.*\), nominal(.|\n)*-1 expected"):
+        make(signal(), wrong)
+
+
+def test_a_negative_varied_bin_is_refused_by_name():
+    huge = Source("corr_x_c1", "g", SIMULATED, frozenset(), lambda _: Variation(Shift(2.0), Shift(-0.5)), "")
+    with pytest.raises(InputError, match="corr_x_c1_down"):
+        make(signal(), charged(), sources=(huge,))
+
+
+def test_an_analysis_without_signal_is_refused():
+    with pytest.raises(ConfigurationError, match="no signal sample"):
+        make(charged())
+
+
+def test_rows_without_parents_are_told(caplog):
+    make(signal(), table("mixed", SampleType.MIXED, [0.6], [1]))
+    assert "Sample mixed has no column parentId" in caplog.text
+    assert "Sample signal has no column" not in caplog.text
+
+
+def test_families_become_components_of_all_templates(caplog):
+    def elements(columns):
+        # one element per side of q² = 8: both matter in every channel with two q² bins
+        return Elements((columns["q2_rec"] > 8).astype(np.int64), np.full(5, 1.1), np.full(5, 0.9))
+
+    family = Family("corr_t", 1, "g", SIMULATED, frozenset({"q2_rec"}), "note", 2, elements)
+    caplog.set_level(logging.INFO, logger="analysis")
+    found = make(signal(), charged(), sources=(SOURCES[0], family))
+    assert [each.name for each in found.variations] == ["corr_bb_c1", "corr_t_c1", "corr_t_c2"]
+    contents = found.channel_contents("SR")
+    shifts = [contents.values("signal", f"corr_t_c{n}_up") - contents.values("signal") for n in (1, 2)]
+    # together they are 10 % on either side, uncorrelated
+    covariance = sum(np.outer(each, each) for each in shifts)
+    np.testing.assert_allclose(covariance[:2, :2], np.diag([0.05, 0.05]) ** 2, atol=1e-8)
+    assert "2 of 2 principal components" in caplog.text
+
+
+def test_a_name_taken_twice_is_refused():
+    with pytest.raises(ValueError, match="corr_bb_c1"):
+        make(signal(), charged(), sources=(SOURCES[0], SOURCES[0]))
+
+
+def test_the_file_opens_in_one_line_and_comes_back(tmp_path):
+    found = make(signal(), charged(), data())
+    path = tmp_path / "templates.json"
+    io.write_json(path, found.model_dump(mode="json"))
+    h = hist.Hist(json.loads(Path(path).read_text())["histograms"]["SR"])
+    assert h.axes.name == ("process", "variation", "eta", "q2_rec")
+    assert h["signal", "nominal", ...].values().shape == (2, 2)
+    assert h["charged", "corr_bb_c1_up", ...].values().sum() == pytest.approx(8.8)
+    assert h["charged", "nominal", ...].variances().ravel().tolist() == [4.0] * 4
+    assert hist.Hist(json.loads(path.read_text())["data"]["SR"]).values()[0, 0] == 17
+    assert Document.model_validate(io.read_json(path)) == found
+
+
+CONFIG = """
+name: t
+blinded: {blinded}
+samples:
+  - {{name: signal, type: signal, files: [x.root]}}
+  - {{name: charged, type: charged, files: [x.root]}}
+  - {{name: data, type: data, files: [x.root]}}
+systematics: {{tracking: 0, kaon_id: false, form_factor: false}}
+templates:
+  channels:
+    - name: SR
+      axes: [{{column: eta, edges: [0.5, 0.75, 1.0]}}, {{column: q2_rec, edges: [-1, 8, 25]}}]
+    - {{name: CR, cut: eta < 0.5, signal_region: false, axes: [{{column: q2_rec, edges: [-1, 25]}}]}}
+"""
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for each in (signal(), charged(), data()):
+        origin = {"conditions": {each.name: f"digest of {each.name}"}}
+        io.write_table(
+            f"{each.name}.parquet", each.columns, {"sample": each.name, "type": each.type.value, "provenance": origin}
+        )
+    (tmp_path / "c.yaml").write_text(CONFIG.format(blinded="false"))
+    return tmp_path
+
+
+def run(*tables, config="c.yaml"):
+    return main(["templates", "--config", config, "--output", "t/templates.json", *tables])
+
+
+ALL = ("data.parquet", "charged.parquet", "signal.parquet")
+
+
+def test_command(project):
+    assert run(*ALL) == 0
+    document = Document.model_validate(io.read_json("t/templates.json"))
+    # in the order of the configuration, whatever that of the files
+    assert [each.name for each in document.processes] == ["signal", "charged"]
+    assert document.observed("SR").tolist() == [17, 0, 0, 0]
+    assert document.provenance["conditions"] == {name: f"digest of {name}" for name in ("charged", "data", "signal")}
+    first = (project / "t/templates.json").read_bytes()
+    assert run(*reversed(ALL)) == 0
+    again = json.loads((project / "t/templates.json").read_text())
+    assert again["histograms"] == json.loads(first)["histograms"]
+
+
+def test_command_blinded(project, caplog):
+    (project / "c.yaml").write_text(CONFIG.format(blinded="true"))
+    assert run(*ALL) == 0
+    document = Document.model_validate(io.read_json("t/templates.json"))
+    assert (document.observed("SR"), document.observed("CR").tolist()) == (None, [2])
+
+
+@pytest.mark.parametrize(
+    ("tables", "message"),
+    [
+        (ALL[:2], "have no table"),
+        ((*ALL, "signal.parquet"), "Two tables hold the same sample"),
+    ],
+)
+def test_every_sample_needs_one_table(project, caplog, tables, message):
+    assert run(*tables) == 1
+    assert message in caplog.text
+    assert not (project / "t").exists()
+
+
+def test_a_table_of_another_sample_or_type_is_refused(project, caplog):
+    stray = {"sample": "mixed", "type": "mixed", "provenance": {"conditions": {}}}
+    io.write_table("stray.parquet", signal().columns, stray)
+    assert run(*ALL, "stray.parquet") == 1
+    assert "belongs to no sample" in caplog.text
+    io.write_table("signal.parquet", signal().columns, stray | {"sample": "signal"})
+    assert run(*ALL) == 1
+    assert "another type" in caplog.text
+
+
+def test_a_missing_weight_column_is_named(project, caplog):
+    columns = {name: values for name, values in charged().columns.items() if name != "weight"}
+    io.write_table(
+        "charged.parquet", columns, {"sample": "charged", "type": "charged", "provenance": {"conditions": {}}}
+    )
+    assert run(*ALL) == 1
+    assert "A table lacks columns" in caplog.text
+    assert "weight" in caplog.text
+
+
+def test_a_configuration_without_channels_is_refused(project, caplog):
+    text = CONFIG.format(blinded="true")
+    (project / "c.yaml").write_text(text[: text.index("templates:")])
+    assert run(*ALL) == 1
+    assert "The configuration has no channels" in caplog.text

@@ -1,0 +1,250 @@
+"""The workspace: valid for pyhf, equal to the templates, named as the published likelihood."""
+
+import json
+
+import numpy as np
+import pyhf
+import pytest
+
+from analysis import io
+from analysis.basf2 import SampleType
+from analysis.cli import main
+from analysis.config.models import Axis, Channel, Systematics, Templates
+from analysis.errors import ConfigurationError, FitError
+from analysis.systematics import Shift, Source, Variation
+from analysis.systematics.source import CONTINUUM, SIMULATED
+from analysis.templates.build import build as build_templates
+from analysis.templates.fill import SampleTable
+from analysis.workspace import build, poi_bounds, validate
+
+pytestmark = pytest.mark.filterwarnings("ignore:jsonschema.RefResolver")  # pyhf 0.7 with jsonschema >= 4.18
+
+KINDS = {"signal": 4.0, "charged": 200.0, "mixed": 90.0, "ccbar": 30.0}
+CHANNELS = Templates(
+    channels=(
+        Channel(
+            name="SR",
+            axes=(Axis(column="eta", edges=(0.4, 0.7, 1.0)), Axis(column="q2_rec", edges=(-1.0, 4.0, 8.0, 25.0))),
+        ),
+        Channel(name="CR", cut="eta < 0.4", signal_region=False, axes=(Axis(column="q2_rec", edges=(-1.0, 25.0)),)),
+    )
+)
+SOURCES = (
+    Source("corr_lumi_c1", "luminosity", CONTINUUM, frozenset(), lambda _: Variation(Shift(1.01), Shift(0.99)), ""),
+    Source(
+        "corr_slope_c1", "shape", SIMULATED, frozenset(),
+        lambda c: Variation(Shift(1 + 0.01 * c["q2_rec"]), Shift(1 - 0.02 * c["q2_rec"])), "",
+    ),
+    Source("corr_tiny_c1", "shape", SIMULATED, frozenset(), lambda _: Variation(Shift(1 + 1e-5), Shift(1 - 1e-5)), ""),
+)  # fmt: skip
+
+
+def tables(data=True):
+    rng = np.random.default_rng(3)
+    for name, events in KINDS.items():
+        n = 2000
+        columns = {"eta": rng.random(n), "q2_rec": rng.uniform(0, 23, n), "weight": np.full(n, events / n)}
+        yield SampleTable(name, SampleType(name), columns | {"parentId": np.arange(n) // 2})
+    if data:
+        yield SampleTable("data", SampleType.DATA, {"eta": rng.random(320), "q2_rec": rng.uniform(0, 23, 320)})
+
+
+def templates(*, blinded=False, data=True, sources=SOURCES):
+    return build_templates(lambda: tables(data), CHANNELS, sources, blinded=blinded)
+
+
+@pytest.fixture(scope="module")
+def document():
+    return templates()
+
+
+@pytest.fixture(scope="module")
+def workspace(document):
+    return build(document, Systematics())
+
+
+@pytest.fixture(scope="module")
+def model(workspace):
+    return validate(workspace.spec)
+
+
+def total(document, choose=lambda _: True):
+    return np.concatenate(
+        [
+            sum(document.channel_contents(c.name).values(p.name) for p in document.processes if choose(p))
+            for c in document.channels
+        ]
+    )
+
+
+def test_pyhf_accepts_it_and_expects_the_templates(document, workspace, model):
+    assert model.config.channels == ["CR", "SR"]  # pyhf sorts; the file keeps the order of the configuration
+    assert [each["name"] for each in workspace.spec["channels"]] == ["SR", "CR"]
+    expected = model.expected_actualdata(model.config.suggested_init())
+    ours = total(document)
+    np.testing.assert_allclose(expected, np.concatenate([ours[6:], ours[:6]]), rtol=1e-12)
+
+
+def test_mu_scales_the_signal_alone(document, model):
+    parameters = np.array(model.config.suggested_init())
+    parameters[model.config.poi_index] = 3.0
+    ours = total(document) + 2 * total(document, lambda p: p.type is SampleType.SIGNAL)
+    np.testing.assert_allclose(model.expected_actualdata(parameters), np.concatenate([ours[6:], ours[:6]]), rtol=1e-12)
+
+
+@pytest.mark.parametrize(("value", "side"), [(1.0, "_up"), (-1.0, "_down")])
+def test_a_parameter_at_one_sigma_gives_the_varied_templates(document, model, value, side):
+    parameters = np.array(model.config.suggested_init())
+    parameters[model.config.par_slice("corr_slope_c1")] = value
+    ours = np.concatenate(
+        [
+            sum(document.channel_contents(name).values(p.name, "corr_slope_c1" + side) for p in document.processes)
+            for name in ("CR", "SR")
+        ]
+    )
+    np.testing.assert_allclose(model.expected_actualdata(parameters), ours, rtol=1e-12)
+
+
+def test_names(workspace, model):
+    modifiers = {
+        (sample["name"], modifier["name"]): modifier
+        for sample in workspace.spec["channels"][0]["samples"]
+        for modifier in sample["modifiers"]
+    }
+    assert modifiers["signal", "mu"]["type"] == "normfactor"
+    assert modifiers["charged", "mu_bkg_charged"]["data"] == {"hi": 1.5, "lo": 0.5}
+    assert modifiers["ccbar", "corr_lumi_c1"]["type"] == "histosys"
+    assert modifiers["mixed", "uncorr_SR_mixed"]["type"] == "staterror"
+    assert ("charged", "corr_lumi_c1") not in modifiers
+    assert ("signal", "mu_bkg_signal") not in modifiers
+    assert set(workspace.account.parameters) == {*model.config.par_order}, "every parameter has a group"
+
+
+def test_statistics_of_the_simulation_are_the_templates_errors(document, workspace):
+    sample = workspace.spec["channels"][0]["samples"][1]
+    errors = next(m["data"] for m in sample["modifiers"] if m["type"] == "staterror")
+    np.testing.assert_allclose(errors, np.array(document.channels[0].processes["charged"].error), rtol=1e-12)
+
+
+def test_small_variations_are_pruned_and_told(workspace, model):
+    assert "corr_tiny_c1" not in model.config.par_order
+    assert {(p.parameter, p.channel, p.process) for p in workspace.account.pruned} == {
+        ("corr_tiny_c1", channel, name) for channel in ("SR", "CR") for name in KINDS
+    }
+    assert workspace.account.pruned[0].largest == pytest.approx(1e-5)
+
+
+def test_sizes_of_zero_switch_off(document):
+    off = Systematics(normalisation={SampleType.CHARGED: 0.3}, simulation_statistics=False, pruning=0.0)
+    found = validate(build(document, off).spec).config.par_order
+    assert set(found) == {"mu", "mu_bkg_charged", "corr_lumi_c1", "corr_slope_c1", "corr_tiny_c1"}
+
+
+def test_a_normalisation_uncertainty_of_100_percent_is_refused(document):
+    with pytest.raises(ConfigurationError, match=r"systematics\.normalisation\.mixed"):
+        build(document, Systematics(normalisation={SampleType.MIXED: 1.0}))
+
+
+def test_the_observation_is_the_data(document, workspace):
+    assert workspace.account.observation == "data"
+    for each in workspace.spec["observations"]:
+        assert each["data"] == document.observed(each["name"]).tolist()
+    assert sum(workspace.spec["observations"][0]["data"]) > 100
+
+
+@pytest.mark.parametrize("case", [{"blinded": True}, {"data": False}])
+def test_without_data_the_observation_is_asimov_everywhere(case):
+    found = templates(**case)
+    workspace = build(found, Systematics())
+    assert workspace.account.observation == "asimov"
+    assert workspace.account.blinded == case.get("blinded", False)
+    np.testing.assert_allclose(
+        np.concatenate([each["data"] for each in workspace.spec["observations"]]), total(found), rtol=1e-12
+    )
+
+
+def test_templates_without_the_data_of_a_channel_are_refused(document):
+    with pytest.raises(FitError, match="channel SR"):
+        build(document.model_copy(update={"data": {}}), Systematics())
+
+
+def test_the_range_of_mu_keeps_every_bin_positive(workspace, document):
+    low, high = workspace.account.poi_bounds
+    signal = total(document, lambda p: p.type is SampleType.SIGNAL)
+    background = total(document, lambda p: p.type is not SampleType.SIGNAL)
+    assert low < 0
+    assert np.all(low * signal + background > 0)
+    assert workspace.spec["measurements"][0]["config"]["parameters"][0]["bounds"] == [[low, high]]
+
+
+@pytest.mark.parametrize(
+    ("signal", "background", "bounds"),
+    [
+        ([1.0, 1.0], [4.0, 10.0], (-3.8, 50.0)),  # 95 % of the way to zero
+        ([1.0, 1.0], [1000.0, 1000.0], (-448.0, 448.0)),  # error 22.4: wider
+        ([10.0], [1000.0], (-64.0, 64.0)),
+        ([100.0], [10000.0], (-21.0, 50.0)),
+        ([200.0], [10000.0], (-20.0, 50.0)),
+        ([1.0], [0.0], (-0.0, 50.0)),
+    ],
+)
+def test_range_of_mu(signal, background, bounds):
+    assert poi_bounds(np.array(signal), np.array(background)) == pytest.approx(bounds)
+
+
+def test_a_floored_bin_has_a_fixed_parameter():
+    thin = list(tables())
+    columns = {name: values[:1] for name, values in thin[3].columns.items()}
+    thin[3] = SampleTable("ccbar", SampleType.CCBAR, columns)
+    found = build_templates(lambda: iter(thin), CHANNELS, SOURCES, blinded=False)
+    model = validate(build(found, Systematics()).spec)
+    fixed = np.array(model.config.suggested_fixed())
+    counts = np.array(found.channels[0].processes["ccbar"].counts)
+    assert fixed[model.config.par_slice("uncorr_SR_ccbar")].tolist() == (counts == 0).tolist()
+
+
+def test_pyhf_refusal_is_our_error(workspace):
+    broken = json.loads(json.dumps(workspace.spec))
+    broken["channels"][0]["samples"][0]["data"] = []
+    with pytest.raises(FitError, match="pyhf refuses"):
+        validate(broken)
+
+
+def test_a_model_that_expects_nothing_is_refused(workspace):
+    empty = json.loads(json.dumps(workspace.spec))
+    for sample in empty["channels"][0]["samples"]:
+        sample["data"] = [0.0] * 6
+        sample["modifiers"] = [m for m in sample["modifiers"] if m["type"] in ("normfactor", "normsys")]
+    with pytest.raises(FitError, match="expects no events"):
+        validate(empty)
+
+
+def test_bins_keep_their_meaning(workspace):
+    assert workspace.account.bins["SR"][3] == "eta [0.7, 1], q2_rec [-1, 4)"
+    assert len(workspace.account.bins["SR"]) == len(workspace.spec["observations"][0]["data"])
+
+
+CONFIG = """
+name: t
+blinded: {blinded}
+samples:
+  - {{name: signal, type: signal, files: [x.root]}}
+"""
+
+
+def test_command(tmp_path, monkeypatch, caplog, document):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "c.yaml").write_text(CONFIG.format(blinded="false"))
+    io.write_json(
+        "t.json", document.model_copy(update={"provenance": {"conditions": {"s": "d"}}}).model_dump(mode="json")
+    )
+    argv = ["workspace", "--config", "c.yaml", "--output", "fit/workspace.json", "t.json"]
+    assert main(argv) == 0
+    spec = io.read_json("fit/workspace.json")
+    assert pyhf.Workspace(spec).model().config.poi_name == "mu"
+    account = io.read_json("fit/workspace.provenance.json")
+    assert account["provenance"]["conditions"] == {"s": "d"}
+    assert account["observation"] == "data"
+    (tmp_path / "c.yaml").write_text(CONFIG.format(blinded="true"))
+    assert main(argv) == 1
+    assert "made under another blinding" in caplog.text
