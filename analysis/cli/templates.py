@@ -72,9 +72,8 @@ def _tables(
 ) -> Iterator[SampleTable]:
     """Yield the samples in the order of the configuration, with the columns that the templates need."""
     for sample in settings.samples:
-        wanted = needed_columns(sample.type, templates, varied, blinded=settings.blinded)
-        if not sample.type.is_data and "parentId" in pq.read_schema(files[sample.name]).names:
-            wanted |= {"parentId"}
+        needed = needed_columns(sample.type, templates, varied, blinded=settings.blinded)
+        wanted = needed.required | (needed.optional & set(pq.read_schema(files[sample.name]).names))
         columns = io.read_table(files[sample.name], sorted(wanted)).columns if wanted else {}
         yield SampleTable(sample.name, sample.type, columns)
 

@@ -62,6 +62,8 @@ class Family:
         Number of elements.
     elements
         Table columns -> element of every row.
+    optional
+        As in `Source`.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Family:
     note: str
     size: int
     elements: Callable[[Columns], Elements]
+    optional: frozenset[str] = frozenset()
 
     def response(self, columns: Columns, index: NDArray[np.int64], bins: int, outside: int) -> FloatArray:
         """Return what one standard deviation of each element does to a template.
@@ -116,6 +119,7 @@ class Family:
                 _along(vector, remembered),
                 f"{self.note}; principal component {number + 1} of {len(vectors)} of {self.size} independent elements, "
                 f"{share:.1%} of the summed variance",
+                self.optional,
             )
             for number, (vector, share) in enumerate(zip(vectors, explained, strict=True))
         ]

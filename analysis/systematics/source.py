@@ -56,7 +56,9 @@ class Source:
     applies
         Sample types it acts on.
     columns
-        Columns that ``vary`` reads.
+        Columns that ``vary`` cannot do without.
+    optional
+        Columns that it uses where a table has them.
     vary
         Table columns -> both sides. It is given each sample's rows once, all of them.
     note
@@ -69,3 +71,4 @@ class Source:
     columns: frozenset[str]
     vary: Callable[[Columns], Variation]
     note: str
+    optional: frozenset[str] = frozenset()

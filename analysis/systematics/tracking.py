@@ -19,15 +19,15 @@ UNKNOWN_D_TRACKS = 3
 _NEUTRAL_D, _NEUTRAL_DSTAR, _CHARGED_D_PI, _CHARGED_DSTAR_PI = (0, 1), (2, 3), (4, 5), (6, 7)
 
 
-def candidate_tracks(tag_mode: NDArray[Any], d_mode: NDArray[Any]) -> NDArray[np.int64]:
+def candidate_tracks(tag_mode: NDArray[Any], d_mode: NDArray[Any] | None = None) -> NDArray[np.int64]:
     """Return the number of charged tracks of each candidate: signal kaon, tag lepton, tag hadrons.
 
     Parameters
     ----------
     tag_mode : (n,)
         ``Btag_decayModeID``: 0/1 D̄⁰ℓ, 2/3 D̄*⁰ℓ, 4/5 D⁻π⁺ℓ, 6/7 D*⁻π⁺ℓ.
-    d_mode : (n,)
-        ``Btag_D_decayModeID``: FEI decay mode of the D, or of the D* itself in the D* modes.
+    d_mode : (n,) or None
+        ``Btag_D_decayModeID``: FEI decay mode of the D, or of the D* itself in the D* modes. None: not in the ntuple.
 
     Returns
     -------
@@ -35,7 +35,7 @@ def candidate_tracks(tag_mode: NDArray[Any], d_mode: NDArray[Any]) -> NDArray[np
     the usual two and four: an approximation, worth at most one track's 0.3 %.
     """
     tag = np.nan_to_num(tag_mode, nan=-1).astype(np.int64)
-    mode = np.nan_to_num(d_mode, nan=-1).astype(np.int64)
+    mode = np.full(len(tag), -1) if d_mode is None else np.nan_to_num(d_mode, nan=-1).astype(np.int64)
     hadrons = np.full(len(tag), UNKNOWN_D_TRACKS, dtype=np.int64)
     for modes, table in ((_NEUTRAL_D, D0_TRACKS), (_CHARGED_D_PI, DPLUS_TRACKS)):
         known = np.isin(tag, modes) & (mode >= 0) & (mode < len(table))
@@ -53,15 +53,17 @@ def sources(settings: Systematics) -> Iterator[Source]:
         return
 
     def vary(columns: Columns) -> Variation:
-        n = candidate_tracks(columns["Btag_decayModeID"], columns["Btag_D_decayModeID"])
+        n = candidate_tracks(columns["Btag_decayModeID"], columns.get("Btag_D_decayModeID"))
         return Variation(Shift((1 + size) ** n), Shift((1 - size) ** n))
 
     yield Source(
         "corr_trackingEff_c1",
         "tracking",
         SIMULATED,
-        frozenset({"Btag_decayModeID", "Btag_D_decayModeID"}),
+        frozenset({"Btag_decayModeID"}),
         vary,
         f"±{size:.3%} per charged track of the candidate (kaon, lepton, tag hadrons), from `systematics.tracking`; "
+        "a D of unknown decay (inside a D*, or without Btag_D_decayModeID) counts three tracks; "
         "tracks of the rest of the event, and the veto on them, are not varied",
+        frozenset({"Btag_D_decayModeID"}),
     )

@@ -34,18 +34,29 @@ class _Filled:
     sources: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Needed:
+    """Columns that the templates read from a sample's table: those they cannot do without, and those they can use."""
+
+    required: frozenset[str]
+    optional: frozenset[str] = frozenset()
+
+
 def needed_columns(
-    kind: SampleType, settings: Templates, sources: Sequence[Source | Family], *, blinded: bool
-) -> frozenset[str]:
+    kind: SampleType, settings: Templates, declared: Sequence[Source | Family], *, blinded: bool
+) -> Needed:
     """Return the columns that the templates read from a sample; none if they do not read it at all."""
     if kind is SampleType.OFFRES:
-        return frozenset()
+        return Needed(frozenset())
     binnings = [Binning.of(channel) for channel in settings.channels if _open(channel, kind, blinded)]
     names = frozenset[str]().union(*(each.names for each in binnings))
     if kind.is_data:
-        return names
-    acting = (source.columns for source in sources if kind in source.applies)
-    return names.union({"weight"}, *acting)
+        return Needed(names)
+    acting = [each for each in declared if kind in each.applies]
+    return Needed(
+        names.union({"weight"}, *(each.columns for each in acting)),
+        frozenset({"parentId"}).union(*(each.optional for each in acting)),
+    )
 
 
 def build(

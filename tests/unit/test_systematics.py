@@ -74,6 +74,12 @@ def test_charged_tracks_of_the_candidate(tag, d, tracks):
     assert tracking.candidate_tracks(np.array([float(tag)]), np.array([float(d)])).tolist() == [tracks]
 
 
+def test_a_table_without_the_decay_of_the_d_counts_three_tracks():
+    source = only(tracking.sources(Systematics(tracking=0.01)))
+    assert source.optional == {"Btag_D_decayModeID"}
+    assert source.vary({"Btag_decayModeID": np.zeros(1)}).up.ratio == pytest.approx([1.01**5])
+
+
 def test_tracking_goes_with_the_number_of_tracks():
     source = only(tracking.sources(Systematics(tracking=0.003)))
     table = {"Btag_decayModeID": np.array([0.0, 0.0]), "Btag_D_decayModeID": np.array([0.0, 3.0])}

@@ -116,11 +116,16 @@ def test_blinded_data_are_in_no_signal_region_and_nothing_gives_them_away(caplog
 
 
 def test_blinded_data_are_not_even_asked_for_the_axes_of_signal_regions():
-    assert needed_columns(SampleType.DATA, CHANNELS, SOURCES, blinded=True) == {"eta", "q2_rec"}
+    def needed(kind, settings=CHANNELS, blinded=True):
+        return needed_columns(kind, settings, SOURCES, blinded=blinded)
+
+    assert needed(SampleType.DATA).required == {"eta", "q2_rec"}
     only_sr = Templates(channels=CHANNELS.channels[:1])
-    assert needed_columns(SampleType.DATA, only_sr, SOURCES, blinded=True) == set()
-    assert needed_columns(SampleType.CHARGED, only_sr, SOURCES, blinded=True) == {"eta", "q2_rec", "weight"}
-    assert needed_columns(SampleType.OFFRES, CHANNELS, SOURCES, blinded=False) == set()
+    assert needed(SampleType.DATA, only_sr).required == set()
+    assert needed(SampleType.CHARGED, only_sr).required == {"eta", "q2_rec", "weight"}
+    assert needed(SampleType.CHARGED).optional == {"parentId"}
+    assert needed(SampleType.DATA).optional == set()
+    assert needed(SampleType.OFFRES, blinded=False).required == set()
 
 
 def test_off_resonance_data_are_left_out_and_reported(caplog):
