@@ -1,0 +1,131 @@
+"""The compiled likelihood against pyhf on random workspaces: every modifier, shared names, empty and single bins."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pyhf
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from analysis.inference.likelihood import Likelihood
+from analysis.inference.problem import from_model
+
+CODES = [
+    {"normsys": {"interpcode": norm}, "histosys": {"interpcode": shape}}
+    for norm, shape in (("code4", "code4p"), ("code1", "code0"), ("code4", "code2"))
+]
+
+
+def modifiers(draw, rng, channel, sample, nominal):
+    """Draw modifiers of all types; some names are shared between samples, channels and types."""
+    n = len(nominal)
+    found = []
+    if draw(st.booleans()):
+        name = draw(st.sampled_from(["mu", "norm"]))
+        found.append({"name": name, "type": "normfactor", "data": None})
+    for name in draw(st.sets(st.sampled_from(["alpha", "beta", f"own_{channel}"]), max_size=3)):
+        low, high = rng.uniform(0.5, 1.0), rng.uniform(0.9, 1.6)
+        found.append({"name": name, "type": "normsys", "data": {"lo": low, "hi": high}})
+    # "alpha" may be a normsys too: one parameter, two slots.
+    for name in draw(st.sets(st.sampled_from(["alpha", "shape", f"shape_{sample}"]), max_size=3)):
+        low, high = nominal * rng.uniform(0.7, 1.1, n), nominal * rng.uniform(0.9, 1.3, n)
+        # A variation may fill a bin that is empty nominally.
+        high = high + (nominal == 0) * rng.uniform(0, 0.5, n)
+        data = {"lo_data": low.tolist(), "hi_data": high.tolist()}
+        found.append({"name": name, "type": "histosys", "data": data})
+    if draw(st.booleans()):
+        name = draw(st.sampled_from([f"stat_{channel}", f"stat_{channel}_{sample}"]))
+        errors = nominal * rng.uniform(0.01, 0.3, n)
+        found.append({"name": name, "type": "staterror", "data": errors.tolist()})
+    if draw(st.booleans()):
+        errors = nominal * rng.uniform(0.05, 0.3, n) * rng.integers(0, 2, n)
+        name = f"poisson_{channel}_{sample}"
+        found.append({"name": name, "type": "shapesys", "data": errors.tolist()})
+    if draw(st.booleans()):
+        found.append({"name": "lumi", "type": "lumi", "data": None})
+    if draw(st.integers(0, 4)) == 0:
+        # Shared between samples, and between channels of one size.
+        name = draw(st.sampled_from([f"free_{n}", f"free_{channel}"]))
+        found.append({"name": name, "type": "shapefactor", "data": None})
+    return found
+
+
+@st.composite
+def models(draw):
+    """Draw a pyhf model and data."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    channels, counts = [], []
+    names = [f"s{i}" for i in range(draw(st.integers(1, 3)))]
+    for channel in range(draw(st.integers(1, 3))):
+        n_bins = draw(st.sampled_from([1, 1, 2, 4]))
+        samples = []
+        for name in names[: draw(st.integers(1, len(names)))]:
+            nominal = rng.uniform(0.1, 60, n_bins) * (rng.uniform(size=n_bins) > 0.15)
+            samples.append(
+                {
+                    "name": name,
+                    "data": nominal.tolist(),
+                    "modifiers": modifiers(draw, rng, f"c{channel}", name, nominal),
+                }
+            )
+        # One sample without modifiers keeps every bin positive.
+        samples.append({"name": "rest", "data": rng.uniform(0.5, 5, n_bins).tolist(), "modifiers": []})
+        channels.append({"name": f"c{channel}", "samples": samples})
+        counts.append(rng.poisson(np.sum([s["data"] for s in samples], axis=0)))
+    channels[0]["samples"][0]["modifiers"].append({"name": "last", "type": "normfactor", "data": None})
+    lumi = {"name": "lumi", "auxdata": [1.0], "sigmas": [0.02], "inits": [1.0], "bounds": [[0.5, 1.5]]}
+    used = {m["name"] for c in channels for s in c["samples"] for m in s["modifiers"]}
+    spec = {"channels": channels, "parameters": [lumi] if "lumi" in used else []}
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.filterwarnings("ignore", "jsonschema.RefResolver")
+        model = pyhf.Model(spec, poi_name="last", modifier_settings=draw(st.sampled_from(CODES)))
+    data = np.concatenate([*counts, model.config.auxdata]).astype(float)
+    return model, data, rng
+
+
+def point(problem, rng):
+    """Return a point inside the bounds, beyond ±1 for some parameters."""
+    spread = np.where(np.isnan(problem.width), 0.4, problem.width)
+    x = problem.init + 1.2 * spread * rng.normal(size=len(problem.init))
+    return np.clip(np.where(problem.fixed, problem.init, x), problem.lower + 1e-3, problem.upper)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@given(models())
+def test_compiled_likelihood_is_pyhfs_and_its_derivatives_are_exact(case):
+    model, data, rng = case
+    problem = from_model(model, data)
+    likelihood = Likelihood(problem)
+    points = np.stack([point(problem, rng) for _ in range(3)])
+    rates = likelihood.rates(points)
+    values = likelihood.value(points, data[None])
+    for x, total, cells, value in zip(points, rates.total, rates.cells, values, strict=True):
+        by_sample = model.main_model.expected_data(x, return_by_sample=True)
+        np.testing.assert_allclose(cells, by_sample, rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(total, model.expected_actualdata(x), rtol=1e-12, atol=1e-12)
+        if (total > 0).all():
+            theirs = -float(model.logpdf(x, data)[0])
+            np.testing.assert_allclose(value, theirs, rtol=1e-10, atol=1e-10)
+    check_derivatives(problem, likelihood, points[0])
+
+
+def check_derivatives(problem, likelihood, x):
+    """Compare gradient and Hessian with finite differences."""
+    data = problem.data
+    if (likelihood.rates(x[None]).total <= 0.05).any():
+        return  # finite differences fail near an empty bin
+    gradient, hessian = (a[0] for a in likelihood.derivatives(x[None], data[None]))
+    np.testing.assert_allclose(likelihood.gradient(x[None], data[None])[0], gradient, rtol=1e-10, atol=1e-9)
+    steps = 1e-5 * np.where(np.isnan(problem.width), 1.0, problem.width)
+    # Kinks of the interpolation (0, ±1) lie far from the steps with probability one.
+    up, down = x + np.diag(steps), x - np.diag(steps)
+    values = likelihood.value(np.concatenate([up, down]), data[None])
+    slopes = likelihood.gradient(np.concatenate([up, down]), data[None])
+    n = len(x)
+    scale = np.abs(gradient).max() + 1.0
+    np.testing.assert_allclose((values[:n] - values[n:]) / (2 * steps), gradient, rtol=1e-6, atol=1e-6 * scale)
+    numeric = (slopes[:n] - slopes[n:]) / (2 * steps)[:, None]
+    np.testing.assert_allclose(numeric, hessian, rtol=1e-5, atol=1e-6 * np.abs(hessian).max())
+    np.testing.assert_allclose(hessian, hessian.T, rtol=1e-10, atol=1e-9)
