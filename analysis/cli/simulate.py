@@ -1,0 +1,82 @@
+"""Simulate one file of a toy sample: ntuple, metadata beside it and, for pseudo-data, what was planted."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from analysis import config
+from analysis.conditions.metadata import SIDECAR_SUFFIX
+from analysis.errors import ConfigurationError, nearest
+from analysis.io import atomic, write_json
+from analysis.log import logger
+
+if TYPE_CHECKING:
+    from analysis.simulation.chunk import Request
+
+HELP = "configuration -> one toy ntuple with its metadata"
+TRUTH_SUFFIX = ".truth.json"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("--config", metavar="YAML", required=True, help="configuration file")
+    parser.add_argument("--sample", required=True, help="name of a sample with `simulated: true`")
+    parser.add_argument("--chunk", metavar="I", type=int, required=True, help="number of the file, from 0")
+    parser.add_argument("--output", metavar="ROOT", required=True, help="ntuple to write")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command."""
+    from analysis.simulation import chunk, ntuple, sidecar
+
+    configuration = config.load(args.config)
+    request = _request(configuration, args.sample, args.chunk)
+    result = chunk.simulate(request, configuration)
+    n = len(result.columns["__event__"])
+    numbers = result.columns["__event__"]
+    events = (int(numbers.min()), int(numbers.max())) if n else (0, 0)
+    ntuple.write_ntuple(
+        args.output,
+        result.columns,
+        identity=f"{configuration.seed}/{request.sample}/{request.chunk}",
+        tree=configuration.sample(request.sample).tree,
+    )
+    with atomic(args.output + SIDECAR_SUFFIX) as temporary:
+        temporary.write_text(sidecar.file_metadata(result.origin, n, events).to_json(), encoding="utf-8")
+    if result.truth is not None:
+        write_json(args.output + TRUTH_SUFFIX, dataclasses.asdict(result.truth))
+    logger.info("%s: %d rows, %d generated events", Path(args.output).name, n, result.origin.mc_events)
+    return 0
+
+
+def _request(configuration: config.Config, name: str, number: int) -> Request:
+    """Check that the configuration wants this file of this sample."""
+    from analysis.simulation.chunk import Request
+
+    names = [sample.name for sample in configuration.samples]
+    if name not in names:
+        raise ConfigurationError(
+            f"The configuration has no sample '{name}'.",
+            found=f"samples: {', '.join(names)}",
+            remedy=f"nearest: {nearest(name, names)}",
+        )
+    sample = configuration.sample(name)
+    if not sample.simulated or configuration.simulation is None:
+        raise ConfigurationError(
+            f"The sample '{name}' is not simulated here.",
+            where=f"samples.{name}",
+            expected="simulated: true",
+            remedy="its files are given under `files:`; there is nothing to simulate",
+        )
+    if not 0 <= number < configuration.simulation.files:
+        raise ConfigurationError(
+            f"The sample '{name}' has no file {number}.",
+            where="simulation.files",
+            found=number,
+            expected=f"0 to {configuration.simulation.files - 1}",
+            remedy="raise `simulation: files:` or ask for another chunk",
+        )
+    return Request(name, names.index(name), sample.type, number)

@@ -1,0 +1,1 @@
+"""Toy samples: PYTHIA, a crude detector, semileptonic tags, and ntuples in basf2's layout."""

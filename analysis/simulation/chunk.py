@@ -1,0 +1,235 @@
+"""One file of a toy sample: simulation, or pseudo-data mixed from all processes.
+
+Seeds depend on the sample's name and the chunk alone, so that any number of jobs in any order writes the same bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from analysis import formfactors
+from analysis.basf2 import SampleType
+from analysis.config.models import Config, Dataset, Simulation
+from analysis.errors import ConfigurationError
+from analysis.seeds import generator, seed_sequence
+from analysis.simulation import bbbar, continuum, sidecar
+from analysis.simulation.jagged import Array, Floats, Ints, gather
+from analysis.simulation.rows import Rows, stack
+
+# Experiments of the pseudo-data: those of Belle II's first run period.
+EXPERIMENTS = (7, 8, 10, 12, 14, 16, 17, 18, 20, 22, 24, 26)
+RUNS_PER_EXPERIMENT = 4
+EVENTS_PER_CHUNK = 10_000_000
+CHUNKS_PER_PRODUCTION = 400  # event numbers are 32 bits wide
+FIRST_PRODUCTION = 35_000
+TRUTH = ("K_mcPDG", "K_genMotherPDG", "Btag_isSignal", "q2_gen", "parentGroup", "parentId")
+_ID = 10**9
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to simulate.
+
+    Attributes
+    ----------
+    sample, index
+        Name of the sample and its place in the configuration.
+    type
+        What it holds.
+    chunk
+        Number of the file.
+    """
+
+    sample: str
+    index: int
+    type: SampleType
+    chunk: int
+
+
+@dataclass(frozen=True)
+class ProcessTruth:
+    """One process in a file of pseudo-data.
+
+    Attributes
+    ----------
+    expected_events
+        Candidates' events expected after the loose selection.
+    events, rows
+        Drawn.
+    rows_sharing_parent
+        Rows whose simulated decay stands behind another event too.
+    distinct_parents
+        Simulated decays behind the rows.
+    """
+
+    process: SampleType
+    expected_events: float
+    events: int
+    rows: int
+    rows_sharing_parent: int
+    distinct_parents: int
+
+
+@dataclass(frozen=True)
+class PlantedTruth:
+    """What was planted in a file of pseudo-data; no stage of the analysis reads it."""
+
+    signal_strength: float
+    branching_fraction_sm: float
+    luminosity: float
+    processes: tuple[ProcessTruth, ...]
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """One file: its columns by canonical name, its origin, and the planted truth of pseudo-data."""
+
+    columns: dict[str, Array]
+    origin: sidecar.Origin
+    truth: PlantedTruth | None
+
+
+def simulate(request: Request, configuration: Config) -> Chunk:
+    """Simulate one file of a sample.
+
+    Parameters
+    ----------
+    request
+        Which file of which sample.
+    configuration
+        With a section ``simulation``.
+    """
+    settings, dataset, seed = configuration.simulation, configuration.dataset, configuration.seed
+    if settings is None:
+        raise ConfigurationError("The configuration has no section `simulation`.", remedy="add one")
+    if request.type.is_data:
+        return _pseudo_data(request, settings, dataset, seed)
+    rows = process_rows(request.type, request, settings, seed)
+    events, candidate, n_candidates = _numbered(rows.event)
+    base = (request.index * 10_000 + request.chunk) * _ID
+    production = FIRST_PRODUCTION + 100 * request.index + request.chunk // CHUNKS_PER_PRODUCTION
+    columns = dict(rows.columns) | {
+        "__experiment__": np.full(len(rows), sidecar.MC_EXPERIMENT),
+        "__run__": np.zeros(len(rows), dtype=np.int64),
+        "__event__": events + 1 + request.chunk % CHUNKS_PER_PRODUCTION * EVENTS_PER_CHUNK,
+        "__production__": np.full(len(rows), production),
+        "__candidate__": candidate,
+        "__ncandidates__": n_candidates,
+        "__weight__": rows.weight,
+        "parentGroup": base + rows.block,
+        "parentId": base + rows.parent,
+    }
+    expected = expected_events(request.type, dataset, 1.0)
+    origin = sidecar.Origin(
+        request.type, production, request.chunk, _seed_text(seed, request), int(rows.mc_events),
+        float(dataset.luminosity * rows.mc_events / expected), ((sidecar.MC_EXPERIMENT, 0),),
+    )  # fmt: skip
+    return Chunk(columns, origin, None)
+
+
+def _seed_text(seed: int, request: Request) -> str:
+    return f"{seed}/simulate/{request.sample}/{request.chunk}"
+
+
+def process_rows(kind: SampleType, request: Request, settings: Simulation, seed: int) -> Rows:
+    """Simulate the candidates of one process for one file."""
+    share = settings.decays[kind] * settings.scale / settings.files
+    n = max(round(share), 100)
+    labels = ("simulate", request.sample, request.chunk, kind.value)
+    pythia = 1 + seed_sequence(seed, *labels, "pythia").generate_state(3).astype(np.int64) % 900_000_000
+    rng = generator(seed, *labels)
+    if kind.is_continuum:
+        return continuum.simulate(kind, n, settings.rotations, int(pythia[0]), rng)
+    return bbbar.simulate(kind, n, settings.rotations, pythia, rng)
+
+
+def expected_events(kind: SampleType, dataset: Dataset, signal_strength: float) -> float:
+    """Return the number of events of a process produced in the data's luminosity.
+
+    Signal counts the B⁺ → K⁺νν̄ decays of both charges, two chances in every B⁺B⁻ event.
+    """
+    if kind is SampleType.SIGNAL:
+        return signal_strength * 2 * dataset.n_bb * dataset.f_charged * dataset.branching_fraction_sm
+    if kind is SampleType.CHARGED:
+        return dataset.n_bb * dataset.f_charged
+    if kind is SampleType.MIXED:
+        return dataset.n_bb * (1 - dataset.f_charged)
+    return dataset.luminosity * 1e6 * dataset.cross_sections[kind]
+
+
+def _numbered(event: Ints) -> tuple[Ints, Ints, Ints]:
+    """Return the rank of each row's event, the row's number within it and the number of its rows."""
+    if not len(event):
+        return event, event, event
+    _, rank, counts = np.unique(event, return_inverse=True, return_counts=True)
+    begin = np.cumsum(counts) - counts
+    return rank, np.arange(len(event)) - begin[rank], counts[rank]
+
+
+def _drawn(rows: Rows, factor: Floats, rng: np.random.Generator) -> tuple[Rows, float]:
+    """Draw every event as often as Poisson says; returns the rows, event numbers from 0, and the expected events.
+
+    The number of copies of an event is Poisson around its expectation, so that sums over events are Poisson, too. Events
+    expected more than once come in copies of one simulated event.
+    """
+    _, first, counts = np.unique(rows.event, return_index=True, return_counts=True)
+    expected = (rows.weight * factor)[first]
+    copied = np.repeat(np.arange(len(first)), rng.poisson(expected))
+    index, event = gather(np.append(first, len(rows)), copied)
+    return replace(rows.select(index), event=event), float(expected.sum())
+
+
+def _pseudo_data(request: Request, settings: Simulation, dataset: Dataset, seed: int) -> Chunk:
+    """Mix all processes in their expected numbers, unweighted, with the signal in its Standard-Model spectrum."""
+    rng = generator(seed, "simulate", request.sample, request.chunk, "mixture")
+    parts, truths, start = [], [], 0
+    for kind in settings.decays:
+        rows = process_rows(kind, request, settings, seed)
+        factor = np.full(len(rows), expected_events(kind, dataset, settings.signal_strength))
+        factor /= rows.mc_events * settings.files
+        if kind is SampleType.SIGNAL:
+            factor *= formfactors.sm_weight(rows.columns["q2_gen"])
+        drawn, expected = _drawn(rows, factor, rng)
+        truths.append(_process_truth(kind, expected, drawn))
+        parts.append(drawn.shifted(start))
+        start += truths[-1].events
+    rows = stack(parts, 1)
+    # no trace of the processes in the order
+    rows = replace(rows, event=rng.permutation(start)[rows.event])
+    rows = rows.select(np.argsort(rows.event, kind="stable"))
+    events, candidate, n_candidates = _numbered(rows.event)
+    runs = _runs(request.chunk)
+    run = np.sort(rng.integers(0, len(runs), start))[events]
+    columns = {name: values for name, values in rows.columns.items() if name not in TRUTH} | {
+        "__experiment__": np.array([e for e, _ in runs])[run],
+        "__run__": np.array([r for _, r in runs])[run],
+        "__event__": events * 37 + 1000,
+        "__production__": np.full(len(rows), FIRST_PRODUCTION + 100 * request.index),
+        "__candidate__": candidate,
+        "__ncandidates__": n_candidates,
+        "__weight__": np.ones(len(rows)),
+    }
+    luminosity = dataset.luminosity / settings.files
+    origin = sidecar.Origin(
+        request.type, FIRST_PRODUCTION + 100 * request.index, request.chunk, "", 0, luminosity, runs
+    )
+    truth = PlantedTruth(settings.signal_strength, dataset.branching_fraction_sm, luminosity, tuple(truths))
+    return Chunk(columns, origin, truth)
+
+
+def _process_truth(kind: SampleType, expected: float, drawn: Rows) -> ProcessTruth:
+    pairs = np.unique(np.array([drawn.parent, drawn.event]), axis=1)
+    parents, events_of_parent = np.unique(pairs[0], return_counts=True)
+    shared = np.isin(drawn.parent, parents[events_of_parent > 1])
+    return ProcessTruth(
+        kind, expected, len(np.unique(drawn.event)), len(drawn), int(shared.sum()), len(parents)
+    )
+
+
+def _runs(chunk: int) -> tuple[tuple[int, int], ...]:
+    """Return the runs of a file of pseudo-data: no two files share one."""
+    return tuple(
+        (experiment, 100 + chunk * RUNS_PER_EXPERIMENT + i) for experiment in EXPERIMENTS for i in range(RUNS_PER_EXPERIMENT)
+    )

@@ -1,0 +1,129 @@
+"""Four-vectors, rotations, boosts and event shapes on flat arrays.
+
+Four-vectors are arrays of shape (4, n), ordered (x, y, z, energy or time).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from analysis.simulation.jagged import Floats, Ints, count, offsets, total
+
+
+def mass(p: Floats) -> Floats:
+    """Return the invariant mass, (n,), zero where rounding makes its square negative."""
+    return np.asarray(np.sqrt(np.maximum(p[3] ** 2 - np.sum(p[:3] ** 2, axis=0), 0.0)))
+
+
+def norm(p: Floats) -> Floats:
+    """Return the length of the spatial part, (n,)."""
+    return np.asarray(np.sqrt(p[0] ** 2 + p[1] ** 2 + p[2] ** 2))
+
+
+def with_mass(p3: Floats, m: Floats | float) -> Floats:
+    """Return four-vectors (4, n) of momenta (3, n) under a mass hypothesis."""
+    energy = np.sqrt(p3[0] ** 2 + p3[1] ** 2 + p3[2] ** 2 + np.square(m))
+    return np.concatenate([p3[:3], energy[None]])
+
+
+def boost(p: Floats, beta: Floats) -> Floats:
+    """Return four-vectors seen from a frame in which their rest system moves with velocity ``beta``.
+
+    Parameters
+    ----------
+    p : (4, n)
+    beta : (3, n) or (3, 1), in units of c
+    """
+    beta2 = np.sum(beta**2, axis=0)
+    gamma = 1.0 / np.sqrt(1.0 - beta2)
+    along = np.sum(p[:3] * beta, axis=0)
+    # (gamma - 1) / beta^2 without the division by zero of a frame at rest
+    factor = (gamma**2 / (1.0 + gamma)) * along + gamma * p[3]
+    return np.concatenate([p[:3] + factor * beta, (gamma * (p[3] + along))[None]])
+
+
+def random_rotations(rng: np.random.Generator, n: int) -> Floats:
+    """Return n rotations uniform on SO(3), shape (3, 3, n), from uniform unit quaternions (Shoemake 1992)."""
+    u, a, b = rng.random(n), 2 * np.pi * rng.random(n), 2 * np.pi * rng.random(n)
+    r, s = np.sqrt(1 - u), np.sqrt(u)
+    x, y, z, w = r * np.sin(a), r * np.cos(a), s * np.sin(b), s * np.cos(b)
+    return np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+        ]
+    )
+
+
+def rotate(p: Floats, rotation: Floats) -> Floats:
+    """Return four-vectors (4, n) rotated by matrices (3, 3, n)."""
+    q = np.empty_like(p)
+    for i in range(3):
+        q[i] = rotation[i, 0] * p[0] + rotation[i, 1] * p[1] + rotation[i, 2] * p[2]
+    q[3] = p[3]
+    return q
+
+
+def direction(cos_theta: Floats, phi: Floats) -> Floats:
+    """Return unit vectors (3, n)."""
+    sin_theta = np.sqrt(1 - cos_theta**2)
+    return np.array([sin_theta * np.cos(phi), sin_theta * np.sin(phi), cos_theta])
+
+
+def cosine(a: Floats, b: Floats) -> Floats:
+    """Return the cosine of the angle between the spatial parts; NaN where one vanishes."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        value = np.sum(a[:3] * b[:3], axis=0) / (norm(a) * norm(b))
+    return np.asarray(np.clip(value, -1.0, 1.0))
+
+
+def fox_wolfram_r2(p3: Floats, event: Ints, n_events: int) -> Floats:
+    """Return R2 = H2 / H0 per event (Fox and Wolfram, Phys. Rev. Lett. 41 (1978) 1581).
+
+    The sum over pairs of |p_i||p_j| cos^2 is the trace of T T with T_ab = sum p_a p_b / |p|, hence linear in the particles.
+    """
+    p = norm(p3)
+    inverse = np.divide(1.0, p, out=np.zeros_like(p), where=p > 0)
+    squares = np.zeros(n_events)
+    for a in range(3):
+        for b in range(a, 3):
+            t = total(event, p3[a] * p3[b] * inverse, n_events)
+            squares += (1 if a == b else 2) * t**2
+    h0 = total(event, p, n_events) ** 2
+    return np.divide(1.5 * squares - 0.5 * h0, h0, out=np.zeros(n_events), where=h0 > 0)
+
+
+def thrust(p3: Floats, event: Ints, n_events: int) -> tuple[Floats, Floats]:
+    """Return the thrust axis (3, n_events) and value (n_events,); zero for events without particles.
+
+    The axis n <- sum sign(p.n) p climbs from the two hardest particles of the event and the better of both ends is kept, as
+    in PYTHIA's and Belle's codes; the maximum found may in rare events be a local one.
+
+    Parameters
+    ----------
+    p3 : (3, n)
+        Momenta in the centre-of-mass frame.
+    event : (n,) int64, sorted
+    """
+    p = norm(p3)
+    scale = total(event, p, n_events)
+    first = offsets(count(event, n_events))
+    order = np.lexsort((-p, event))
+    best_axis, best = np.zeros((3, n_events)), np.zeros(n_events)
+    has = np.flatnonzero(np.diff(first))
+    for rank in range(2):
+        position = np.minimum(first[has] + rank, first[has + 1] - 1)
+        axis = np.zeros((3, n_events))
+        axis[:, has] = p3[:, order[position]]
+        for _ in range(4):
+            sign = np.where(np.sum(p3 * axis[:, event], axis=0) < 0, -1.0, 1.0)
+            axis = np.array([total(event, sign * p3[i], n_events) for i in range(3)])
+        value = norm(axis)
+        better = value > best
+        best_axis[:, better], best[better] = axis[:, better], value[better]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        axis = np.where(best > 0, best_axis / best, 0.0)
+        return axis, np.where(scale > 0, best / scale, 0.0)
+
+

@@ -1,0 +1,62 @@
+"""Rows on their way from the simulated events to the ntuple."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from analysis.simulation.jagged import Array, Floats, Ints
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Candidates of one process.
+
+    Attributes
+    ----------
+    event : (n,) int64
+        Number of the simulated event within the chunk, sorted; candidates of an event stand together.
+    weight : (n,) float64
+        The sum over rows, divided by ``mc_events``, is the probability per generated event.
+    parent, block : (n,) int64
+        Decay of the signal-side B (or continuum event) and block of decays that it shares with other rows; numbers
+        within the chunk.
+    columns
+        Canonical column name to array (n,).
+    mc_events
+        Equivalent number of generated events.
+    """
+
+    event: Ints
+    weight: Floats
+    parent: Ints
+    block: Ints
+    columns: Mapping[str, Array]
+    mc_events: float
+
+    def __len__(self) -> int:
+        return len(self.event)
+
+    def shifted(self, start: int) -> Rows:
+        """Return the rows with ``start`` added to their event numbers."""
+        return replace(self, event=self.event + start)
+
+    def select(self, index: Array) -> Rows:
+        """Return the chosen rows."""
+        return Rows(
+            self.event[index], self.weight[index], self.parent[index], self.block[index],
+            {name: values[index] for name, values in self.columns.items()}, self.mc_events,
+        )  # fmt: skip
+
+
+def stack(parts: Sequence[Rows], mc_events: float) -> Rows:
+    """Return the rows of several parts; their event numbers must not overlap."""
+    if not parts:
+        raise ValueError("stack needs at least one part")
+    return Rows(
+        *(np.concatenate([getattr(part, name) for part in parts]) for name in ("event", "weight", "parent", "block")),
+        {name: np.concatenate([part.columns[name] for part in parts]) for name in parts[0].columns},
+        mc_events,
+    )

@@ -1,0 +1,86 @@
+"""Metadata sidecars of the toy, with basf2's keys and real-looking values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from analysis.basf2 import SampleType
+from analysis.conditions.iov import IoV
+from analysis.conditions.metadata import DatasetMetadata, FileMetadata, GlobalTagState
+
+RELEASE = "release-08-02-07"
+ANALYSIS_TAG = "analysis_tools_light-2406-ragdoll"
+MC_TAG, DATA_TAG = "mc_production_MC16_a", "data_reprocessing_proc16"
+CAMPAIGN, DATA_CAMPAIGN = "MC16ri_a", "proc16"
+MC_EXPERIMENT = 1003
+FEI_TRAINING = "toy_likelihood_ratio_v1"
+DATE = "2026-01-01 00:00:00"  # of the toy, not of the run: the same seed gives the same bytes
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a file of the toy comes from.
+
+    Attributes
+    ----------
+    type
+        What it holds.
+    production, chunk
+        Numbers of the production and of the file in it.
+    seed
+        Of PYTHIA, as text.
+    mc_events
+        Equivalent generated events; 0 for pseudo-data.
+    luminosity
+        fb⁻¹: of the pseudo-data's share, or equivalent to the generated events.
+    runs
+        (experiment, run), sorted.
+    """
+
+    type: SampleType
+    production: int
+    chunk: int
+    seed: str
+    mc_events: int
+    luminosity: float
+    runs: tuple[tuple[int, int], ...]
+
+
+def file_metadata(origin: Origin, n_rows: int, events: tuple[int, int]) -> FileMetadata:
+    """Return the metadata of a file.
+
+    Parameters
+    ----------
+    origin
+        Where it comes from.
+    n_rows
+        Rows in the ntuple.
+    events
+        Lowest and highest event number.
+    """
+    data = origin.type.is_data
+    experiment, run = origin.runs[0]
+    last_experiment, last_run = origin.runs[-1]
+    campaign, tag = (DATA_CAMPAIGN, DATA_TAG) if data else (CAMPAIGN, MC_TAG)
+    name = "hadron" if data else origin.type.value
+    folder = "Data" if data else "MC"
+    lfn = (
+        f"/belle/{folder}/{RELEASE}/DB00002900/{campaign}/prod{origin.production:08d}/s00/e{experiment:04d}/4S/"
+        f"r{run:05d}/{name}/udst/sub00/{name}_{origin.chunk:06d}.root"
+    )
+    return FileMetadata(
+        lfn=lfn, n_events=n_rows, n_full_events=n_rows, experiment_low=experiment, run_low=run, event_low=events[0],
+        experiment_high=last_experiment, run_high=last_run, event_high=events[1], parents=(), date=DATE, site="toy",
+        user="toy", random_seed=origin.seed, release=RELEASE, is_mc=not data, mc_events=origin.mc_events,
+        global_tag=f"{ANALYSIS_TAG},{tag}", data_description={"dataLevel": "udst"},
+        steering="# toy: python -m analysis simulate",
+        dataset=DatasetMetadata(
+            campaign=campaign, run_dependence=None if data else "ri", background=None if data else "BGx1",
+            event_type=None if data else origin.type.value, beam_energy="4S", beam_energy_gev=10.58,
+            productions=(origin.production,), luminosity=origin.luminosity, bucket=DATA_CAMPAIGN if data else None,
+            fei_training=FEI_TRAINING,
+            global_tag_states={tag: GlobalTagState.PUBLISHED, ANALYSIS_TAG: GlobalTagState.PUBLISHED},
+            decay_file=None if data else f"pythia8:{origin.type.value}",
+            runs=tuple(IoV(e, r, e, r) for e, r in origin.runs),
+        ),
+    )  # fmt: skip
