@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console, RenderableType
 
 from analysis import config, io, provenance
+from analysis.conditions.findings import Finding, raise_for
+from analysis.conditions.gate import check, outputs
 from analysis.conditions.ledger import Ledger, build, ledger_digest, read_ledger
-from analysis.conditions.recording import record, source_of
+from analysis.conditions.recording import known_tags, record, source_of
 from analysis.conditions.records import read_record, record_to_plain
+from analysis.conditions.runinfo import read_runs
+from analysis.conditions.settings import ConditionsSettings
 from analysis.conditions.show import digests_table, ledger_table, summary
 from analysis.errors import ConditionsError
 from analysis.log import logger
@@ -51,12 +56,14 @@ def _record(args: argparse.Namespace) -> int:
     configuration = config.load(args.config)
     sample = _configured(configuration, args.sample)
     source = source_of(sample, args.files)
-    conditions = record(source)
+    settings = configuration.conditions
+    conditions = record(source, known_tags(settings))
     plain = record_to_plain(conditions)
     plain["provenance"] = provenance.collect(
         "conditions",
-        sample.model_dump(mode="json"),
-        inputs=source.sidecars,
+        config.settings(settings, "global_tag_states", "databases")
+        | config.settings(sample, "name", "type", "simulated"),
+        inputs=[*source.sidecars, *settings.databases],
         conditions={sample.name: conditions.digest},
     )
     io.write_json(args.output, plain)
@@ -89,33 +96,58 @@ def _ledger(args: argparse.Namespace) -> int:
     """Put the records of all samples into one ledger; stop if they do not belong together."""
     configuration = config.load(args.config)
     ledger = _gather(configuration, args.records)
+    findings = _examine(ledger, configuration)
+    raise_for("The samples of this analysis do not belong together", findings)
     plain = ledger.to_plain()
+    plain["findings"] = [asdict(finding) for finding in findings]
     plain["provenance"] = provenance.collect(
         "conditions",
-        config.settings(configuration, "samples"),
+        config.settings(configuration, "conditions", "dataset", "samples"),
         inputs=args.records,
         conditions=ledger.sample_digests,
     )
     io.write_json(args.output, plain)
-    logger.info("ledger %s: %d samples", ledger.digest[:12], len(ledger.samples))
+    logger.info("ledger %s: %d samples belong together", ledger.digest[:12], len(ledger.samples))
     return 0
 
 
+def _examine(ledger: Ledger, configuration: config.Config) -> list[Finding]:
+    """Ask the gate, and log what does not stop the workflow."""
+    settings = configuration.conditions
+    runs = read_runs(settings.run_information) if settings.run_information else None
+    findings = check(ledger, settings, configuration.dataset, runs)
+    for finding in findings:
+        if not finding.stops:
+            logger.warning("%s", finding)
+    return findings
+
+
 def _gather(configuration: config.Config, records: list[str]) -> Ledger:
+    known = known_tags(configuration.conditions)
     if records:
-        return build(read_record(path) for path in records)
-    return build(record(source_of(sample)) for sample in configuration.samples)
+        return build((read_record(path) for path in records), known)
+    return build((record(source_of(sample), known) for sample in configuration.samples), known)
 
 
 def _check_arguments(parser: argparse.ArgumentParser) -> None:
-    source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--ledger", metavar="JSON", help="ledger to check")
-    source.add_argument("--config", metavar="YAML", help="configuration whose samples to check")
+    parser.add_argument("--config", metavar="YAML", help="configuration: its samples, waivers, luminosity")
+    parser.add_argument("--ledger", metavar="JSON", help="ledger to check; default: read the metadata now")
+    parser.add_argument("--trained-under", metavar="JSON", help="ledger of the classifier's training")
+    parser.add_argument("outputs", metavar="OUTPUT", nargs="*", help="files that must be of these conditions")
 
 
 def _check(args: argparse.Namespace) -> int:
     """Check that samples belong together; exit with status 1 and explain if they do not."""
-    ledger = read_ledger(args.ledger) if args.ledger else _gather(config.load(args.config), [])
+    if not (args.config or args.ledger):
+        raise ConditionsError("Nothing to check.", expected="--config or --ledger")
+    configuration = config.load(args.config) if args.config else None
+    ledger = read_ledger(args.ledger) if args.ledger or not configuration else _gather(configuration, [])
+    findings = _examine(ledger, configuration) if configuration else check(ledger, ConditionsSettings())
+    if args.trained_under:
+        findings += outputs.training(read_ledger(args.trained_under), ledger)
+    made = {path: provenance.read_provenance(path)["conditions"] for path in args.outputs}
+    findings += outputs.stale(ledger, made)
+    raise_for("The samples of this analysis do not belong together", findings)
     logger.info("%d samples checked, ledger %s", len(ledger.samples), ledger.digest[:12])
     return 0
 

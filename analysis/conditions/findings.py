@@ -62,7 +62,7 @@ class Finding:
     def __str__(self) -> str:
         lines = [f"{self.severity}: {self.problem} [{self.code}]"]
         for label, value in (
-            ("samples", ", ".join(self.samples) or None),
+            ("samples", _listed(self.samples)),
             ("file", self.file),
             ("key", self.key),
             ("found", self.found),
@@ -167,6 +167,11 @@ def _translate(detail: ErrorDetails, file: str, known: Sequence[str], remedy: st
         expected=detail["msg"].removeprefix("Value error, ").removeprefix("Input should be "),
         remedy=remedy or "correct the value",
     )
+
+
+def _listed(samples: Sequence[str], most: int = 10) -> str | None:
+    more = len(samples) - most
+    return (", ".join(samples[:most]) + (f" and {more} more" if more > 0 else "")) or None
 
 
 def _brief(value: object) -> str:

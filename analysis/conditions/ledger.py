@@ -66,8 +66,15 @@ def ledger_digest(sample_digests: Mapping[str, str]) -> str:
     return io.digest({"schema": SCHEMA, "samples": dict(sample_digests)})
 
 
-def build(records: Iterable[SampleConditions]) -> Ledger:
+def build(records: Iterable[SampleConditions], known: Mapping[str, GlobalTag] | None = None) -> Ledger:
     """Put records into one ledger.
+
+    Parameters
+    ----------
+    records
+        One per sample.
+    known
+        Global tags from the conditions database; the contents of those in use are kept.
 
     Raises
     ------
@@ -88,7 +95,9 @@ def build(records: Iterable[SampleConditions]) -> Ledger:
             findings.append(finding)
         samples[record.sample] = record
     raise_for("The ledger cannot be made", findings)
-    return Ledger(samples=samples, global_tags={})
+    used = {tag.name for record in samples.values() for tag in record.global_tags}
+    contents = {name: tag for name, tag in sorted((known or {}).items()) if name in used and tag.content}
+    return Ledger(samples=samples, global_tags=contents)
 
 
 def read_ledger(path: str | Path) -> Ledger:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from analysis.basf2 import SampleType
 from analysis.conditions.findings import Finding
 from analysis.conditions.iov import RunSet
 from analysis.conditions.metadata import DatasetMetadata, FileMetadata, GlobalTagState
-from analysis.conditions.records import Block, SampleConditions, TagUse, total
+from analysis.conditions.records import Block, GlobalTag, SampleConditions, TagUse, total
 from analysis.conditions.sidecar import listed_runs
 
 
@@ -49,7 +49,7 @@ def merge(
     sample: str,
     kind: SampleType,
     files: Sequence[SampleFile],
-    content: Callable[[str], str | None] = lambda _: None,
+    known: Mapping[str, GlobalTag] | None = None,
 ) -> tuple[SampleConditions | None, list[Finding]]:
     """Merge the metadata of a sample's files into its conditions.
 
@@ -59,8 +59,9 @@ def merge(
         Name and type of the sample.
     files
         At least one file.
-    content
-        Digest of the payloads of a global tag, given its name; None where nobody told.
+    known
+        Global tags from the conditions database, by name: their states and contents count where
+        the metadata tell none.
 
     Returns
     -------
@@ -91,7 +92,7 @@ def merge(
         data_level=first.metadata.data_description.get("dataLevel"),
         skim=first.metadata.data_description.get("skimDecayMode"),
         blocks=tuple(
-            _block(members, content) for _, members in sorted(buckets.items(), key=lambda item: item[0] or "")
+            _block(members, known or {}) for _, members in sorted(buckets.items(), key=lambda item: item[0] or "")
         ),
     )
     return conditions, []
@@ -102,7 +103,18 @@ def _tags(file: SampleFile) -> list[TagUse]:
     return [TagUse(name=name, state=states.get(name, GlobalTagState.UNKNOWN)) for name in file.metadata.global_tags]
 
 
-def _block(files: Sequence[SampleFile], content: Callable[[str], str | None]) -> Block:
+def _complete(tag: TagUse, known: GlobalTag | None) -> TagUse:
+    """Add what the conditions database tells of a tag; its state when the file was made stays."""
+    if known is None:
+        return tag
+    return TagUse(
+        name=tag.name,
+        state=known.state if tag.state is GlobalTagState.UNKNOWN else tag.state,
+        content=None if known.content is None else known.digest,
+    )
+
+
+def _block(files: Sequence[SampleFile], known: Mapping[str, GlobalTag]) -> Block:
     first = files[0]
     full = [file.metadata.n_full_events for file in files]
     counted = [number for number in full if number is not None]
@@ -112,7 +124,7 @@ def _block(files: Sequence[SampleFile], content: Callable[[str], str | None]) ->
         campaign=first.dataset.campaign,
         release=first.metadata.release,
         background=first.dataset.background,
-        global_tags=tuple(tag.model_copy(update={"content": content(tag.name)}) for tag in _tags(first)),
+        global_tags=tuple(_complete(tag, known.get(tag.name)) for tag in _tags(first)),
         productions=tuple(sorted({n for file in files for n in file.dataset.productions})),
         runs=runs.intervals(),
         runs_exact=all(file.dataset.runs is not None for file in files),

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from analysis.basf2 import SampleType
+from analysis.conditions.databases import read_databases
 from analysis.conditions.findings import Finding, conditions_error, raise_for
 from analysis.conditions.merging import SampleFile, merge
 from analysis.conditions.metadata import SIDECAR_SUFFIX
-from analysis.conditions.records import SampleConditions
+from analysis.conditions.records import GlobalTag, SampleConditions
+from analysis.conditions.settings import ConditionsSettings
 from analysis.conditions.sidecar import examine_sidecar, sidecar_of
 from analysis.config.models import Sample
 
@@ -96,21 +98,45 @@ def _nothing_matches(sample: str, pattern: str) -> Finding:
     )
 
 
-def record(source: SampleSource) -> SampleConditions:
+def known_tags(settings: ConditionsSettings) -> dict[str, GlobalTag]:
+    """Return what the configuration tells of global tags: from databases, or the state by hand.
+
+    Raises
+    ------
+    ConditionsError
+        A database cannot be used.
+    """
+    tags = read_databases(settings.databases)
+    for name, state in settings.global_tag_states.items():
+        content = tags[name].content if name in tags else None
+        tags[name] = GlobalTag(name=name, state=state, content=content)
+    return tags
+
+
+def record(source: SampleSource, known: Mapping[str, GlobalTag] | None = None) -> SampleConditions:
     """Read the metadata of a sample's files and merge them into its conditions.
+
+    Parameters
+    ----------
+    source
+        Where they lie.
+    known
+        Global tags from the conditions database, by name (see `known_tags`).
 
     Raises
     ------
     ConditionsError
         With every problem of every file at once.
     """
-    conditions, findings = examine(source)
+    conditions, findings = examine(source, known)
     if conditions is None:
         raise conditions_error(f"The conditions of the sample {source.name!r} cannot be recorded", findings)
     return conditions
 
 
-def examine(source: SampleSource) -> tuple[SampleConditions | None, list[Finding]]:
+def examine(
+    source: SampleSource, known: Mapping[str, GlobalTag] | None = None
+) -> tuple[SampleConditions | None, list[Finding]]:
     """Return the conditions of a sample, None where something is wrong, and what that is."""
     files: list[SampleFile] = []
     findings: list[Finding] = []
@@ -122,7 +148,7 @@ def examine(source: SampleSource) -> tuple[SampleConditions | None, list[Finding
             findings += _role(source, files[-1])
     if findings:
         return None, [_of_sample(finding, source.name) for finding in findings]
-    return merge(source.name, source.type, files)
+    return merge(source.name, source.type, files, known)
 
 
 def _of_sample(finding: Finding, sample: str) -> Finding:

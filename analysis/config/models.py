@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 
 from analysis.basf2 import DEFAULT_TREE, SampleType
 from analysis.columns import COLUMNS
+from analysis.conditions.settings import ConditionsSettings
 from analysis.errors import ConfigurationError
 from analysis.ntuples.expression import Expression
 
@@ -117,6 +118,10 @@ class Skim(Model):
     """Columns to keep; default: what the later stages need, and what they can use if the ntuple has it."""
     step: Annotated[int, Field(ge=1000)] = 200_000
     """Rows read at a time: bounds the memory."""
+    on_bad_file: Literal["error", "skip"] = "error"
+    """A damaged ntuple: stop, or leave it out, list it, and correct the size of the sample (simulation only)."""
+    duplicates: Literal["error", "first", "last"] = "error"
+    """A branch name that occurs twice in the tree: stop, or take one of the two."""
 
 
 class Cut(Model):
@@ -287,6 +292,7 @@ class Config(Model):
     """Data in signal regions are left out, and the fit runs on the Asimov data set of μ = 1."""
     dataset: Dataset = Dataset()
     samples: Annotated[tuple[Sample, ...], Field(min_length=1)]
+    conditions: ConditionsSettings = ConditionsSettings()
     simulation: Simulation | None = None
     """Only for samples with `simulated: true`."""
     skim: Skim = Skim()

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from analysis.basf2 import SampleType
 from analysis.config.models import Config, nested_models
 
 
@@ -55,7 +56,7 @@ def _type_name(annotation: Any) -> str:
         key, value = typing.get_args(annotation)
         return f"{_type_name(key)} → {_type_name(value)}"
     if isinstance(annotation, type) and issubclass(annotation, Enum):
-        return "sample type"
+        return "sample type" if annotation is SampleType else " or ".join(f"`{item.value}`" for item in annotation)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return "section"
     return {"str": "text", "float": "number", "int": "integer", "bool": "true/false"}.get(

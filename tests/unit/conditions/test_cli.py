@@ -15,6 +15,7 @@ def project(tmp_path, write, simulation, data, monkeypatch):
     write(data, "data.root.metadata.json")
     config = {
         "name": "mine",
+        "dataset": {"luminosity": 2.5},
         "samples": [
             {"name": "charged", "type": "charged", "files": ["charged.root"]},
             {"name": "data", "type": "data", "files": ["data.root"]},
