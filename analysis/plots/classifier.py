@@ -39,8 +39,6 @@ from analysis.plots.style import (
     text_colour,
 )
 
-PANELS_PER_PAGE = 6
-
 
 @dataclass(frozen=True)
 class Spectrum:
@@ -94,7 +92,7 @@ def input_page(spectra: Sequence[Spectrum], tag: Tag) -> Figure:
     Parameters
     ----------
     spectra
-        At most :data:`PANELS_PER_PAGE`.
+        At most :data:`analysis.plots.PANELS_PER_PAGE`.
     tag
         Text above the page.
     """
@@ -189,14 +187,15 @@ class Roc:
         Name in the legend.
     signal, background : (n,) float64
         Fractions of events above a threshold that falls from 1 to 0.
-    area
-        Area under signal efficiency over background efficiency.
+    area, area_error
+        Probability that a signal event scores above a background event, and its error.
     """
 
     label: str
     signal: Floats
     background: Floats
     area: float
+    area_error: float
 
 
 @styled
@@ -212,7 +211,7 @@ def roc(curves: Sequence[Roc], tag: Tag) -> Figure:
             curve.background[seen],
             color=SEQUENCE[index % len(SEQUENCE)],
             linestyle=DASHES[index % len(DASHES)],
-            label=f"{curve.label}: AUC {curve.area:.4f}",
+            label=f"{curve.label}: AUC {curve.area:.4f} ± {curve.area_error:.4f}",
         )
         lowest = min(lowest, float(curve.background[seen & (curve.signal > 0.02)].min(initial=1.0)))
     guess = np.linspace(0.0, 1.0, 200)

@@ -237,7 +237,7 @@ class Measurement:
 
 
 @styled
-def comparison(shown: Sequence[Measurement], sm: tuple[float, float], tag: Tag) -> Figure:
+def comparison(shown: Sequence[Measurement], sm: tuple[float, float] | None, tag: Tag) -> Figure:
     """Return measurements of B(B⁺ → K⁺νν̄) below each other, with the Standard Model as a band.
 
     Parameters
@@ -245,13 +245,14 @@ def comparison(shown: Sequence[Measurement], sm: tuple[float, float], tag: Tag) 
     shown
         Top to bottom.
     sm
-        Value and uncertainty of the expectation, 10⁻⁵.
+        Value and uncertainty of the expectation, 10⁻⁵; None to draw no band.
     tag
         Text above the figure.
     """
     figure = new_figure(8.6, 1.7 + 0.47 * len(shown))
     axes = figure.subplots()
-    axes.axvspan(sm[0] - sm[1], sm[0] + sm[1], color="#f6c9c0", linewidth=0, label="Standard Model, short distance")
+    if sm is not None:
+        axes.axvspan(sm[0] - sm[1], sm[0] + sm[1], color="#f6c9c0", linewidth=0, label="Standard Model, short distance")
     for row, item in enumerate(shown):
         colour = SIGNAL_COLOUR if item.ours else "#1c1c1f"
         axes.errorbar(

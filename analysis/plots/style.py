@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from pydantic import JsonValue
 
 from analysis import io
 from analysis.basf2 import SampleType
@@ -186,13 +187,18 @@ def text_colour(background: tuple[float, float, float]) -> str:
     return "black" if float(linear @ (0.2126, 0.7152, 0.0722)) > 0.179 else "white"
 
 
-def save(figure: Figure, path: str | Path) -> None:
-    """Write a figure, atomically; the suffix chooses the format. The same figure gives the same bytes: no dates."""
-    kind = Path(path).suffix.removeprefix(".").lower()
-    undated: dict[str, None] = {
-        "svg": {"Date": None},
-        "pdf": {"CreationDate": None},
-        "png": {"Software": None},
-    }.get(kind, {})
+def save(figure: Figure, path: str | Path, provenance: JsonValue = None) -> None:
+    """Write a figure as SVG, atomically. The same figure gives the same bytes: no dates.
+
+    Parameters
+    ----------
+    figure
+        The figure.
+    path
+        File to write.
+    provenance
+        Travels inside, as JSON in the description of the file's metadata.
+    """
+    description = None if provenance is None else io.canonical_json(provenance)
     with mpl.rc_context(dict(RC)), io.atomic(path) as temporary:
-        figure.savefig(temporary, format=kind, metadata=undated)
+        figure.savefig(temporary, format="svg", metadata={"Date": None, "Description": description})

@@ -1,1 +1,291 @@
-FIGURES = []
+from analysis.plots import PANELS_PER_PAGE
+
+REPORT = RESULTS / "report"
+INPUT_PAGES = range(1, -(-len(CFG.bdt.inputs) // PANELS_PER_PAGE) + 1)
+CHANNELS = [channel.name for channel in CFG.templates.channels]
+
+
+report: "../report/workflow.rst"
+
+
+rule figures_selection:
+    """Draw the cut flow, and write it as a table."""
+    input:
+        config=RESOLVED,
+        flows=expand(RESULTS / "preselection/{sample}.cutflow.json", sample=SAMPLES),
+    output:
+        report(
+            REPORT / "cut_flow.svg",
+            caption="../report/cut_flow.rst",
+            category="2 Selection",
+            labels={"figure": "Cut flow"},
+        ),
+        report(
+            REPORT / "cut_flow.html",
+            caption="../report/cut_flow_table.rst",
+            category="2 Selection",
+            labels={"table": "Cut flow, numbers"},
+        ),
+    log:
+        RESULTS / "logs/report/selection.log",
+    params:
+        code=code("figures"),
+        settings=settings("name", "blinded", "dataset", "samples"),
+        folder=REPORT,
+    shell:
+        "python -m analysis --log {log} figures selection --config {input.config} --output {params.folder} {input.flows}"
+
+
+rule figures_bdt:
+    """Draw what the BDT sees and does: inputs, ROC, overtraining, importance, correlations, η."""
+    input:
+        config=RESOLVED,
+        training=RESULTS / "bdt/training.json",
+        tables=expand(RESULTS / "bdt/{sample}.parquet", sample=SAMPLES),
+    output:
+        *[
+            report(
+                REPORT / f"inputs_{page}.svg",
+                caption="../report/inputs.rst",
+                category="3 BDT",
+                labels={"figure": f"Inputs, page {page}"},
+            )
+            for page in INPUT_PAGES
+        ],
+        report(
+            REPORT / "roc.svg",
+            caption="../report/roc.rst",
+            category="3 BDT",
+            labels={"figure": "ROC curves"},
+        ),
+        report(
+            REPORT / "overtraining.svg",
+            caption="../report/overtraining.rst",
+            category="3 BDT",
+            labels={"figure": "Overtraining"},
+        ),
+        report(
+            REPORT / "importance.svg",
+            caption="../report/importance.rst",
+            category="3 BDT",
+            labels={"figure": "Importance of the inputs"},
+        ),
+        report(
+            REPORT / "input_correlations.svg",
+            caption="../report/input_correlations.rst",
+            category="3 BDT",
+            labels={"figure": "Correlations of the inputs"},
+        ),
+        report(
+            REPORT / "q2_correlations.svg",
+            caption="../report/q2_correlations.rst",
+            category="3 BDT",
+            labels={"figure": "Correlations with q²"},
+        ),
+        report(
+            REPORT / "eta_profile.svg",
+            caption="../report/eta_profile.rst",
+            category="3 BDT",
+            labels={"figure": "Mean η over q²"},
+        ),
+        report(
+            REPORT / "eta.svg",
+            caption="../report/eta.rst",
+            category="3 BDT",
+            labels={"figure": "η"},
+        ),
+        report(
+            REPORT / "training.html",
+            caption="../report/training.rst",
+            category="3 BDT",
+            labels={"table": "Training, numbers"},
+        ),
+    log:
+        RESULTS / "logs/report/bdt.log",
+    params:
+        code=code("figures"),
+        settings=settings("name", "blinded", "dataset", "samples", "templates"),
+        folder=REPORT,
+    shell:
+        "python -m analysis --log {log} figures bdt --config {input.config} --output {params.folder} "
+        "--training {input.training} {input.tables}"
+
+
+rule figures_templates:
+    """Draw the bins of the likelihood before and after the fit, and the systematic variations."""
+    input:
+        config=RESOLVED,
+        templates=RESULTS / "templates/templates.json",
+        workspace=RESULTS / "fit/workspace.json",
+        result=RESULTS / "fit/result.json",
+    output:
+        *[
+            report(
+                REPORT / f"before_{channel}.svg",
+                caption="../report/before.rst",
+                category="4 Templates",
+                labels={"figure": f"{channel} before the fit"},
+            )
+            for channel in CHANNELS
+        ],
+        *[
+            report(
+                REPORT / f"after_{channel}.svg",
+                caption="../report/after.rst",
+                category="4 Templates",
+                labels={"figure": f"{channel} after the fit"},
+            )
+            for channel in CHANNELS
+        ],
+        *[
+            report(
+                REPORT / f"variations_{sample}.svg",
+                caption="../report/variations.rst",
+                category="4 Templates",
+                labels={"figure": f"Systematic variations, {sample}"},
+            )
+            for sample in SIMULATION
+        ],
+        report(
+            REPORT / "systematics.html",
+            caption="../report/systematics.rst",
+            category="4 Templates",
+            labels={"table": "Systematic uncertainties, numbers"},
+        ),
+        report(
+            REPORT / "yields.html",
+            caption="../report/yields.rst",
+            category="4 Templates",
+            labels={"table": "Events before and after the fit"},
+        ),
+    log:
+        RESULTS / "logs/report/templates.log",
+    params:
+        code=code("figures"),
+        settings=settings("name", "blinded", "dataset", "samples"),
+        folder=REPORT,
+    shell:
+        "python -m analysis --log {log} figures templates --config {input.config} --output {params.folder} "
+        "--templates {input.templates} --workspace {input.workspace} --result {input.result}"
+
+
+rule scan:
+    """Profile the likelihood over μ."""
+    input:
+        config=RESOLVED,
+        workspace=RESULTS / "fit/workspace.json",
+    output:
+        RESULTS / "fit/scan.json",
+    log:
+        RESULTS / "logs/fit/scan.log",
+    params:
+        code=code("scan"),
+        settings=settings("blinded", "fit"),
+    shell:
+        "python -m analysis --log {log} scan --config {input.config} --workspace {input.workspace} --output {output}"
+
+
+rule figures_fit:
+    """Draw the result: pulls, correlations, the likelihood over μ, other measurements beside ours."""
+    input:
+        config=RESOLVED,
+        workspace=RESULTS / "fit/workspace.json",
+        result=RESULTS / "fit/result.json",
+        scan=RESULTS / "fit/scan.json",
+    output:
+        report(
+            REPORT / "scan.svg",
+            caption="../report/scan.rst",
+            category="1 Result",
+            labels={"figure": "Likelihood over μ"},
+        ),
+        report(
+            REPORT / "comparison.svg",
+            caption="../report/comparison.rst",
+            category="1 Result",
+            labels={"figure": "Published results"},
+        ),
+        report(
+            REPORT / "pulls.svg",
+            caption="../report/pulls.rst",
+            category="5 Fit",
+            labels={"figure": "Pulls and constraints"},
+        ),
+        report(
+            REPORT / "simulation_pulls.svg",
+            caption="../report/simulation_pulls.rst",
+            category="5 Fit",
+            labels={"figure": "Pulls of the simulation statistics"},
+        ),
+        report(
+            REPORT / "correlations.svg",
+            caption="../report/correlations.rst",
+            category="5 Fit",
+            labels={"figure": "Correlations of the parameters"},
+        ),
+    log:
+        RESULTS / "logs/report/fit.log",
+    params:
+        code=code("figures"),
+        settings=settings("name", "blinded", "dataset", "samples"),
+        folder=REPORT,
+    shell:
+        "python -m analysis --log {log} figures fit --config {input.config} --output {params.folder} "
+        "--workspace {input.workspace} --result {input.result} --scan {input.scan}"
+
+
+rule summary:
+    """Put the numbers one would quote beside published ones, and tell where everything comes from."""
+    input:
+        config=RESOLVED,
+        result=RESULTS / "fit/result.json",
+        ledger=RESULTS / "conditions/ledger.json",
+        # in the order of the workflow: the table of provenance keeps it
+        outputs=[
+            *expand(RESULTS / "skim/{sample}.parquet", sample=SAMPLES),
+            *expand(RESULTS / "preselection/{sample}.parquet", sample=SAMPLES),
+            *expand(RESULTS / "preselection/{sample}.cutflow.json", sample=SAMPLES),
+            RESULTS / "bdt/model.json",
+            *expand(RESULTS / "bdt/{sample}.parquet", sample=SAMPLES),
+            RESULTS / "templates/templates.json",
+            RESULTS / "fit/workspace.provenance.json",
+            RESULTS / "fit/scan.json",
+        ],
+    output:
+        REPORT / "summary.json",
+        report(
+            REPORT / "result.html",
+            caption="../report/result.rst",
+            category="1 Result",
+            labels={"table": "Result, numbers"},
+        ),
+        report(
+            REPORT / "conditions.html",
+            caption="../report/conditions.rst",
+            category="6 Origin",
+            labels={"table": "Conditions of the samples"},
+        ),
+        report(
+            REPORT / "provenance.html",
+            caption="../report/provenance.rst",
+            category="6 Origin",
+            labels={"table": "Provenance of the outputs"},
+        ),
+    log:
+        RESULTS / "logs/report/summary.log",
+    params:
+        code=code("figures"),
+        settings=settings("name", "blinded", "dataset", "samples"),
+        folder=REPORT,
+    shell:
+        "python -m analysis --log {log} figures summary --config {input.config} --output {params.folder} "
+        "--result {input.result} --ledger {input.ledger} {input.outputs}"
+
+
+FIGURES = [
+    *rules.figures_selection.output,
+    *rules.figures_bdt.output,
+    *rules.figures_templates.output,
+    *rules.figures_fit.output,
+    *rules.summary.output,
+]

@@ -1,0 +1,255 @@
+"""Draw the figures and tables of the report, one group at a time: selection, bdt, templates, fit, summary.
+
+Figures are SVG, tables HTML; both carry their provenance inside. While the analysis is blinded no data of a signal
+region are read.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from analysis import config, io, provenance
+from analysis.basf2 import SampleType
+from analysis.errors import InputError
+from analysis.log import logger
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from pydantic import JsonValue
+
+    from analysis.cutflow import CutFlow
+    from analysis.plots.style import Tag
+    from analysis.report.html import Markup
+    from analysis.report.spectra import SampleTable
+
+HELP = "draw the figures and tables of the report"
+
+SETTINGS = ("name", "blinded", "dataset", "samples", "templates")
+
+
+class Writer:
+    """Writes the outputs of one group into its folder, each with the same provenance."""
+
+    def __init__(self, folder: str | Path, origin: JsonValue) -> None:
+        self.folder = Path(folder)
+        self.origin = origin
+
+    def figure(self, name: str, figure: Figure) -> None:
+        """Write a figure."""
+        from analysis.plots.style import save
+
+        save(figure, self.folder / f"{name}.svg", self.origin)
+        logger.info("written: %s", self.folder / f"{name}.svg")
+
+    def page(self, name: str, title: str, content: Sequence[Markup]) -> None:
+        """Write a page."""
+        from analysis.report.html import page
+
+        with io.atomic(self.folder / f"{name}.html") as path:
+            path.write_text(page(title, *content, provenance=self.origin))
+        logger.info("written: %s", self.folder / f"{name}.html")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    groups = parser.add_subparsers(dest="group", required=True, metavar="GROUP")
+    for name, (draw, inputs, text) in GROUPS.items():
+        group = groups.add_parser(name, help=text)
+        group.add_argument("--config", metavar="YAML", required=True, help="configuration file")
+        group.add_argument("--output", metavar="FOLDER", required=True, help="folder for the figures and tables")
+        for option in inputs:
+            group.add_argument(f"--{option}", metavar="JSON", required=True)
+        group.add_argument("files", metavar="FILE", nargs="*", help="files of all samples")
+        group.set_defaults(draw=draw, inputs=inputs)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run the command."""
+    settings = config.load(args.config)
+    named = [getattr(args, option) for option in args.inputs]
+    inputs = [*named, *args.files]
+    with_provenance = [path for path in inputs if Path(path).name != "workspace.json"]
+    origin = provenance.collect(
+        "figures",
+        config.settings(settings, *SETTINGS),
+        inputs=inputs,
+        conditions=provenance.conditions_of(path for path in with_provenance if _has_provenance(path)),
+    )
+    args.draw(args, settings, tag_of(settings), Writer(args.output, origin))
+
+
+def _has_provenance(path: str | Path) -> bool:
+    return Path(path).suffix == ".parquet" or "provenance" in io.read_json(path)
+
+
+def tag_of(settings: config.Config) -> Tag:
+    """Return what stands above the figures: it never claims more than the configuration tells."""
+    from analysis.plots.style import Tag
+
+    simulated = all(sample.simulated for sample in settings.samples)
+    return Tag("Toy simulation" if simulated else "Private work", settings.dataset.luminosity)
+
+
+def _selection(args: argparse.Namespace, settings: config.Config, tag: Tag, write: Writer) -> None:
+    from analysis.plots.selection import Flow, cut_flow
+    from analysis.report.tables import cut_flow_tables
+
+    flows = _cut_flows(args.files, settings)
+    shown = [flow for flow in flows if not SampleType(flow.type).is_data]
+    write.figure(
+        "cut_flow",
+        cut_flow(
+            [
+                Flow(
+                    SampleType(flow.type),
+                    tuple(step.name for step in flow.steps),
+                    tuple(step.sum_w for step in flow.steps),
+                )
+                for flow in shown
+            ],
+            tag,
+        ),
+    )
+    write.page("cut_flow", "Cut flow", cut_flow_tables(shown if settings.blinded else flows))
+
+
+def _cut_flows(paths: Sequence[str], settings: config.Config) -> list[CutFlow]:
+    """Return the cut flows in the order of the configuration."""
+    from analysis.cutflow import CutFlow
+
+    flows = {flow.sample: flow for flow in (CutFlow.model_validate(io.read_json(path)) for path in paths)}
+    missing = [sample.name for sample in settings.samples if sample.name not in flows and not sample.type.is_data]
+    if missing:
+        raise InputError("Samples have no cut flow.", where=", ".join(missing), remedy="give the files of all samples")
+    return [flows[sample.name] for sample in settings.samples if sample.name in flows]
+
+
+def _bdt(args: argparse.Namespace, settings: config.Config, tag: Tag, write: Writer) -> None:
+    import numpy as np
+
+    from analysis.bdt.report import Training
+    from analysis.plots import classifier
+    from analysis.report import training as shown
+    from analysis.report.spectra import pages, spectra
+    from analysis.report.tables import training_tables
+
+    training = Training.model_validate(io.read_json(args.training))
+    edges = {each.name: np.asarray(each.edges) for each in training.inputs}
+    edges["eta"] = np.asarray(training.eta.edges)
+    *inputs, eta = spectra(_tables(args.files, list(edges), settings), edges, blinded=settings.blinded)
+    for number, page in enumerate(pages(inputs), start=1):
+        write.figure(f"inputs_{number}", classifier.input_page(page, tag))
+    write.figure("eta", classifier.spectrum(eta, tag, log=True, boundaries=_eta_edges(settings)))
+    write.figure("roc", classifier.roc(shown.curves(training), tag))
+    write.figure("overtraining", classifier.overtraining(shown.scores(training), tag, shown.compatibility(training)))
+    write.figure("importance", classifier.importance(shown.importance(training), tag))
+    correlations = shown.correlations(training)
+    write.figure(
+        "input_correlations",
+        classifier.input_correlations(correlations.inputs, correlations.signal, correlations.background, tag),
+    )
+    write.figure(
+        "q2_correlations",
+        classifier.q2_correlations(correlations.inputs, correlations.signal_q2, correlations.background_q2, tag),
+    )
+    write.figure("eta_profile", classifier.eta_profile(*shown.eta_profile(training), tag))
+    write.page("training", "BDT training", training_tables(training))
+
+
+def _tables(paths: Sequence[str], columns: Sequence[str], settings: config.Config) -> Iterator[SampleTable]:
+    """Yield the tables with the columns asked for; those of data only if they may be looked at."""
+    from analysis.report.spectra import SampleTable
+
+    for path in paths:
+        kind = SampleType(io.read_table(path, columns=[]).metadata["type"])
+        if kind.is_data and (settings.blinded or kind is SampleType.OFFRES):
+            continue
+        wanted = list(columns) if kind.is_data else [*columns, "weight"]
+        yield SampleTable(kind, io.read_table(path, wanted).columns)
+
+
+def _eta_edges(settings: config.Config) -> list[float]:
+    """Return the bin edges of the fit in η: lines in the figure of η."""
+    channels = settings.templates.channels if settings.templates else ()
+    return sorted(
+        {edge for each in channels for axis in each.axes if axis.column == "eta" for edge in axis.edges if 0 < edge < 1}
+    )
+
+
+def _templates(args: argparse.Namespace, settings: config.Config, tag: Tag, write: Writer) -> None:  # noqa: ARG001
+    from analysis.inference.results import FitResult
+    from analysis.plots import templates
+    from analysis.report import likelihood
+    from analysis.report.tables import systematics_table, yields_tables
+    from analysis.templates.document import Document
+
+    document = Document.model_validate(io.read_json(args.templates))
+    workspace = io.read_json(args.workspace)
+    result = FitResult.model_validate(io.read_json(args.result))
+    before = likelihood.expected_before(workspace)
+    for channel in likelihood.channels_before(document, result, before):
+        band = "uncertainty before the fit"
+        write.figure(f"before_{channel.name}", templates.channel(channel, tag, stage="Before the fit", band=band))
+    for channel in likelihood.channels_after(document, result):
+        band = "uncertainty after the fit"
+        write.figure(f"after_{channel.name}", templates.channel(channel, tag, stage="After the fit", band=band))
+    shapes = {each.name: likelihood.variations(workspace, document, each.name) for each in document.processes}
+    statistics = {each.name: likelihood.statistical(document, each.name) for each in document.processes}
+    bins = likelihood.channel_bins(document)
+    for each in document.processes:
+        figure = templates.variations(each.type, shapes[each.name], statistics[each.name], bins, tag)
+        write.figure(f"variations_{each.name}", figure)
+    factors = {each.name: likelihood.normalisations(workspace, each.name) for each in document.processes}
+    write.page("systematics", "Systematic uncertainties", systematics_table(shapes, factors, statistics, document))
+    write.page("yields", "Events before and after the fit", yields_tables(document, result))
+
+
+def _fit(args: argparse.Namespace, settings: config.Config, tag: Tag, write: Writer) -> None:  # noqa: ARG001
+    import numpy as np
+
+    from analysis.inference.results import FitResult, Scan
+    from analysis.plots import fit
+    from analysis.report import likelihood, summary
+
+    workspace = io.read_json(args.workspace)
+    result = FitResult.model_validate(io.read_json(args.result))
+    scan = Scan.model_validate({key: value for key, value in io.read_json(args.scan).items() if key != "provenance"})
+    write.figure("pulls", fit.pulls(likelihood.pulls(workspace, result), tag))
+    write.figure("simulation_pulls", fit.simulation_pulls(likelihood.simulation_pulls(workspace, result), tag))
+    matrix = np.asarray(result.correlations.matrix, dtype=float)
+    write.figure("correlations", fit.correlations(result.correlations.names, matrix, result.poi, tag))
+    write.figure("scan", fit.scan(likelihood.likelihood_scan(scan, result), tag))
+    write.figure("comparison", fit.comparison(summary.measurements(result, tag), summary.standard_model(result), tag))
+
+
+def _summary(args: argparse.Namespace, settings: config.Config, tag: Tag, write: Writer) -> None:
+    from analysis.conditions.ledger import read_ledger
+    from analysis.inference.results import FitResult
+    from analysis.report.origins import conditions_tables, provenance_tables
+    from analysis.report.summary import result_page, summarise
+
+    flows = [path for path in args.files if path.endswith(".cutflow.json")]
+    result = FitResult.model_validate(io.read_json(args.result))
+    found = summarise(settings.name, tag, result, _cut_flows(flows, settings), write.origin)
+    io.write_json(write.folder / "summary.json", found.model_dump(mode="json"))
+    write.page("result", "B⁺ → K⁺νν̄ with semileptonic tags: the result", result_page(found))
+    write.page("conditions", "Conditions of the samples", conditions_tables(read_ledger(args.ledger)))
+    chain = {
+        path: provenance.Provenance(**provenance.read_provenance(path))
+        for path in [*args.files, args.result]
+        if _has_provenance(path)
+    }
+    write.page("provenance", "Provenance of the outputs", provenance_tables(chain))
+
+
+Draw = Callable[[argparse.Namespace, config.Config, "Tag", Writer], None]
+GROUPS: Mapping[str, tuple[Draw, tuple[str, ...], str]] = {
+    "selection": (_selection, (), "cut flow; FILES: cut flows of all samples"),
+    "bdt": (_bdt, ("training",), "inputs, performance, η; FILES: tables of all samples"),
+    "templates": (_templates, ("templates", "workspace", "result"), "bins before and after the fit, variations"),
+    "fit": (_fit, ("workspace", "result", "scan"), "pulls, correlations, scan, comparison"),
+    "summary": (_summary, ("result", "ledger"), "result, conditions, provenance; FILES: outputs of all stages"),
+}

@@ -1,0 +1,58 @@
+"""Profile the likelihood of any pyhf workspace over its parameter of interest.
+
+With ``--config`` the configuration gives range and number of points, and says whether the analysis is blinded (then the
+Asimov data set of μ = 1 is scanned). The range is cut to the bounds of the parameter.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from analysis import config, io, provenance
+from analysis.cli.fit import add_workspace_arguments
+from analysis.errors import FitError
+from analysis.log import logger
+
+HELP = "scan the profile likelihood of a pyhf workspace"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    add_workspace_arguments(parser)
+    parser.add_argument("--config", metavar="YAML", help="configuration: blinding, range, points")
+    parser.add_argument("--range", type=float, nargs=2, metavar=("LOW", "HIGH"), help="range (-5 10)")
+    parser.add_argument("--points", type=int, metavar="N", help="number of points (31)")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run the command."""
+    import numpy as np
+
+    from analysis.inference.fit import index_of, scan
+    from analysis.inference.problem import load
+
+    settings = config.load(args.config) if args.config else None
+    defaults = settings.fit if settings else config.models.Fit()
+    low, high = args.range or defaults.scan
+    points = defaults.scan_points if args.points is None else args.points
+    asimov = 1.0 if args.asimov is None and settings and settings.blinded else args.asimov
+    if not low < high or points < 2:
+        raise FitError(
+            "a scan needs a rising range and two points", where="--range, --points", found=(low, high, points)
+        )
+    workspace = io.read_json(args.workspace)
+    choice = {"poi": args.poi, "measurement": args.measurement, "asimov": asimov}
+    problem = load(workspace, **choice)
+    poi = index_of(problem, None)
+    inside = max(low, float(problem.lower[poi])), min(high, float(problem.upper[poi]))
+    if inside != (low, high):
+        logger.warning("the range of the scan is cut to the bounds of '%s': %g to %g", problem.names[poi], *inside)
+    found = scan(workspace, np.linspace(*inside, points).tolist(), **choice)
+    io.write_json(
+        args.output,
+        {
+            **found.model_dump(mode="json"),
+            "provenance": provenance.collect("scan", {**choice, "range": inside, "points": points}, [args.workspace]),
+        },
+    )
+    logger.info("written: %s", args.output)

@@ -1,0 +1,71 @@
+"""Distributions of variables, from the tables of scored events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.basf2 import SampleType
+from analysis.io import Columns
+from analysis.plots import PANELS_PER_PAGE
+from analysis.plots.classifier import Spectrum
+from analysis.plots.histograms import Component, Floats, fill, merged
+
+
+@dataclass(frozen=True)
+class SampleTable:
+    """One sample's events.
+
+    Attributes
+    ----------
+    type
+        What it holds.
+    columns
+        At least ``weight`` (simulation only) and the variables asked for.
+    """
+
+    type: SampleType
+    columns: Columns
+
+
+def spectra(tables: Iterable[SampleTable], edges: Mapping[str, Floats], *, blinded: bool) -> tuple[Spectrum, ...]:
+    """Histogram variables of all samples.
+
+    Parameters
+    ----------
+    tables
+        One at a time. Off-resonance data are left out: their luminosity is another one.
+    edges
+        Column → bin edges.
+    blinded
+        Data are not looked at: the distributions hold the events of signal regions.
+    """
+    components: dict[str, list[Component]] = {column: [] for column in edges}
+    data: dict[str, NDArray[np.float64]] = {}
+    for table in tables:
+        for column, bins in edges.items():
+            if not table.type.is_data:
+                part = fill(table.type, table.columns[column], table.columns["weight"], bins)
+                components[column].append(part)
+            elif table.type is SampleType.DATA and not blinded:
+                ones = np.ones(len(table.columns[column]))
+                counts = fill(table.type, table.columns[column], ones, bins).values
+                data[column] = data.get(column, np.zeros_like(counts)) + counts
+    return tuple(
+        Spectrum(
+            column=column,
+            edges=np.asarray(bins, dtype=float),
+            backgrounds=tuple(part for part in merged(components[column]) if part.type is not SampleType.SIGNAL),
+            signal=next((part for part in merged(components[column]) if part.type is SampleType.SIGNAL), None),
+            data=data.get(column),
+        )
+        for column, bins in edges.items()
+    )
+
+
+def pages(shown: Sequence[Spectrum]) -> list[Sequence[Spectrum]]:
+    """Return the spectra page by page."""
+    return [shown[start : start + PANELS_PER_PAGE] for start in range(0, len(shown), PANELS_PER_PAGE)]

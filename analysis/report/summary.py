@@ -1,0 +1,232 @@
+"""The result beside published ones: as JSON for machines, as a page for people, as points for the figure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+from analysis.basf2 import SampleType
+from analysis.cutflow import CutFlow
+from analysis.inference.results import (
+    BranchingFraction,
+    FitResult,
+    GoodnessOfFit,
+    SignalStrength,
+    Significance,
+    UpperLimit,
+)
+from analysis.plots.fit import Measurement
+from analysis.plots.style import Tag
+from analysis.report.html import Cell, Markup, fold_out, heading, paragraph, table
+from analysis.report.published import PUBLISHED, Published
+from analysis.report.tables import number
+
+UNIT = 1e-5
+
+
+class Efficiency(BaseModel):
+    """Selection efficiency of the signal: weighted events after all cuts over those expected before any."""
+
+    model_config = ConfigDict(frozen=True)
+
+    value: float
+    error: float
+    expected_events: float
+    """Signal events after all cuts at μ = 1."""
+
+
+class Summary(BaseModel):
+    """The numbers one would quote. Branching fractions are plain numbers, not in units of 10⁻⁵."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    what: str
+    """What was fitted: data, or an Asimov data set."""
+    luminosity: float
+    """fb⁻¹."""
+    mu: SignalStrength | None
+    significance: Significance | None
+    upper_limit: UpperLimit | None
+    branching_fraction: BranchingFraction | None
+    goodness_of_fit: GoodnessOfFit | None
+    signal_efficiency: Efficiency | None
+    blinded: bool
+    n_parameters: int
+    diagnosis: tuple[str, ...]
+    provenance: JsonValue = None
+
+
+def signal_efficiency(flows: Sequence[CutFlow]) -> Efficiency | None:
+    """Return the signal's selection efficiency; None without a weighted signal sample."""
+    for flow in flows:
+        last = flow.steps[-1]
+        if SampleType(flow.type) is SampleType.SIGNAL and last.weighted and last.sum_w is not None:
+            return Efficiency(value=last.weighted.value, error=last.weighted.error, expected_events=last.sum_w)
+    return None
+
+
+def summarise(name: str, tag: Tag, result: FitResult, flows: Sequence[CutFlow], provenance: JsonValue) -> Summary:
+    """Return the summary of a fit."""
+    return Summary(
+        name=name,
+        what=fitted(result, tag),
+        luminosity=tag.luminosity,
+        mu=result.mu,
+        significance=result.significance,
+        upper_limit=result.upper_limit,
+        branching_fraction=result.branching_fraction,
+        goodness_of_fit=result.goodness_of_fit,
+        signal_efficiency=signal_efficiency(flows),
+        blinded=result.blinded,
+        n_parameters=result.n_parameters,
+        diagnosis=tuple(result.diagnosis),
+        provenance=provenance,
+    )
+
+
+def fitted(result: FitResult, tag: Tag) -> str:
+    """Return in words what was fitted."""
+    if result.asimov is not None:
+        return f"Asimov data set of μ = {result.asimov:g} (blinded: no observed number entered)"
+    return f"{tag.text[0].lower()}{tag.text[1:]}, {tag.luminosity:g} fb⁻¹"
+
+
+def asymmetric(value: float, low: float, high: float, digits: int = 2) -> Markup:
+    """Return a value with its errors above each other; ``low`` ≤ 0 ≤ ``high``."""
+    text = f"{value:.{digits}f}".replace("-", "−")
+    return Markup(f"{text} <sup>+{high:.{digits}f}</sup><sub>−{abs(low):.{digits}f}</sub>")
+
+
+def result_page(summary: Summary) -> list[Markup]:
+    """Return the content of the result's page."""
+    rows: list[list[Cell]] = [["fitted", summary.what]]
+    if mu := summary.mu:
+        rows.append(["signal strength μ", asymmetric(mu.value, mu.error_lo, mu.error_hi)])
+    if fraction := summary.branching_fraction:
+        value = asymmetric(fraction.value / UNIT, fraction.error_lo / UNIT, fraction.error_hi / UNIT)
+        rows.append(["branching fraction B(B⁺ → K⁺νν̄)", Markup(f"({value}) × 10⁻⁵")])
+        sm = fraction.sm
+        rows.append(
+            [
+                "μ = 1 stands for",
+                f"({sm.value / UNIT:.3f} ± {sm.error / UNIT:.3f}) × 10⁻⁵, short distance; not in the errors",
+            ]
+        )
+    if significance := summary.significance:
+        rows.append(["significance over μ = 0", f"{number(significance.observed, 3)} σ"])
+        rows.append(["distance from μ = 1", f"{number(significance.sm, 3)} σ"])
+    if limit := summary.upper_limit:
+        rows.append([f"upper limit on μ, {100 * limit.level:g} % CL", f"{number(limit.observed, 4)} ({limit.method})"])
+        rows.append(["expected without signal, −2σ … +2σ", ", ".join(number(value, 3) for value in limit.expected)])
+        if fraction and fraction.upper_limit is not None:
+            rows.append([f"upper limit on B, {100 * limit.level:g} % CL", f"{fraction.upper_limit / UNIT:.2f} × 10⁻⁵"])
+    if good := summary.goodness_of_fit:
+        p_value = "–" if good.p_value is None else f"{good.p_value:.3f}"
+        rows.append(
+            [
+                "goodness of fit",
+                f"{good.statistic:.1f} for {good.ndof} degrees of freedom, p = {p_value} ({good.method})",
+            ]
+        )
+    if efficiency := summary.signal_efficiency:
+        text = (
+            f"({100 * efficiency.value:.3f} ± {100 * efficiency.error:.3f}) %, {number(efficiency.expected_events, 3)}"
+        )
+        rows.append(["selection efficiency of the signal", f"{text} events at μ = 1"])
+    rows.append(["parameters of the fit", str(summary.n_parameters)])
+    notes = [paragraph(note, note=True) for note in summary.diagnosis]
+    return [
+        table([], rows, text=True),
+        heading("Beside published results"),
+        published_table(summary),
+        *([fold_out(f"Notes on the fit ({len(notes)})", *notes)] if notes else []),
+    ]
+
+
+def published_table(summary: Summary) -> Markup:
+    """Return the published results with ours first."""
+    rows: list[list[Cell]] = [_our_row(summary), *(_published_row(item) for item in PUBLISHED)]
+    return table(
+        ["analysis", "tag", "data", "reference", "B [10⁻⁵]", "90 % CL limit [10⁻⁵]", "note"],
+        rows,
+        caption="≈: approximate, not checked against the paper. Two errors: statistical, then systematic.",
+        ours=[0],
+    )
+
+
+def _our_row(summary: Summary) -> list[Cell]:
+    fraction = summary.branching_fraction
+    value: Cell = "–"
+    limit = "–"
+    if fraction is not None:
+        value = asymmetric(fraction.value / UNIT, fraction.error_lo / UNIT, fraction.error_hi / UNIT)
+        if fraction.upper_limit is not None and summary.upper_limit is not None:
+            limit = f"{fraction.upper_limit / UNIT:.2f}"
+            if summary.upper_limit.level != 0.90:
+                limit += f" ({100 * summary.upper_limit.level:g} % CL)"
+    return [
+        f"this analysis ({summary.name})",
+        "semileptonic",
+        f"{summary.luminosity:g} fb⁻¹",
+        summary.what,
+        value,
+        limit,
+        "",
+    ]
+
+
+def _published_row(item: Published) -> list[Cell]:
+    parts = [_errors(item.statistical), *([_errors(item.systematic)] if item.systematic else [])]
+    mark = "≈ " if item.approximate else ""
+    return [
+        f"{item.experiment} {item.year}", item.tag, item.data, item.reference,
+        Markup(f"{mark}{item.value:.1f} {' '.join(parts)}"),
+        "–" if item.limit is None else f"{item.limit:.1f}",
+        item.note,
+    ]  # fmt: skip
+
+
+def _errors(pair: tuple[float, float]) -> str:
+    low, high = pair
+    return f"± {high:.1f}" if low == high else f"<sup>+{high:.1f}</sup><sub>−{low:.1f}</sub>"
+
+
+def measurements(result: FitResult, tag: Tag) -> list[Measurement]:
+    """Return our branching fraction and the published ones, as points of the figure."""
+    points = []
+    if fraction := result.branching_fraction:
+        what = "Asimov data" if result.asimov is not None else tag.text[0].lower() + tag.text[1:]
+        points.append(
+            Measurement(
+                label=f"This analysis, semileptonic\n{tag.luminosity:g} fb⁻¹, {what}",
+                value=fraction.value / UNIT,
+                error_lo=-fraction.error_lo / UNIT,
+                error_hi=fraction.error_hi / UNIT,
+                limit=None if fraction.upper_limit is None else fraction.upper_limit / UNIT,
+                ours=True,
+                approximate=False,
+            )
+        )
+    points += [
+        Measurement(
+            label=f"{item.experiment} {item.year}, {item.tag}\n{item.data}, {item.reference}",
+            value=item.value,
+            error_lo=item.total[0],
+            error_hi=item.total[1],
+            limit=item.limit,
+            ours=False,
+            approximate=item.approximate,
+        )
+        for item in PUBLISHED
+    ]
+    return points
+
+
+def standard_model(result: FitResult) -> tuple[float, float] | None:
+    """Return value and uncertainty of the branching fraction of μ = 1, in units of 10⁻⁵; None if unknown."""
+    if result.branching_fraction is None:
+        return None
+    sm = result.branching_fraction.sm
+    return sm.value / UNIT, sm.error / UNIT
