@@ -6,9 +6,11 @@ beside the table, so that efficiencies stay right.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,8 +22,12 @@ from analysis.basf2 import WEIGHT_BRANCH
 from analysis.columns import COLUMNS, PRE, WEIGHTS, branch_of, required
 from analysis.config import Config, Sample, used_columns
 from analysis.errors import InputError
+from analysis.ntuples.baskets import Counters
+from analysis.ntuples.batches import Batches, Held
 from analysis.ntuples.expression import Expression
+from analysis.ntuples.opening import Options
 from analysis.ntuples.reader import Chunk, Constant, iterate
+from analysis.ntuples.source import DamagedFileError
 
 Array = NDArray[Any]
 log = logging.getLogger(__name__)
@@ -64,13 +70,23 @@ class FileSummary:
 
 
 @dataclass(frozen=True)
+class SkippedFile:
+    """A damaged ntuple that was left out, and what is wrong with it."""
+
+    file: str
+    error: str
+
+
+@dataclass(frozen=True)
 class Summary:
     """What became of a sample.
 
     Attributes
     ----------
     files
-        In the order given.
+        In the order given, without those left out.
+    skipped
+        Damaged files that were left out: none of their rows is in the table.
     rows_in, rows_out
         Before and after the cut.
     sum_of_weights
@@ -83,6 +99,7 @@ class Summary:
     """
 
     files: tuple[FileSummary, ...]
+    skipped: tuple[SkippedFile, ...]
     rows_in: int
     rows_out: int
     sum_of_weights: float
@@ -117,14 +134,18 @@ def wanted(config: Config, sample: Sample) -> Wanted:
 
 
 @dataclass
-class _Progress:
+class _State:
     """What is known so far while the files go by."""
 
     columns: dict[str, str | Constant] = field(default_factory=dict)
     dtypes: dict[str, np.dtype[Any]] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
-    rows: dict[str, list[int]] = field(default_factory=dict)
-    weights: dict[str, list[float]] = field(default_factory=dict)
+    files: list[FileSummary] = field(default_factory=list)
+    skipped: list[SkippedFile] = field(default_factory=list)
+
+    def kept(self, want: Wanted) -> list[str]:
+        """Return the columns of the table, in its order."""
+        return [name for name in self.columns if want.everything or name in want.keep or name in want.optional]
 
 
 def skim(
@@ -134,9 +155,12 @@ def skim(
     append: Callable[[Mapping[str, Array]], None],
     *,
     step: int,
+    skip_damaged: bool = False,
+    options: Options | None = None,
+    counters: Counters | None = None,
     on_chunk: Callable[[Chunk], None] | None = None,
 ) -> Summary:
-    """Read a sample's ntuples and hand on the rows that pass, in batches of bounded size.
+    """Read a sample's ntuples and hand on the rows that pass, in batches of a sensible size, in bounded memory.
 
     Parameters
     ----------
@@ -147,50 +171,87 @@ def skim(
     want
         Columns and cut.
     append
-        Takes the batches: name -> (n,) array, the same columns and types every time. Called at
-        least once, with empty arrays where no row passes.
+        Takes the batches: name -> (n,) array, the same columns and types every time. Called at least once, with empty
+        arrays where no row passes.
     step
         Rows read at a time.
+    skip_damaged
+        Leave damaged files out, each as a whole, and list them; otherwise the first one is an error. What the sample
+        loses by that is for the caller to correct.
+    options, counters
+        How files are read, and what that cost.
     on_chunk
         Told about every chunk read.
 
     Raises
     ------
     InputError
-        A file cannot be read, or lacks a column, or has it in another type than the files before.
+        A file cannot be read, or lacks a column, or has it in another type than the files before; or none is left.
     """
-    if len(set(map(str, files))) < len(files):
-        twice = next(file for file in files if list(files).count(file) > 1)
-        raise InputError("An input file is given twice.", file=twice, remedy="its rows would count twice: give it once")
-    state = _Progress()
+    twice = [file for file, count in Counter(map(str, files)).items() if count > 1]
+    if twice:
+        raise InputError(
+            "An input file is given twice.", file=twice[0], remedy="its rows would count twice: give it once"
+        )
+    state = _State()
+    counters = counters if counters is not None else Counters()
+    batches = Batches(append, ROWS_PER_GROUP)
 
-    def resolve(branches: Sequence[str], file: str) -> Mapping[str, str | Constant]:
-        columns = _resolve(want, sample, branches, file, state.columns)
-        if not state.columns:
-            state.columns = dict(columns)
-        return columns
+    def chunks_of(file: str) -> Iterator[Chunk]:
+        def resolve(branches: Sequence[str], path: str) -> Mapping[str, str | Constant]:
+            columns = _resolve(want, sample, branches, path, state.columns)
+            state.columns = state.columns or dict(columns)
+            return columns
 
-    kept: list[str] | None = None
-    batch: list[dict[str, Array]] = []
-    chunks = iterate(files, sample.tree, resolve, cut=want.cut, sums=[WEIGHT_BRANCH], step=step)
+        for chunk in iterate(
+            [file], sample.tree, resolve, cut=want.cut, sums=[WEIGHT_BRANCH], step=step, options=options,
+            counters=counters,
+        ):  # fmt: skip
+            yield chunk
+            if on_chunk is not None:
+                on_chunk(chunk)
+
+    for file in map(str, files):
+        if not skip_damaged:
+            _one_file(file, chunks_of(file), state, want, batches.add)
+            continue
+        with contextlib.closing(Held(ROWS_PER_GROUP)) as held:
+            try:
+                _one_file(file, chunks_of(file), state, want, held.add)
+            except DamagedFileError as error:
+                log.warning("left out: %s", error)
+                state.skipped.append(SkippedFile(file, str(error)))
+                continue
+            for part in held.parts():
+                batches.add(part)
+    if not state.files:
+        raise InputError(
+            "There are no input files." if not files else "All input files are damaged.",
+            file=files[0] if files else None,
+            found=state.skipped[0].error if state.skipped else None,
+            remedy="correct the pattern under `files:` of the sample",
+        )
+    batches.finish()
+    return _summary(state, want)
+
+
+def _one_file(
+    file: str, chunks: Iterable[Chunk], state: _State, want: Wanted, add: Callable[[Mapping[str, Array]], None]
+) -> None:
+    """Hand on the rows of one file; add it to what is known once all of it was read."""
+    rows_in = rows_out = 0
+    weights: list[float] = []
+    seen: set[str] = set()
     for chunk in chunks:
-        if kept is None:
-            kept = [name for name in state.columns if _is_kept(name, want)]
-        columns = {name: _declared(name, chunk.columns[name], chunk) for name in kept}
-        _account(state, chunk, columns)
-        batch.append(columns)
-        if sum(_length(part) for part in batch) >= ROWS_PER_GROUP:
-            append(_join(batch))
-            batch = []
-        if on_chunk is not None:
-            on_chunk(chunk)
-    if batch:
-        append(_join(batch))
-    return _summary(state, want, kept or [])
-
-
-def _is_kept(name: str, want: Wanted) -> bool:
-    return want.everything or name in want.keep or name in want.optional
+        columns = {name: _declared(name, chunk.columns[name], chunk) for name in state.kept(want)}
+        _check(chunk, columns, state.dtypes)
+        add(columns)
+        rows_in += chunk.stop - chunk.start
+        rows_out += chunk.rows
+        weights.append(chunk.sums[WEIGHT_BRANCH])
+        seen |= chunk.seen
+    state.seen |= seen
+    state.files.append(FileSummary(file, rows_in, rows_out, math.fsum(weights)))
 
 
 def _resolve(
@@ -252,9 +313,10 @@ def _declared(name: str, array: Array, chunk: Chunk) -> Array:
     return converted
 
 
-def _account(state: _Progress, chunk: Chunk, columns: Mapping[str, Array]) -> None:
+def _check(chunk: Chunk, columns: Mapping[str, Array], dtypes: dict[str, np.dtype[Any]]) -> None:
+    """Check that types are those of the files before, and that weights are numbers."""
     for name, array in columns.items():
-        before = state.dtypes.setdefault(name, array.dtype)
+        before = dtypes.setdefault(name, array.dtype)
         if array.dtype != before:
             raise InputError(
                 f"Column '{name}' changes its type from file to file.",
@@ -273,26 +335,11 @@ def _account(state: _Progress, chunk: Chunk, columns: Mapping[str, Array]) -> No
             found=f"sum of weights {weight}",
             remedy="make the ntuple again, or alias the column to the branch of the weight",
         )
-    state.seen |= chunk.seen
-    rows = state.rows.setdefault(chunk.file, [0, 0])
-    rows[0] += chunk.stop - chunk.start
-    rows[1] += chunk.rows
-    state.weights.setdefault(chunk.file, []).append(weight)
 
 
-def _length(columns: Mapping[str, Array]) -> int:
-    return len(next(iter(columns.values()))) if columns else 0
-
-
-def _join(batch: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
-    return {name: np.concatenate([part[name] for part in batch]) for name in batch[0]}
-
-
-def _summary(state: _Progress, want: Wanted, kept: Sequence[str]) -> Summary:
-    files = tuple(
-        FileSummary(file, rows[0], rows[1], math.fsum(state.weights[file])) for file, rows in state.rows.items()
-    )
-    rows_in, rows_out = sum(file.rows_in for file in files), sum(file.rows_out for file in files)
+def _summary(state: _State, want: Wanted) -> Summary:
+    kept = state.kept(want)
+    rows_in, rows_out = sum(file.rows_in for file in state.files), sum(file.rows_out for file in state.files)
     of_cut = want.cut.names if want.cut else frozenset[str]()
     all_nan = [
         name
@@ -302,7 +349,14 @@ def _summary(state: _Progress, want: Wanted, kept: Sequence[str]) -> Summary:
         and (rows_in if name in of_cut else rows_out)
         and state.dtypes.get(name, np.dtype("f8")).kind == "f"
     ]
-    columns = {
-        name: branch if isinstance(branch, str) else None for name, branch in state.columns.items() if name in kept
-    }
-    return Summary(files, rows_in, rows_out, math.fsum(file.sum_of_weights for file in files), columns, tuple(all_nan))
+    return Summary(
+        files=tuple(state.files),
+        skipped=tuple(state.skipped),
+        rows_in=rows_in,
+        rows_out=rows_out,
+        sum_of_weights=math.fsum(file.sum_of_weights for file in state.files),
+        columns={
+            name: branch if isinstance(branch, str) else None for name, branch in state.columns.items() if name in kept
+        },
+        all_nan=tuple(all_nan),
+    )

@@ -6,18 +6,26 @@ import argparse
 import contextlib
 import dataclasses
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from analysis import config, provenance
 from analysis.conditions.records import SampleConditions, read_record
+from analysis.conditions.sidecar import read_sidecar, sidecar_of
 from analysis.errors import ConfigurationError, InputError, nearest
 from analysis.io import TableWriter
 from analysis.log import logger
+from analysis.ntuples.baskets import Counters
+from analysis.ntuples.index import IndexStore
+from analysis.ntuples.opening import Options
 from analysis.ntuples.reader import Chunk
+from analysis.ntuples.source import is_remote
+from analysis.sample_size import SampleSize, corrected_size
 from analysis.skim import Summary, skim, wanted
 
 HELP = "ntuples of one sample -> one table of the rows and columns that later stages need"
@@ -29,6 +37,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sample", required=True, help="name of the sample in the configuration")
     parser.add_argument("--record", metavar="JSON", help="conditions record of the sample")
     parser.add_argument("--output", metavar="PARQUET", required=True, help="table to write")
+    parser.add_argument(
+        "--index",
+        metavar="FOLDER",
+        help="where to remember how the files are laid out, which makes the next skim faster; default: .index beside "
+        "the output",
+    )
     parser.add_argument("files", metavar="FILE", nargs="+", help="ntuples: paths or URLs")
 
 
@@ -37,11 +51,24 @@ def run(args: argparse.Namespace) -> int:
     configuration = config.load(args.config)
     sample = _sample(configuration, args.sample)
     record = _record(args.record, sample.name) if args.record else None
-    want = wanted(configuration, sample)
+    store = IndexStore(args.index or Path(args.output).parent / ".index")
+    options = Options(duplicates=configuration.skim.duplicates, store=store)
+    counters = Counters()
+    clock = time.perf_counter()
     with TableWriter(args.output) as writer:
         with _progress(args.files) as on_chunk:
-            summary = skim(args.files, sample, want, writer.append, step=configuration.skim.step, on_chunk=on_chunk)
-        settings = config.settings(configuration, "skim") | {"sample": sample.model_dump(mode="json")}
+            summary = skim(
+                args.files,
+                sample,
+                wanted(configuration, sample),
+                writer.append,
+                step=configuration.skim.step,
+                skip_damaged=configuration.skim.on_bad_file == "skip",
+                options=options,
+                counters=counters,
+                on_chunk=on_chunk,
+            )
+        seconds = time.perf_counter() - clock
         writer.metadata = {
             "stage": "skim",
             "sample": sample.name,
@@ -49,17 +76,42 @@ def run(args: argparse.Namespace) -> int:
             "tree": sample.tree,
             "cut": configuration.skim.cut,
             **dataclasses.asdict(summary),
-            "generated_events": sample.generated_events or (record.mc_events if record else None) or None,
-            "luminosity": sample.luminosity or (record.luminosity if record else None),
-            "provenance": provenance.collect(
-                "skim",
-                settings,
-                inputs=[file for file in args.files if "://" not in file],
-                conditions={sample.name: record.digest} if record else None,
-            ),
+            **dataclasses.asdict(_size(sample, record, summary)),
+            "provenance": _provenance(args, configuration, sample, record),
         }
-    _report(sample.name, summary)
+    _report(sample.name, summary, counters, seconds)
     return 0
+
+
+def _size(sample: config.Sample, record: SampleConditions | None, summary: Summary) -> SampleSize:
+    """Return how much the sample stands for: the configuration's word, else the metadata's, less the files left out."""
+    total = (record.mc_events or None) if record else None
+    size = SampleSize(
+        generated_events=sample.generated_events or total,
+        luminosity=sample.luminosity or (record.luminosity if record else None),
+    )
+    lost = {skipped.file: _generated(skipped.file) for skipped in summary.skipped}
+    return corrected_size(size, sample.type, total, lost)
+
+
+def _generated(file: str) -> int | None:
+    """Return the generated events behind a file, from its sidecar; None if there is none."""
+    sidecar = sidecar_of(file)
+    return read_sidecar(sidecar).mc_events if sidecar.is_file() else None
+
+
+def _provenance(
+    args: argparse.Namespace,
+    configuration: config.Config,
+    sample: config.Sample,
+    record: SampleConditions | None,
+) -> dict[str, Any]:
+    return provenance.collect(
+        "skim",
+        config.settings(configuration, "skim") | {"sample": sample.model_dump(mode="json")},
+        inputs=[file for file in args.files if not is_remote(file)],
+        conditions={sample.name: record.digest} if record else None,
+    )
 
 
 def _sample(configuration: config.Config, name: str) -> config.Sample:
@@ -115,7 +167,7 @@ def _progress(files: Sequence[str]) -> Iterator[Callable[[Chunk], None] | None]:
         yield on_chunk
 
 
-def _report(sample: str, summary: Summary) -> None:
+def _report(sample: str, summary: Summary, counters: Counters, seconds: float) -> None:
     fraction = summary.rows_out / summary.rows_in if summary.rows_in else 0.0
     logger.info(
         "%s: %d files, %d rows in, %d rows out (%.2f%%), sum of weights %.10g before the cut",
@@ -126,6 +178,23 @@ def _report(sample: str, summary: Summary) -> None:
         100 * fraction,
         summary.sum_of_weights,
     )
+    if counters.unpacked:
+        logger.info(
+            "%s: %.1f MB read, %.1f MB inflated in %.1f s: %.0f MB/s, %.0f%% of the time in inflating",
+            sample,
+            counters.packed / 1e6,
+            counters.unpacked / 1e6,
+            seconds,
+            counters.unpacked / 1e6 / seconds,
+            100 * counters.inflate / seconds,
+        )
+    if summary.skipped:
+        logger.warning(
+            "%s: %d damaged files left out: %s",
+            sample,
+            len(summary.skipped),
+            ", ".join(f.file for f in summary.skipped),
+        )
     defaults = [name for name, branch in summary.columns.items() if branch is None]
     if defaults:
         logger.info("%s: not in the ntuples, default taken: %s", sample, ", ".join(defaults))

@@ -18,7 +18,7 @@ from __future__ import annotations
 import mmap
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +44,22 @@ class Surprise(Exception):
 
 @dataclass
 class Counters:
-    """What reading cost so far: bytes in the file, bytes inflated, seconds of CPU inside the codecs."""
+    """What reading did so far.
+
+    Attributes
+    ----------
+    packed, unpacked
+        Bytes of the baskets' content in the files, and inflated.
+    inflate
+        Seconds inside the codecs.
+    by_uproot
+        Branches that were read by uproot, and why.
+    """
 
     packed: int = 0
     unpacked: int = 0
     inflate: float = 0.0
+    by_uproot: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -118,7 +118,7 @@ def open_source(
     """
     path = str(path)
     options = options or Options()
-    counters = counters or Counters()
+    counters = counters if counters is not None else Counters()
     with contextlib.ExitStack() as stack:
         reason = "a remote file" if is_remote(path) else "" if options.fast else "the fast path is switched off"
         if not reason:

@@ -128,7 +128,7 @@ def iterate(
     if isinstance(cut, str):
         cut = Expression.parse(cut)
     options = options or Options()
-    told: set[tuple[str, str]] = set()
+    counters = counters if counters is not None else Counters()
     for file in files:
         with open_source(file, tree, options, counters) as source:
             wanted = columns(source.branches, source.path) if callable(columns) else columns
@@ -136,16 +136,16 @@ def iterate(
             for start in range(0, max(source.entries, 1), step):
                 chunk = plan.read(start, min(start + step, source.entries))
                 source.release()
-                _tell(source, told)
+                _tell(source, counters.by_uproot)
                 yield chunk
 
 
-def _tell(source: Source, told: set[tuple[str, str]]) -> None:
+def _tell(source: Source, told: dict[str, str]) -> None:
     """Log which branches are read by uproot, and why: once, not for every file."""
     reasons: dict[str, list[str]] = {}
     for name, reason in source.reasons.items():
-        if (name, reason) not in told:
-            told.add((name, reason))
+        if told.get(name) != reason:
+            told[name] = reason
             reasons.setdefault(reason, []).append(name)
     for reason, names in reasons.items():
         shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

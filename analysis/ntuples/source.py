@@ -29,6 +29,10 @@ Duplicates = Literal["error", "first", "last"]
 _ANYTHING = Exception
 
 
+class DamagedFileError(InputError):
+    """A file, rather than what was asked of it, is at fault: it may be left out if the user chose so."""
+
+
 def is_remote(path: str) -> bool:
     """Whether ``path`` is a URL (``root://``, ``https://`` …) rather than a local file."""
     return "://" in path and not path.startswith("file://")
@@ -115,9 +119,9 @@ class Source:
     def release(self) -> None:
         """Give back memory that is not needed before the next call of `read`."""
 
-    def damaged(self, name: str, start: int, stop: int, found: object) -> InputError:
+    def damaged(self, name: str, start: int, stop: int, found: object) -> DamagedFileError:
         """Return the error that says that these entries cannot be read."""
-        return InputError(
+        return DamagedFileError(
             f"The data of branch '{name}' cannot be read.",
             file=self.path,
             where=f"tree '{self.tree}', branch '{name}', entries {start} to {stop}",
@@ -185,11 +189,11 @@ def check_file(path: str) -> None:
         raise InputError("An input is not a file.", file=path, remedy="give the files inside, or a glob pattern")
     size = file.stat().st_size
     if size == 0:
-        raise InputError("The file is empty (0 bytes).", file=path, remedy=remedy)
+        raise DamagedFileError("The file is empty (0 bytes).", file=path, remedy=remedy)
     with file.open("rb") as handle:
         head = handle.read(24)
     if head[:4] != b"root":
-        raise InputError(
+        raise DamagedFileError(
             "The file is not a ROOT file.",
             file=path,
             found=f"it begins with {head[:4]!r}",
@@ -204,7 +208,7 @@ def check_file(path: str) -> None:
         end = struct.unpack(">q", head[12:20])[0] if version >= 1_000_000 else 0
         end = end or struct.unpack(">i", head[12:16])[0]
     if len(head) < 24 or end > size:
-        raise InputError(
+        raise DamagedFileError(
             "The file is truncated.",
             file=path,
             found=f"{size} bytes",
@@ -244,7 +248,7 @@ def open_uproot(path: str, tree: str, duplicates: Duplicates = "error") -> Itera
             }
             source = UprootSource(path, tree, file[tree], duplicates) if tree in classes else None
         except _ANYTHING as error:
-            raise InputError(
+            raise DamagedFileError(
                 "The file cannot be opened.",
                 file=path,
                 where=f"tree '{tree}'",

@@ -1,6 +1,7 @@
 """The skim: rows, columns, weights and reports, of basf2's ntuples and of any other."""
 
 import sys
+from types import SimpleNamespace
 
 import awkward as ak
 import numpy as np
@@ -237,7 +238,110 @@ def test_failure_leaves_no_file(tmp_path, caplog):
     output = tmp_path / "out" / "skim.parquet"
     status = main(["skim", "--config", str(path), "--sample", "signal", "--output", str(output), good, str(bad)])
     assert status == 1
-    assert list(output.parent.iterdir()) == []
+    assert [path.name for path in output.parent.iterdir() if path.is_file()] == []
+
+
+def damaged(tmp_path, n=4, rows=50):
+    """Write files of which the second has a wrong byte in its last basket of 'b', so that its first rows are read."""
+    rng = np.random.default_rng(8)
+    parts = [{"a": rng.integers(0, 5, rows) * 1.0, "b": rng.integers(0, 5, rows) * 1.0} for _ in range(n)]
+    files = [write(tmp_path / f"{i}.root", part) for i, part in enumerate(parts)]
+    with uproot.recreate(files[1], compression=uproot.ZLIB(1)) as file:
+        file.mktree("variables", {"a": "f8", "b": "f8"})
+        for _ in range(30):
+            file["variables"].extend(parts[1])
+    with uproot.open(files[1]) as file:
+        branch = file["variables"]["b"]
+        position = int(branch.member("fBasketSeek")[29] + branch.member("fBasketBytes")[29]) - 12
+    content = bytearray((tmp_path / "1.root").read_bytes())
+    content[position] ^= 0xFF
+    (tmp_path / "1.root").write_bytes(content)
+    return files, parts
+
+
+def test_damaged_file_is_an_error_unless_it_is_to_be_left_out(tmp_path):
+    files, _ = damaged(tmp_path)
+    cfg = config.load(configuration(tmp_path))
+    with pytest.raises(InputError, match="'b', entries 1450 to 1500") as caught:
+        skim(files, cfg.samples[0], wanted(cfg, cfg.samples[0]), [].append, step=1000)
+    assert caught.value.file == files[1]
+
+
+def test_damaged_file_is_left_out_as_a_whole_and_listed(tmp_path):
+    files, parts = damaged(tmp_path)
+    table = run(tmp_path, files, skim={"on_bad_file": "skip", "step": 1000})
+    del parts[1]
+    np.testing.assert_array_equal(table.columns["a"], np.concatenate([part["a"] for part in parts]))
+    assert table.metadata["rows_in"] == 150
+    assert table.metadata["sum_of_weights"] == 150
+    (skipped,) = table.metadata["skipped"]
+    assert skipped["file"] == files[1]
+    assert "entries 1450 to 1500" in skipped["error"]
+    assert files[1] in table.metadata["provenance"]["inputs"]
+
+
+def test_rows_held_back_for_long_go_through_a_temporary_file(tmp_path, monkeypatch):
+    monkeypatch.setattr("analysis.skim.ROWS_PER_GROUP", 15)
+    columns = {"a": np.arange(50.0), "flag": np.arange(50) % 3 == 0}
+    files = [write(tmp_path / f"{i}.root", columns) for i in range(2)]
+    cfg = config.load(configuration(tmp_path))
+    batches = []
+    skim(files, cfg.samples[0], wanted(cfg, cfg.samples[0]), batches.append, step=10, skip_damaged=True)
+    assert all(len(batch["a"]) >= 15 for batch in batches[:-1])
+    for name in columns:
+        found = np.concatenate([batch[name] for batch in batches])
+        assert found.dtype == columns[name].dtype
+        np.testing.assert_array_equal(found, np.tile(columns[name], 2))
+
+
+def test_nothing_but_damaged_files(tmp_path):
+    bad = tmp_path / "bad.root"
+    bad.write_bytes(b"")
+    cfg = config.load(configuration(tmp_path))
+    with pytest.raises(InputError, match="All input files are damaged"):
+        skim([bad], cfg.samples[0], wanted(cfg, cfg.samples[0]), [].append, step=1000, skip_damaged=True)
+    with pytest.raises(InputError, match="no input files"):
+        skim([], cfg.samples[0], wanted(cfg, cfg.samples[0]), [].append, step=1000)
+
+
+def test_missing_branch_is_no_damage(tmp_path):
+    files = [write(tmp_path / "0.root", {"a": np.arange(3.0)}), write(tmp_path / "1.root", {"c": np.arange(3.0)})]
+    cfg = config.load(configuration(tmp_path))
+    with pytest.raises(InputError, match="lacks the branch of column 'a'"):
+        skim(files, cfg.samples[0], wanted(cfg, cfg.samples[0]), [].append, step=1000, skip_damaged=True)
+
+
+def test_known_size_without_sidecars_refuses_to_leave_files_out(tmp_path, caplog):
+    files, _ = damaged(tmp_path)
+    samples = [{"name": "signal", "type": "signal", "files": ["x"], "generated_events": 1000}]
+    path = configuration(tmp_path, samples=samples, skim={"on_bad_file": "skip"})
+    output = tmp_path / "out.parquet"
+    assert main(["skim", "--config", str(path), "--sample", "signal", "--output", str(output), *files]) == 1
+    assert not output.exists()
+
+
+def test_sidecar_of_the_lost_file_corrects_the_size(tmp_path, monkeypatch):
+    files, _ = damaged(tmp_path)
+    (tmp_path / "1.root.metadata.json").write_text("{}")
+    monkeypatch.setattr(command, "read_sidecar", lambda _: SimpleNamespace(mc_events=250))
+    samples = [{"name": "signal", "type": "signal", "files": ["x"], "generated_events": 1000}]
+    table = run(tmp_path, files, samples=samples, skim={"on_bad_file": "skip"})
+    assert table.metadata["generated_events"] == 750
+
+
+def test_branch_that_occurs_twice_is_chosen_by_configuration(tmp_path):
+    file = write(tmp_path / "d.root", {"aa1": np.arange(5.0), "aa2": np.arange(5.0) + 10})
+    content = (tmp_path / "d.root").read_bytes()
+    (tmp_path / "d.root").write_bytes(content.replace(b"aa2", b"aa1"))
+    for choice, first in (("first", 0), ("last", 10)):
+        table = run(tmp_path, [file], skim={"columns": ["aa1"], "duplicates": choice})
+        assert table.columns["aa1"][0] == first
+
+
+def test_layout_is_remembered_beside_the_output(tmp_path):
+    file = write(tmp_path / "a.root", {"a": np.arange(5.0)})
+    run(tmp_path, [file])
+    assert len(list((tmp_path / ".index").iterdir())) == 1
 
 
 def test_unknown_sample_names_the_nearest(tmp_path):
