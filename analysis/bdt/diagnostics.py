@@ -226,36 +226,32 @@ def permutation_importance(data: TrainingData, model: Model, seed: int) -> NDArr
     loss = np.zeros((model.folds, len(data.inputs)))
     for k, booster in enumerate(model.loaded):
         rows = data.fold == k
-        values, signal = data.values[rows].copy(), data.signal[rows]
-        weight, unit = data.weight[rows], data.unit[rows]
-
-        nominal = _area(predict(booster, values), signal, weight, unit)
+        values, signal, weight = data.values[rows], data.signal[rows], data.weight[rows]
+        nominal = metrics.auc_value(predict(booster, values), weight, signal)
         for i, name in enumerate(data.inputs):
-            original = values[:, i].copy()
-            rng = seeds.generator(seed, "bdt", "permutation", k, name)
-            values[:, i] = rng.permutation(original)
-            loss[k, i] = nominal - _area(predict(booster, values), signal, weight, unit)
-            values[:, i] = original
+            shuffled = values.copy()
+            seeds.generator(seed, "bdt", "permutation", k, name).shuffle(shuffled[:, i])
+            loss[k, i] = nominal - metrics.auc_value(predict(booster, shuffled), weight, signal)
     return loss
 
 
-def _area(score: Array, signal: Mask, weight: Array, unit: Array) -> float:
-    rows = Scored(score, weight, unit)
-    return metrics.auc(rows[signal], rows[~signal])[0]
-
-
 def _correlations(data: TrainingData, score: Array, eta: Array, rows: Mask) -> Correlations:
-    columns = [*data.values[rows].T.astype(np.float64), score[rows], eta[rows], data.q2_rec[rows]]
     weight = data.weight[rows]
-    matrices = {}
-    for name, function in (("linear", metrics.correlation), ("rank", metrics.rank_correlation)):
-        size = len(columns)
-        matrix: list[list[float | None]] = [[None] * size for _ in range(size)]
-        for i in range(size):
-            for j in range(i + 1):
-                matrix[i][j] = matrix[j][i] = function(columns[i], columns[j], weight)
-        matrices[name] = tuple(tuple(row) for row in matrix)
-    return Correlations(columns=(*data.inputs, "bdt_score", "eta", "q2_rec"), **matrices)
+    columns = [*data.values[rows].T.astype(np.float64), score[rows], eta[rows], data.q2_rec[rows]]
+    return Correlations(
+        columns=(*data.inputs, "bdt_score", "eta", "q2_rec"),
+        linear=_matrix(columns, weight),
+        rank=_matrix([metrics.ranks(column, weight) for column in columns], weight),
+    )
+
+
+def _matrix(columns: Sequence[Array], weight: Array) -> tuple[tuple[float | None, ...], ...]:
+    size = len(columns)
+    matrix: list[list[float | None]] = [[None] * size for _ in range(size)]
+    for i in range(size):
+        for j in range(i + 1):
+            matrix[i][j] = matrix[j][i] = metrics.correlation(columns[i], columns[j], weight)
+    return tuple(tuple(row) for row in matrix)
 
 
 def _profile(data: TrainingData, eta: Array, rows: Mask) -> tuple[Measured | None, ...]:

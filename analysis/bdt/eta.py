@@ -29,7 +29,7 @@ class EtaMap(BaseModel):
     def __call__(self, score: Array) -> NDArray[np.float64]:
         """Return η, (n,) float64 in [0, 1]."""
         x = np.asarray(score, dtype=np.float64)
-        return np.asarray(np.interp(x, self.score, self.eta), dtype=np.float64)
+        return np.clip(np.interp(x, self.score, self.eta), 0.0, 1.0)
 
 
 def fit_eta(score: Array, weight: Array) -> EtaMap:
@@ -58,5 +58,6 @@ def fit_eta(score: Array, weight: Array) -> EtaMap:
     rising = np.concatenate([[True], np.diff(fraction) > 0])
     inner = np.interp(levels, fraction[rising], values[rising])
     knots = np.unique(np.concatenate([[values[0]], inner, [values[-1]]]))
-    eta = np.interp(knots, values, fraction)
+    # Sums of rounded weights may end some 1e-16 above one; the last bin of η must not lose such rows.
+    eta = np.clip(np.interp(knots, values, fraction), 0.0, 1.0)
     return EtaMap(score=tuple(knots.tolist()), eta=tuple(eta.tolist()))

@@ -75,6 +75,13 @@ def _unit_variance(deviation: Array, unit: Array) -> float:
     return float(np.sum(sums**2))
 
 
+def auc_value(score: Array, weight: Array, is_signal: Array) -> float:
+    """Return the area under the ROC curve alone, from (n,) rows of both classes."""
+    background = ~is_signal
+    above = weighted_cdf(score[background], weight[background], score[is_signal])
+    return float(np.average(above, weights=weight[is_signal]))
+
+
 def roc(signal: Scored, background: Scored, signal_efficiency: Array) -> Floats:
     """Return the background efficiency at given signal efficiencies, (k,) each."""
     order = np.argsort(-signal.score, kind="stable")
@@ -126,23 +133,25 @@ def _cdf_up_to(part: Scored, points: Array) -> Floats:
 
 def correlation(x: Array, y: Array, weight: Array) -> float | None:
     """Return the weighted linear correlation of two columns, rows with NaN left out; None if undefined."""
-    good = np.isfinite(x) & np.isfinite(y)
+    good = np.isfinite(x) & np.isfinite(y) & (weight > 0)
     x, y, weight = x[good].astype(np.float64), y[good].astype(np.float64), weight[good]
-    if len(x) < 2 or weight.sum() <= 0:
+    if len(x) < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return None
     weight = weight / weight.sum()
     x, y = x - np.sum(weight * x), y - np.sum(weight * y)
-    spread = np.sum(weight * x**2) * np.sum(weight * y**2)
-    return float(np.sum(weight * x * y) / np.sqrt(spread)) if spread > 0 else None
+    return float(np.sum(weight * x * y) / np.sqrt(np.sum(weight * x**2) * np.sum(weight * y**2)))
 
 
-def rank_correlation(x: Array, y: Array, weight: Array) -> float | None:
-    """Return the weighted rank correlation (Spearman's), rows with NaN left out; None if undefined."""
-    good = np.isfinite(x) & np.isfinite(y)
-    if good.sum() < 2 or weight[good].sum() <= 0:
-        return None
-    x, y, weight = x[good], y[good], weight[good]
-    return correlation(weighted_cdf(x, weight, x), weighted_cdf(y, weight, y), weight)
+def ranks(x: Array, weight: Array) -> Floats:
+    """Return the weighted rank of every row among those that are not NaN, (n,) from 0 to 1; NaN stays NaN.
+
+    The linear correlation of ranks is Spearman's.
+    """
+    result = np.full(len(x), np.nan)
+    good = ~np.isnan(x)
+    if weight[good].sum() > 0:
+        result[good] = weighted_cdf(x[good], weight[good], x[good])
+    return result
 
 
 def histogram_edges(values: Array, bins: int = 40) -> Floats:

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from analysis import cutflow, io
+from analysis.cli import main
+from analysis.weights import FACTORS
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def run(tmp_path, write_skim, monkeypatch):
+    """Run the command on a skim with the default configuration; return exit status, table and cut flow."""
+    monkeypatch.chdir(ROOT)
+
+    def run(name, kind, columns, *, config="config/config.yaml", **metadata):
+        path = write_skim(name, kind, columns, **metadata)
+        table, flow = tmp_path / f"{name}.parquet", tmp_path / f"{name}.cutflow.json"
+        outputs = ["--output", str(table), "--cutflow", str(flow)]
+        status = main(["preselection", "--config", str(config), "--sample", name, *outputs, str(path)])
+        return (status, io.read_table(table), cutflow.read_cutflow(flow)) if not status else (status, None, None)
+
+    return run
+
+
+@pytest.fixture
+def messages(caplog):
+    caplog.set_level(logging.INFO, logger="analysis")
+    return lambda: "\n".join(record.getMessage() for record in caplog.records)
+
+
+def test_signal(run, skim):
+    status, table, flow = run("signal", "signal", skim)
+    assert status == 0
+    assert {"q2_rec", "weight", *FACTORS, *skim} == set(table.columns)
+    names = [step.name for step in flow.steps]
+    assert names[:3] == ["generated", "ntuple", "skim"]
+    assert names[-1] == "best candidate"
+    assert len(names) == 4 + 17
+    last = flow.steps[-1]
+    assert last.rows == last.events == len(table)
+    assert last.sum_w == pytest.approx(table.columns["weight"].sum())
+    assert last.parents == len(np.unique(table.columns["parentId"]))
+    assert flow.steps[1].rows == 2 * len(skim["K_p"])
+    rows = [step.rows for step in flow.steps[1:]]
+    assert rows == sorted(rows, reverse=True)
+    assert table.metadata["provenance"]["conditions"] == {"signal": "0" * 64}
+    assert table.metadata["expected_events"] == flow.expected_events == pytest.approx(1985, abs=1)
+    assert flow.provenance.command == "preselection"
+
+
+def test_selected_rows_pass_all_cuts(run, skim):
+    _, table, flow = run("signal", "signal", skim)
+    c = table.columns
+    assert np.all((c["K_kaonID"] > 0.9) & (c["R2"] < 0.5) & (c["roeEextra"] < 1.2) & (c["roeNTracks"] == 0))
+    assert flow.steps[-1].cut == ""
+
+
+def test_order_of_the_skim_does_not_matter(run, skim):
+    _, first, before = run("signal", "signal", skim)
+    order = np.random.default_rng(5).permutation(len(skim["K_p"]))
+    _, second, after = run("signal", "signal", {name: values[order] for name, values in skim.items()})
+    for name, values in first.columns.items():
+        assert np.array_equal(second.columns[name], values, equal_nan=values.dtype.kind == "f")
+    counts = [[(step.rows, step.events, step.parents) for step in flow.steps] for flow in (before, after)]
+    assert counts[0] == counts[1]
+
+
+def test_data(run, skim):
+    columns = {n: v for n, v in skim.items() if n not in ("K_mcPDG", "q2_gen", "parentGroup", "parentId")}
+    status, table, flow = run("data", "data", columns)
+    assert status == 0
+    assert np.all(table.columns["weight"] == 1)
+    assert flow.generated_events is None
+    assert flow.steps[-1].efficiency is None
+    assert flow.steps[-1].efficiency_step is not None
+    assert flow.steps[-1].parents is None
+
+
+def test_nothing_passes(run, skim):
+    skim["R2"][:] = 0.9
+    status, table, flow = run("signal", "signal", skim)
+    assert status == 0
+    assert len(table) == 0
+    assert flow.steps[-1].sum_w == 0
+    assert flow.steps[-2].efficiency_step.value == 0
+
+
+def test_rows_without_a_bin_are_reported(run, skim, messages, tmp_path):
+    lines = [
+        line
+        for line in (ROOT / "config/tables/kaon_id.csv").read_text().splitlines()
+        if not line.startswith(("unmatched", "muon"))
+    ]
+    (tmp_path / "table.csv").write_text("\n".join(lines))
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        f"extends: {io.Path('config/config.yaml').resolve()}\nweights: {{kaon_id: {tmp_path}/table.csv}}\n"
+    )
+    skim["K_mcPDG"][:] = np.where(np.arange(len(skim["K_p"])) % 2, 13.0, np.nan)
+    _, table, _ = run("signal", "signal", skim, config=config)
+    outside = table.metadata["kaon_id_outside"]
+    assert sum(outside.values()) == len(table) > 0
+    assert set(outside) == {"muon_outside", "unmatched_outside"}
+    assert "outside the kaon ID table (muon_outside)" in messages()
+
+
+def test_rows_that_repeat_a_key_are_reported(run, skim, messages):
+    doubled = {name: np.concatenate([values, values[:5]]) for name, values in skim.items()}
+    _, _, flow = run("signal", "signal", doubled)
+    assert flow.best_candidate.duplicate_keys == 5
+    assert "a file read twice" in messages()
+
+
+def test_luminosity_in_the_configuration_replaces_generated_events(run, skim, tmp_path):
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        f"extends: {io.Path('config/config.yaml').resolve()}\n"
+        "samples: [{name: mixed, type: mixed, files: [x.root], luminosity: 730}]\n"
+    )
+    _, table, flow = run("mixed", "mixed", skim, config=config, luminosity=730.0)
+    assert np.all(table.columns["w_normalisation"] == 0.5)
+    assert flow.generated_events is None
+    assert flow.expected_events == pytest.approx(387e6 * 0.484)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"name": "mixed", "metadata": {"sample": "charged"}}, "another sample"),
+        ({"name": "other", "metadata": {}}, "no sample 'other'"),
+        ({"name": "mixed", "metadata": {"generated_events": None}}, "cannot be normalised"),
+    ],
+)
+def test_mistakes_are_explained(run, skim, messages, arguments, message):
+    status, *_ = run(arguments["name"], "mixed", skim, **arguments["metadata"])
+    assert status == 1
+    assert message in messages()
+
+
+def test_configuration_without_a_selection(run, skim, tmp_path, messages):
+    config = tmp_path / "config.yaml"
+    config.write_text("name: x\nsamples: [{name: data, type: data, files: [x.root]}]\n")
+    status, *_ = run("data", "data", skim, config=config)
+    assert status == 1
+    assert "no selection" in messages()
