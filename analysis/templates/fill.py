@@ -261,8 +261,8 @@ def _mirrored(nominal: Contents, up: Contents) -> Contents:
 
 
 def _require_finite(values: FloatArray, what: str, sample: str) -> None:
-    bad = int(np.count_nonzero(~np.isfinite(values)))
-    if bad:
+    if not np.isfinite(values.sum()):
+        bad = int(np.count_nonzero(~np.isfinite(values)))
         raise InputError(
             "Weights are not finite.",
             where=f"sample {sample}, {what}",
