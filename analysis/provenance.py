@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from analysis import __version__
+from analysis.errors import ConditionsError
 from analysis.io import digest, read_json, read_table, sha256_file
 
 PACKAGE = "analysis"
@@ -217,5 +218,25 @@ def read_provenance(path: str | Path) -> dict[str, Any]:
 
 
 def conditions_of(paths: Iterable[str | Path]) -> dict[str, str]:
-    """Return the union of the sample conditions recorded in derived files."""
-    return {sample: value for path in paths for sample, value in read_provenance(path)["conditions"].items()}
+    """Return the union of the sample conditions recorded in derived files.
+
+    Raises
+    ------
+    ConditionsError
+        Two files tell different conditions of one sample: a classifier trained under others than it is applied to, say.
+    """
+    digests: dict[str, str] = {}
+    origin: dict[str, str | Path] = {}
+    for path in paths:
+        for sample, value in read_provenance(path)["conditions"].items():
+            if digests.setdefault(sample, value) != value:
+                raise ConditionsError(
+                    f"Inputs were made under different conditions of the sample {sample!r}.",
+                    file=f"{origin[sample]} and {path}",
+                    where="provenance.conditions",
+                    found=f"{digests[sample][:12]} and {value[:12]}",
+                    expected="one and the same",
+                    remedy="remake the older input: `snakemake` does where both belong to the workflow",
+                )
+            origin.setdefault(sample, path)
+    return digests

@@ -3,13 +3,16 @@ rule record:
     input:
         config=RESOLVED,
         sidecars=sidecars,
+        databases=CFG.conditions.databases,
     output:
         RESULTS / "conditions/records/{sample}.json",
     log:
         RESULTS / "logs/conditions/{sample}.log",
     params:
-        code=code("conditions"),
-        settings=sample_settings,
+        # Not the whole command: an edit of how conditions are shown or compared must not rerun the skims.
+        code=fingerprint("analysis.conditions.recording"),
+        settings=lambda wildcards: analysis.config.settings(CFG.sample(wildcards.sample), "name", "type", "simulated"),
+        states=analysis.config.settings(CFG.conditions, "global_tag_states"),
     shell:
         "python -m analysis --log {log} conditions record --config {input.config} "
         "--sample {wildcards.sample} --output {output} {input.sidecars}"
@@ -20,12 +23,15 @@ rule ledger:
     input:
         config=RESOLVED,
         records=expand(RESULTS / "conditions/records/{sample}.json", sample=SAMPLES),
+        databases=CFG.conditions.databases,
+        runs=CFG.conditions.run_information or [],
     output:
         RESULTS / "conditions/ledger.json",
     log:
         RESULTS / "logs/conditions/ledger.log",
     params:
-        code=code("conditions"),
-        settings=settings("samples"),
+        code=fingerprint("analysis.conditions.gate"),
+        settings=settings("conditions"),
+        luminosity=analysis.config.settings(CFG.dataset, "luminosity", "luminosity_uncertainty"),
     shell:
         "python -m analysis --log {log} conditions ledger --config {input.config} --output {output} {input.records}"
