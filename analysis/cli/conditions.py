@@ -15,6 +15,7 @@ from analysis.conditions.gate import check, outputs
 from analysis.conditions.ledger import Ledger, build, ledger_digest, read_ledger
 from analysis.conditions.recording import known_tags, record, source_of
 from analysis.conditions.records import read_record, record_to_plain
+from analysis.conditions.rootfile import root_identifier
 from analysis.conditions.runinfo import read_runs
 from analysis.conditions.settings import ConditionsSettings
 from analysis.conditions.show import digests_table, ledger_table, summary
@@ -63,7 +64,9 @@ def _record(args: argparse.Namespace) -> int:
         "conditions",
         config.settings(settings, "global_tag_states", "databases")
         | config.settings(sample, "name", "type", "simulated"),
-        inputs=[*source.sidecars, *settings.databases],
+        inputs=[*(path for path in source.sidecars if path.suffix != ".root"), *settings.databases],
+        # The bytes of a large ROOT file are not read for its metadata: its own identifier stands for them.
+        input_digests={str(path): root_identifier(path) for path in source.sidecars if path.suffix == ".root"},
         conditions={sample.name: conditions.digest},
     )
     io.write_json(args.output, plain)

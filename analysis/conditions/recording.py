@@ -6,16 +6,21 @@ import glob
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from analysis.basf2 import SampleType
 from analysis.conditions.databases import read_databases
 from analysis.conditions.findings import Finding, conditions_error, raise_for
+from analysis.conditions.handwritten import read_names, read_yaml
 from analysis.conditions.merging import SampleFile, merge
-from analysis.conditions.metadata import SIDECAR_SUFFIX
+from analysis.conditions.metadata import FileMetadata
 from analysis.conditions.records import GlobalTag, SampleConditions
+from analysis.conditions.rootfile import metadata_text
 from analysis.conditions.settings import ConditionsSettings
-from analysis.conditions.sidecar import examine_sidecar, sidecar_of
+from analysis.conditions.sidecar import examine_sidecar, examine_text, sidecar_of
 from analysis.config.models import Sample
+
+_BY_HAND = {".yaml": read_yaml, ".yml": read_yaml, ".txt": read_names}
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,7 @@ def source_of(sample: Sample, files: Sequence[str] = ()) -> SampleSource:
         matches = _matches(pattern)
         if not matches:
             findings.append(_nothing_matches(sample.name, pattern))
-        paths += [path if _is_metadata(path) else sidecar_of(path) for path in matches]
+        paths += [_metadata_of(path, told=patterns is not sample.files) for path in matches]
     if not patterns:
         finding = Finding(
             "no-metadata",
@@ -82,8 +87,16 @@ def _matches(pattern: str) -> list[Path]:
     return [Path(pattern)]
 
 
-def _is_metadata(path: Path) -> bool:
-    return path.name.endswith(SIDECAR_SUFFIX) or path.suffix in (".json", ".yaml", ".yml")
+def _metadata_of(path: Path, *, told: bool) -> Path:
+    """Return where the metadata of a path lie.
+
+    Metadata files are their own. An ntuple has a sidecar; where the configuration names ROOT files as
+    *metadata* (or, on the command line, where an ntuple has no sidecar), the object inside counts.
+    """
+    if path.suffix != ".root":
+        return path
+    beside = sidecar_of(path)
+    return path if told and not beside.exists() else beside
 
 
 def _nothing_matches(sample: str, pattern: str) -> Finding:
@@ -138,17 +151,58 @@ def examine(
     source: SampleSource, known: Mapping[str, GlobalTag] | None = None
 ) -> tuple[SampleConditions | None, list[Finding]]:
     """Return the conditions of a sample, None where something is wrong, and what that is."""
+    defaults, texts, findings = _handwritten(source.sidecars)
     files: list[SampleFile] = []
-    findings: list[Finding] = []
     for path in source.sidecars:
-        metadata, found = examine_sidecar(path)
+        if path.suffix in _BY_HAND and path not in texts:
+            continue
+        metadata, found = _examine_file(path, texts.get(path), defaults)
         findings += found
         if metadata is not None and metadata.dataset is not None:
             files.append(SampleFile(str(path), metadata, metadata.dataset))
             findings += _role(source, files[-1])
+    if not files and not findings:
+        findings.append(_no_files(source))
     if findings:
         return None, [_of_sample(finding, source.name) for finding in findings]
     return merge(source.name, source.type, files, known)
+
+
+def _handwritten(paths: Sequence[Path]) -> tuple[dict[str, Any], dict[Path, str], list[Finding]]:
+    """Read what was written by hand: defaults of the dataset, and metadata of files by their path."""
+    defaults: dict[str, Any] = {}
+    texts: dict[Path, str] = {}
+    findings: list[Finding] = []
+    for path in paths:
+        if path.suffix in _BY_HAND:
+            told, found = _BY_HAND[path.suffix](path)
+            findings += found
+            if told is not None and told.metadata is not None:
+                texts[path] = told.metadata
+            elif told is not None:
+                defaults |= told.defaults
+    return defaults, texts, findings
+
+
+def _examine_file(
+    path: Path, text: str | None, defaults: Mapping[str, Any]
+) -> tuple[FileMetadata | None, list[Finding]]:
+    if path.suffix == ".root":
+        text, findings = metadata_text(path)
+        if text is None:
+            return None, findings
+    return examine_sidecar(path, defaults) if text is None else examine_text(text, path, defaults)
+
+
+def _no_files(source: SampleSource) -> Finding:
+    return Finding(
+        "no-metadata",
+        "A sample has no metadata of files, only of the dataset.",
+        samples=(source.name,),
+        file=", ".join(map(str, source.sidecars)),
+        expected="the output of `b2file-metadata-show --json` for each file",
+        remedy="add the files' metadata to `metadata:` of the sample",
+    )
 
 
 def _of_sample(finding: Finding, sample: str) -> Finding:

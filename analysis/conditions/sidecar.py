@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -44,8 +46,18 @@ def read_sidecar(path: str | Path) -> FileMetadata:
     return metadata
 
 
-def examine_sidecar(path: str | Path) -> tuple[FileMetadata | None, list[Finding]]:
-    """Read the metadata of one file; return them (None if unusable) and what is wrong with them."""
+def examine_sidecar(
+    path: str | Path, defaults: Mapping[str, Any] | None = None
+) -> tuple[FileMetadata | None, list[Finding]]:
+    """Read the metadata of one file; return them (None if unusable) and what is wrong with them.
+
+    Parameters
+    ----------
+    path
+        The sidecar.
+    defaults
+        Keys of the block ``dataset`` that count where the file has none.
+    """
     try:
         text = Path(path).read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -60,17 +72,33 @@ def examine_sidecar(path: str | Path) -> tuple[FileMetadata | None, list[Finding
             remedy="check the path and its permissions, or write the file again",
         )
         return None, [finding]
-    return examine_text(text, path)
+    return examine_text(text, path, defaults)
 
 
-def examine_text(text: str, path: str | Path) -> tuple[FileMetadata | None, list[Finding]]:
-    """Validate the text of a sidecar; ``path`` is for the messages only."""
+def examine_text(
+    text: str, path: str | Path, defaults: Mapping[str, Any] | None = None
+) -> tuple[FileMetadata | None, list[Finding]]:
+    """Validate the text of a sidecar; ``path`` is for the messages, ``defaults`` as in `examine_sidecar`."""
     try:
-        metadata = FileMetadata.model_validate_json(text)
+        metadata = FileMetadata.model_validate_json(_completed(text, defaults or {}))
     except ValidationError as error:
         known = [field.alias or name for name, field in DatasetMetadata.model_fields.items()]
         return None, from_validation(error, path, known)
     return metadata, list(_contradictions(metadata, str(path)))
+
+
+def _completed(text: str, defaults: Mapping[str, Any]) -> str:
+    """Put defaults underneath the block ``dataset``; text that is no such JSON is left to the validation."""
+    if not defaults:
+        return text
+    try:
+        plain = json.loads(text)
+    except json.JSONDecodeError:
+        return text
+    if not isinstance(plain, dict) or not isinstance(plain.get("dataset", {}), dict):
+        return text
+    own = {key: value for key, value in plain.get("dataset", {}).items() if value is not None}
+    return json.dumps({**plain, "dataset": {**defaults, **own}})
 
 
 def _missing(path: str | Path) -> Finding:

@@ -25,6 +25,7 @@ fei-training       error     different trainings of the Full Event Interpretatio
 background         error     different beam-background overlays
 event-type         error     the sample's type is not what was generated
 parents            error     one parent file behind two samples
+payload-overlap    warning   a global tag holds two payloads of one name for the same runs
 no-events          warning   a sample without events
 training           error     a classifier trained under other conditions than it is applied to
 stale              error     an output made under conditions that have changed
@@ -37,6 +38,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from analysis.conditions.databases import overlaps
 from analysis.conditions.findings import Finding, Severity
 from analysis.conditions.gate import datasets, runs, tags
 from analysis.conditions.ledger import Ledger
@@ -74,6 +76,7 @@ def check(
         *tags.check(records),
         *datasets.check(records, dataset),
         *runs.check(records, settings.luminosity_tolerance, run_table),
+        *(finding for tag in ledger.global_tags.values() for finding in overlaps(tag)),
     ]
     return sort(waive(findings, settings.waivers))
 

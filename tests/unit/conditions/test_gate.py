@@ -6,7 +6,7 @@ from analysis.conditions.gate import check, outputs
 from analysis.conditions.iov import IoV
 from analysis.conditions.ledger import Ledger
 from analysis.conditions.metadata import GlobalTagState
-from analysis.conditions.records import Block, SampleConditions, TagUse
+from analysis.conditions.records import Block, GlobalTag, Payload, SampleConditions, TagUse, Validity
 from analysis.conditions.runinfo import parse_runs
 from analysis.conditions.settings import ConditionsSettings, Waiver
 from analysis.config.models import Dataset
@@ -256,6 +256,18 @@ def test_run_database():
     unknown = recorded(blocks=(bucket(runs=(IoV(31, 1, 31, 4),), luminosity=2.0),))
     found = gate(unknown, run_table=table)
     assert [(finding.code, finding.found) for finding in found] == [("run-gap", "31,4,31,4")]
+
+
+def test_payloads_that_overlap_within_a_tag():
+    content = tuple(
+        Validity(payload=Payload(name="BeamParameters", revision=revision), iov=IoV(31, first, -1, -1))
+        for revision, first in (("2", 5), ("1", 1))
+    )
+    tag = GlobalTag(name="mc_production_MC16_a", state=PUBLISHED, content=content)
+    ledger = Ledger(samples={"charged": simulated()}, global_tags={tag.name: tag})
+    (found,) = check(ledger, ConditionsSettings())
+    assert (found.code, found.severity) == ("payload-overlap", Severity.WARNING)
+    assert "revision 1" in found.found
 
 
 def test_ranges_are_weaker_than_lists():
