@@ -1,4 +1,4 @@
-"""Draw the figures and tables of the report, one group at a time: selection, bdt, templates, fit, summary.
+"""Draw the figures and tables of the report, one group at a time: selection, templates, fit.
 
 Figures are SVG, tables HTML; both carry their provenance inside. While the analysis is blinded no data of a signal
 region are read.
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from analysis.cutflow import CutFlow
+    from analysis.inference.results import FitResult
     from analysis.plots.style import Tag
     from analysis.report.html import Markup
     from analysis.report.spectra import SampleTable
@@ -98,6 +99,7 @@ def _selection(args: argparse.Namespace, settings: config.Config, tag: Tag, writ
     from analysis.report.tables import cut_flow_tables
 
     flows = _cut_flows(args.files, settings)
+    _bdt(args, settings, tag, write)
     shown = [flow for flow in flows if not SampleType(flow.type).is_data]
     write.figure(
         "cut_flow",
@@ -120,7 +122,8 @@ def _cut_flows(paths: Sequence[str], settings: config.Config) -> list[CutFlow]:
     """Return the cut flows in the order of the configuration."""
     from analysis.cutflow import CutFlow
 
-    flows = {flow.sample: flow for flow in (CutFlow.model_validate(io.read_json(path)) for path in paths)}
+    files = [path for path in paths if path.endswith(".cutflow.json")]
+    flows = {flow.sample: flow for flow in (CutFlow.model_validate(io.read_json(path)) for path in files)}
     missing = [sample.name for sample in settings.samples if sample.name not in flows and not sample.type.is_data]
     if missing:
         raise InputError("Samples have no cut flow.", where=", ".join(missing), remedy="give the files of all samples")
@@ -164,6 +167,8 @@ def _tables(paths: Sequence[str], columns: Sequence[str], settings: config.Confi
     from analysis.report.spectra import SampleTable
 
     for path in paths:
+        if not path.endswith(".parquet"):
+            continue
         kind = SampleType(io.read_table(path, columns=[]).metadata["type"])
         if kind.is_data and (settings.blinded or kind is SampleType.OFFRES):
             continue
@@ -207,7 +212,7 @@ def _templates(args: argparse.Namespace, settings: config.Config, tag: Tag, writ
     write.page("yields", "Events before and after the fit", yields_tables(document, result))
 
 
-def _fit(args: argparse.Namespace, settings: config.Config, tag: Tag, write: Writer) -> None:  # noqa: ARG001
+def _fit(args: argparse.Namespace, settings: config.Config, tag: Tag, write: Writer) -> None:
     import numpy as np
 
     from analysis.inference.results import FitResult, Scan
@@ -223,23 +228,21 @@ def _fit(args: argparse.Namespace, settings: config.Config, tag: Tag, write: Wri
     write.figure("correlations", fit.correlations(result.correlations.names, matrix, result.poi, tag))
     write.figure("scan", fit.scan(likelihood.likelihood_scan(scan, result), tag))
     write.figure("comparison", fit.comparison(summary.measurements(result, tag), summary.standard_model(result), tag))
+    _summary(args, settings, tag, write, result)
 
 
-def _summary(args: argparse.Namespace, settings: config.Config, tag: Tag, write: Writer) -> None:
+def _summary(args: argparse.Namespace, settings: config.Config, tag: Tag, write: Writer, result: FitResult) -> None:
     from analysis.conditions.ledger import read_ledger
-    from analysis.inference.results import FitResult
     from analysis.report.origins import conditions_tables, provenance_tables
     from analysis.report.summary import result_page, summarise
 
-    flows = [path for path in args.files if path.endswith(".cutflow.json")]
-    result = FitResult.model_validate(io.read_json(args.result))
-    found = summarise(settings.name, tag, result, _cut_flows(flows, settings), write.origin)
+    found = summarise(settings.name, tag, result, _cut_flows(args.files, settings), write.origin)
     io.write_json(write.folder / "summary.json", found.model_dump(mode="json"))
     write.page("result", "B⁺ → K⁺νν̄ with semileptonic tags: the result", result_page(found))
     write.page("conditions", "Conditions of the samples", conditions_tables(read_ledger(args.ledger)))
     chain = {
         path: provenance.Provenance(**provenance.read_provenance(path))
-        for path in [*args.files, args.result]
+        for path in [*args.files, args.result, args.scan]
         if _has_provenance(path)
     }
     write.page("provenance", "Provenance of the outputs", provenance_tables(chain))
@@ -247,9 +250,15 @@ def _summary(args: argparse.Namespace, settings: config.Config, tag: Tag, write:
 
 Draw = Callable[[argparse.Namespace, config.Config, "Tag", Writer], None]
 GROUPS: Mapping[str, tuple[Draw, tuple[str, ...], str]] = {
-    "selection": (_selection, (), "cut flow; FILES: cut flows of all samples"),
-    "bdt": (_bdt, ("training",), "inputs, performance, η; FILES: tables of all samples"),
+    "selection": (
+        _selection,
+        ("training",),
+        "cut flow, BDT, its inputs; FILES: cut flows and scored tables of all samples",
+    ),
     "templates": (_templates, ("templates", "workspace", "result"), "bins before and after the fit, variations"),
-    "fit": (_fit, ("workspace", "result", "scan"), "pulls, correlations, scan, comparison"),
-    "summary": (_summary, ("result", "ledger"), "result, conditions, provenance; FILES: outputs of all stages"),
+    "fit": (
+        _fit,
+        ("workspace", "result", "scan", "ledger"),
+        "result, pulls, scan, conditions, provenance; FILES: outputs of all stages",
+    ),
 }

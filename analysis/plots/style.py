@@ -67,8 +67,8 @@ RC: Mapping[str, object] = {
     "axes.labelsize": 11.5,
     "axes.linewidth": 0.9,
     "axes.xmargin": 0.0,
-    "axes.formatter.use_mathtext": True,
-    "axes.formatter.limits": (-3, 5),
+    "axes.formatter.use_mathtext": False,  # plain numbers: parsing each as mathematics costs most of the time
+    "axes.formatter.limits": (-4, 6),
     "axes.unicode_minus": True,
     "xaxis.labellocation": "right",
     "yaxis.labellocation": "top",

@@ -9,9 +9,11 @@ report: "../report/workflow.rst"
 
 
 rule figures_selection:
-    """Draw the cut flow, and write it as a table."""
+    """Draw the cut flow, and what the BDT sees and does: inputs, ROC, overtraining, importance, correlations, η."""
     input:
         config=RESOLVED,
+        training=RESULTS / "bdt/training.json",
+        tables=expand(RESULTS / "bdt/{sample}.parquet", sample=SAMPLES),
         flows=expand(RESULTS / "preselection/{sample}.cutflow.json", sample=SAMPLES),
     output:
         report(
@@ -26,23 +28,6 @@ rule figures_selection:
             category="2 Selection",
             labels={"table": "Cut flow, numbers"},
         ),
-    log:
-        RESULTS / "logs/report/selection.log",
-    params:
-        code=code("figures"),
-        settings=settings("name", "blinded", "dataset", "samples"),
-        folder=REPORT,
-    shell:
-        "python -m analysis --log {log} figures selection --config {input.config} --output {params.folder} {input.flows}"
-
-
-rule figures_bdt:
-    """Draw what the BDT sees and does: inputs, ROC, overtraining, importance, correlations, η."""
-    input:
-        config=RESOLVED,
-        training=RESULTS / "bdt/training.json",
-        tables=expand(RESULTS / "bdt/{sample}.parquet", sample=SAMPLES),
-    output:
         *[
             report(
                 REPORT / f"inputs_{page}.svg",
@@ -101,14 +86,14 @@ rule figures_bdt:
             labels={"table": "Training, numbers"},
         ),
     log:
-        RESULTS / "logs/report/bdt.log",
+        RESULTS / "logs/report/selection.log",
     params:
         code=code("figures"),
         settings=settings("name", "blinded", "dataset", "samples", "templates"),
         folder=REPORT,
     shell:
-        "python -m analysis --log {log} figures bdt --config {input.config} --output {params.folder} "
-        "--training {input.training} {input.tables}"
+        "python -m analysis --log {log} figures selection --config {input.config} --output {params.folder} "
+        "--training {input.training} {input.flows} {input.tables}"
 
 
 rule figures_templates:
@@ -186,13 +171,43 @@ rule scan:
 
 
 rule figures_fit:
-    """Draw the result: pulls, correlations, the likelihood over μ, other measurements beside ours."""
+    """Draw the result and put it beside published ones; tell where everything comes from."""
     input:
         config=RESOLVED,
         workspace=RESULTS / "fit/workspace.json",
         result=RESULTS / "fit/result.json",
         scan=RESULTS / "fit/scan.json",
+        ledger=RESULTS / "conditions/ledger.json",
+        # in the order of the workflow: the table of provenance keeps it
+        outputs=[
+            *expand(RESULTS / "skim/{sample}.parquet", sample=SAMPLES),
+            *expand(RESULTS / "preselection/{sample}.parquet", sample=SAMPLES),
+            *expand(RESULTS / "preselection/{sample}.cutflow.json", sample=SAMPLES),
+            RESULTS / "bdt/model.json",
+            *expand(RESULTS / "bdt/{sample}.parquet", sample=SAMPLES),
+            RESULTS / "templates/templates.json",
+            RESULTS / "fit/workspace.provenance.json",
+        ],
     output:
+        REPORT / "summary.json",
+        report(
+            REPORT / "result.html",
+            caption="../report/result.rst",
+            category="1 Result",
+            labels={"table": "Result, numbers"},
+        ),
+        report(
+            REPORT / "conditions.html",
+            caption="../report/conditions.rst",
+            category="6 Origin",
+            labels={"table": "Conditions of the samples"},
+        ),
+        report(
+            REPORT / "provenance.html",
+            caption="../report/provenance.rst",
+            category="6 Origin",
+            labels={"table": "Provenance of the outputs"},
+        ),
         report(
             REPORT / "scan.svg",
             caption="../report/scan.rst",
@@ -231,61 +246,12 @@ rule figures_fit:
         folder=REPORT,
     shell:
         "python -m analysis --log {log} figures fit --config {input.config} --output {params.folder} "
-        "--workspace {input.workspace} --result {input.result} --scan {input.scan}"
-
-
-rule summary:
-    """Put the numbers one would quote beside published ones, and tell where everything comes from."""
-    input:
-        config=RESOLVED,
-        result=RESULTS / "fit/result.json",
-        ledger=RESULTS / "conditions/ledger.json",
-        # in the order of the workflow: the table of provenance keeps it
-        outputs=[
-            *expand(RESULTS / "skim/{sample}.parquet", sample=SAMPLES),
-            *expand(RESULTS / "preselection/{sample}.parquet", sample=SAMPLES),
-            *expand(RESULTS / "preselection/{sample}.cutflow.json", sample=SAMPLES),
-            RESULTS / "bdt/model.json",
-            *expand(RESULTS / "bdt/{sample}.parquet", sample=SAMPLES),
-            RESULTS / "templates/templates.json",
-            RESULTS / "fit/workspace.provenance.json",
-            RESULTS / "fit/scan.json",
-        ],
-    output:
-        REPORT / "summary.json",
-        report(
-            REPORT / "result.html",
-            caption="../report/result.rst",
-            category="1 Result",
-            labels={"table": "Result, numbers"},
-        ),
-        report(
-            REPORT / "conditions.html",
-            caption="../report/conditions.rst",
-            category="6 Origin",
-            labels={"table": "Conditions of the samples"},
-        ),
-        report(
-            REPORT / "provenance.html",
-            caption="../report/provenance.rst",
-            category="6 Origin",
-            labels={"table": "Provenance of the outputs"},
-        ),
-    log:
-        RESULTS / "logs/report/summary.log",
-    params:
-        code=code("figures"),
-        settings=settings("name", "blinded", "dataset", "samples"),
-        folder=REPORT,
-    shell:
-        "python -m analysis --log {log} figures summary --config {input.config} --output {params.folder} "
-        "--result {input.result} --ledger {input.ledger} {input.outputs}"
+        "--workspace {input.workspace} --result {input.result} --scan {input.scan} "
+        "--ledger {input.ledger} {input.outputs}"
 
 
 FIGURES = [
     *rules.figures_selection.output,
-    *rules.figures_bdt.output,
     *rules.figures_templates.output,
     *rules.figures_fit.output,
-    *rules.summary.output,
 ]
