@@ -51,7 +51,7 @@ def diagnose(data: TrainingData, model: Model, *, seed: int) -> Training:
         The configuration's; shuffles the columns for the permutation importance.
     """
     score = out_of_fold(model.loaded, data.values, data.fold)
-    eta = model.eta(score)
+    eta = model.eta_of(score, data.fold)
     # trained[k] holds the scores of booster k on all rows: on fold k they are out of fold.
     trained = [predict(booster, data.values) for booster in model.loaded]
     return Training(
@@ -60,9 +60,9 @@ def diagnose(data: TrainingData, model: Model, *, seed: int) -> Training:
         samples=tuple(_sample(data, i) for i in range(len(data.names))),
         signal_efficiency=tuple(SIGNAL_EFFICIENCY.tolist()),
         overall=_curve(data, score, np.ones(len(score), dtype=bool)),
-        per_fold=tuple(_fold(data, trained[k], k) for k in range(model.folds)),
+        per_fold=tuple(_fold(data, score, trained[k], k) for k in range(model.folds)),
         score=_scores(data, score, trained),
-        eta=_etas(data, eta, model.folds),
+        eta=_etas(data, eta),
         inputs=_inputs(data, model, seed),
         correlations_signal=_correlations(data, score, eta, data.signal),
         correlations_background=_correlations(data, score, eta, ~data.signal),
@@ -104,21 +104,26 @@ def _curve(data: TrainingData, score: Array, rows: Mask) -> Curve:
     )
 
 
-def _fold(data: TrainingData, score: Array, fold: int) -> FoldReport:
+def _fold(data: TrainingData, score: Array, trained: Array, fold: int) -> FoldReport:
+    """Return the report of a fold, from the out-of-fold scores and those of the fold's trees, (n,) each."""
     test = data.fold == fold
-    compare = {}
-    for name, rows in (("ks_signal", data.signal), ("ks_background", ~data.signal)):
+
+    def compare(score: Array, rows: Mask) -> Test:
         distance, p_value = metrics.kolmogorov_smirnov(
             _scored(data, score, rows & ~test), _scored(data, score, rows & test)
         )
-        compare[name] = Test(distance=distance, p_value=p_value)
+        return Test(distance=distance, p_value=p_value)
+
     return FoldReport(
         fold=fold,
         train_rows=int((~test).sum()),
         test_rows=int(test.sum()),
-        train=_curve(data, score, ~test),
-        test=_curve(data, score, test),
-        **compare,
+        train=_curve(data, trained, ~test),
+        test=_curve(data, trained, test),
+        ks_signal=compare(trained, data.signal),
+        ks_background=compare(trained, ~data.signal),
+        agreement_signal=compare(score, data.signal),
+        agreement_background=compare(score, ~data.signal),
     )
 
 
@@ -157,19 +162,13 @@ def _scores(data: TrainingData, score: Array, trained: Sequence[Array]) -> Score
     )
 
 
-def _etas(data: TrainingData, eta: Array, n_folds: int) -> EtaHistograms:
-    uniform = {}
-    for k in range(n_folds):
-        signal = _scored(data, eta, data.signal & (data.fold == k))
-        distance, p_value = metrics.kolmogorov_smirnov_uniform(signal)
-        uniform[str(k)] = Test(distance=distance, p_value=p_value)
+def _etas(data: TrainingData, eta: Array) -> EtaHistograms:
     return EtaHistograms(
         edges=tuple(ETA_EDGES.tolist()),
         samples={
             name: contents(eta[data.sample == i], data.weight[data.sample == i], ETA_EDGES)
             for i, name in enumerate(data.names)
         },
-        ks_uniform=uniform,
     )
 
 

@@ -2,6 +2,10 @@
 
 η of a score is the weighted fraction of out-of-fold signal below it, as a piecewise linear function
 through quantiles. A cut η > x keeps the fraction 1 − x of the signal, whatever the trees look like.
+
+Every fold has trees of its own, so it has a map of its own. Data are spread evenly over the folds,
+simulation is not quite where groups of rows stay together: with one map for all folds, differences
+between their trees would make the signal in the data less flat than in simulation.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Cross-validation folds by a hash, so that neither order nor number of rows decides where an event goes.
 
-Rows that share a simulated parent (``parentGroup`` ≥ 0) are hashed by it and stay together; all
-others are hashed by (experiment, run, event, production).
+Rows that share simulated decays (``parentGroup`` ≥ 0) are hashed by their group and stay together;
+all others are hashed by (experiment, run, event, production).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ Columns = Mapping[str, Array]
 Words = NDArray[np.uint64]
 
 GROUP = "parentGroup"
+PARENT = "parentId"
 # Start values, so that group 5 and event 5 are not neighbours: "event" and "group" in ASCII.
 _EVENT_SALT = np.uint64(0x6576656E74)
 _GROUP_SALT = np.uint64(0x67726F7570)
@@ -48,13 +49,16 @@ def _words(values: Array) -> Words:
     return np.asarray(values).astype(np.int64).view(np.uint64)
 
 
-def unit_hash(columns: Columns) -> Words:
-    """Return the hash of what must not be split: the parent group, or the event.
+def unit_hash(columns: Columns, by: str = GROUP) -> Words:
+    """Return the hash of what belongs together: the group of a row where it has one, else its event.
 
     Parameters
     ----------
     columns
-        The event key, (n,) integers each; ``parentGroup`` if there is one.
+        The event key, (n,) integers each, and ``by`` if there is such a column.
+    by
+        `GROUP`: rows that share any simulated decay, tag or signal side; what folds must not split.
+        `PARENT`: rows that share the signal side's decay; what counts as one in statistics.
 
     Returns
     -------
@@ -75,9 +79,9 @@ def unit_hash(columns: Columns) -> Words:
     value: Words = np.full(len(columns[EVENT_KEY[0]]), _EVENT_SALT)
     for name in EVENT_KEY:
         value = splitmix64(value ^ _words(columns[name]))
-    if GROUP in columns:
-        grouped = columns[GROUP] >= 0
-        by_group = splitmix64(splitmix64(_words(columns[GROUP]) ^ _GROUP_SALT))
+    if by in columns:
+        grouped = columns[by] >= 0
+        by_group = splitmix64(splitmix64(_words(columns[by]) ^ _GROUP_SALT))
         value = np.where(grouped, by_group, value)
     return value
 

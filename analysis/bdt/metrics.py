@@ -1,8 +1,8 @@
 """Weighted figures of merit: ROC, AUC, Kolmogorov–Smirnov, correlations, histograms.
 
-Rows that share a simulated parent are not independent. Where an uncertainty is given, their weights
-are first added per unit (parent or event), as if such rows were fully correlated: too wide rather
-than too narrow.
+Rows that share a simulated decay on the signal side are not independent. Where an uncertainty is
+given, their weights are first added per unit (that decay, or the event), as if such rows were fully
+correlated: too wide rather than too narrow. That tags may be used twice, too, is neglected.
 """
 
 from __future__ import annotations
@@ -104,23 +104,7 @@ def kolmogorov_smirnov(one: Scored, two: Scored) -> tuple[float, float]:
     points = np.unique(np.concatenate([one.score, two.score]))
     first, second = (_cdf_up_to(part, points) for part in (one, two))
     n, m = (effective_number(part.weight, part.unit) for part in (one, two))
-    return _ks(float(np.max(np.abs(first - second))), n * m / (n + m))
-
-
-def kolmogorov_smirnov_uniform(part: Scored) -> tuple[float, float]:
-    """Return the largest distance of a weighted distribution from flatness on [0, 1], and its p-value.
-
-    The p-value is that of `kolmogorov_smirnov`, for one sample.
-    """
-    points = np.unique(part.score)
-    up_to = _cdf_up_to(part, points)
-    below = np.concatenate([[0.0], up_to[:-1]])
-    distance = max(float(np.max(np.abs(up_to - points))), float(np.max(np.abs(below - points))))
-    return _ks(distance, effective_number(part.weight, part.unit))
-
-
-def _ks(distance: float, number: float) -> tuple[float, float]:
-    root = np.sqrt(number)
+    distance, root = float(np.max(np.abs(first - second))), np.sqrt(n * m / (n + m))
     return distance, float(special.kolmogorov(distance * (root + 0.12 + 0.11 / root)))
 
 

@@ -1,4 +1,4 @@
-"""The frozen model: the trees of every fold, the inputs and the η map, in one JSON file."""
+"""The frozen model: the trees and the η map of every fold, and the inputs, in one JSON file."""
 
 from __future__ import annotations
 
@@ -55,7 +55,8 @@ class Model(BaseModel):
     inputs: tuple[str, ...]
     folds: int
     parameters: Parameters
-    eta: EtaMap
+    eta: tuple[EtaMap, ...]
+    """One map per fold, from the signal of that fold."""
     boosters: tuple[str, ...]
     """xgboost's own JSON, one text per fold."""
     provenance: Provenance | None = None
@@ -64,6 +65,14 @@ class Model(BaseModel):
     def loaded(self) -> tuple[xgboost.Booster, ...]:
         """The boosters, ready to be used; one thread each."""
         return tuple(load_booster(text) for text in self.boosters)
+
+    def eta_of(self, score: Array, fold: Array) -> NDArray[np.float64]:
+        """Return η of rows, (n,) float64, from their scores and folds, (n,) each."""
+        eta = np.empty(len(score))
+        for k, eta_map in enumerate(self.eta):
+            rows = fold == k
+            eta[rows] = eta_map(score[rows])
+        return eta
 
     def apply(self, columns: Columns, *, sample: str) -> Scores:
         """Score rows by the model that has not seen their fold.
@@ -83,7 +92,7 @@ class Model(BaseModel):
         values = inputs.matrix(columns, self.inputs, sample=sample)
         fold = folds.assign(columns, self.folds)
         score = out_of_fold(self.loaded, values, fold)
-        return Scores(fold=fold, score=score, eta=self.eta(score))
+        return Scores(fold=fold, score=score, eta=self.eta_of(score, fold))
 
 
 def load_booster(text: str) -> xgboost.Booster:

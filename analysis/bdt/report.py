@@ -78,6 +78,10 @@ class FoldReport(_Frozen):
     """Scores of the signal, train against test."""
     ks_background: Test
     """Scores of the background, train against test."""
+    agreement_signal: Test
+    """Out-of-fold scores of the signal, this fold against all others: whether the folds' trees agree."""
+    agreement_background: Test
+    """Out-of-fold scores of the background, this fold against all others."""
 
 
 class ScoreHistograms(_Frozen):
@@ -91,12 +95,10 @@ class ScoreHistograms(_Frozen):
 
 
 class EtaHistograms(_Frozen):
-    """η in equal bins, out-of-fold, for every sample."""
+    """η in equal bins, out-of-fold, for every sample. The signal is flat by construction, fold by fold."""
 
     edges: tuple[float, ...]
     samples: dict[str, Contents]
-    ks_uniform: dict[str, Test]
-    """Signal of each fold (key: its number) against flatness; the map itself is fitted to all folds together."""
 
 
 class InputReport(_Frozen):

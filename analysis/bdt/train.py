@@ -1,4 +1,4 @@
-"""Training: one set of trees per fold, on all other folds; then the η map from out-of-fold signal.
+"""Training: one set of trees per fold, on all other folds; then their η maps from out-of-fold signal.
 
 Every fold is trained on one thread; threads only run folds side by side. So the model has the same
 bytes whatever the number of threads.
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from analysis import seeds
 from analysis.basf2 import SampleType
 from analysis.bdt import folds, inputs
-from analysis.bdt.eta import fit_eta
+from analysis.bdt.eta import EtaMap, fit_eta
 from analysis.bdt.model import Model, Parameters, load_booster, out_of_fold
 from analysis.config.models import Bdt
 from analysis.errors import InputError
@@ -61,7 +61,7 @@ class TrainingData:
     fold
         (n,) int8.
     unit
-        (n,) uint64; equal for rows that share a parent or an event.
+        (n,) uint64; equal for rows that share the simulated decay of the signal side, or the event.
     q2_rec
         (n,) float64, GeV²/c⁴.
     """
@@ -113,7 +113,7 @@ def assemble(sources: Sequence[Source], names: Sequence[str], n_folds: int) -> T
         signal=np.repeat([source.type is SampleType.SIGNAL for source in ordered], length),
         weight=joined("weight").astype(np.float64),
         fold=np.concatenate([folds.assign(source.columns, n_folds) for source in ordered]),
-        unit=np.concatenate([folds.unit_hash(source.columns) for source in ordered]),
+        unit=np.concatenate([folds.unit_hash(source.columns, folds.PARENT) for source in ordered]),
         q2_rec=joined("q2_rec").astype(np.float64),
     )
     _check_folds(data, n_folds)
@@ -216,8 +216,21 @@ def train_fold(data: TrainingData, fold: int, settings: Parameters) -> str:
     return bytes(booster.save_raw("json")).decode()
 
 
+def _eta_map(data: TrainingData, score: Array, fold: int) -> EtaMap:
+    rows = data.signal & (data.fold == fold)
+    try:
+        return fit_eta(score[rows], data.weight[rows])
+    except ValueError:
+        raise InputError(
+            "The BDT gives all signal the same score: it has learned nothing.",
+            where=f"fold {fold}",
+            found=f"{int(rows.sum())} signal rows in it, {int((data.fold != fold).sum())} rows to train on",
+            remedy="lower `bdt: min_child_weight:`, or train with more events",
+        ) from None
+
+
 def train(data: TrainingData, settings: Bdt, seed: int, *, threads: int = 1) -> Model:
-    """Train all folds and freeze the η map.
+    """Train all folds and freeze their η maps.
 
     Parameters
     ----------
@@ -238,13 +251,6 @@ def train(data: TrainingData, settings: Bdt, seed: int, *, threads: int = 1) -> 
     with ThreadPoolExecutor(max_workers=threads) as pool:
         texts = tuple(pool.map(lambda k: train_fold(data, k, grown), range(settings.folds)))
     score = out_of_fold(tuple(load_booster(text) for text in texts), data.values, data.fold)
-    try:
-        eta = fit_eta(score[data.signal], data.weight[data.signal])
-    except ValueError:
-        raise InputError(
-            "The BDT gives all signal the same score: it has learned nothing.",
-            found=f"{int(data.signal.sum())} signal and {int((~data.signal).sum())} background rows",
-            remedy="lower `bdt: min_child_weight:`, or train with more events",
-        ) from None
+    eta = tuple(_eta_map(data, score, k) for k in range(settings.folds))
     log.info("%d folds of %d trees trained", settings.folds, settings.trees)
     return Model(inputs=data.inputs, folds=settings.folds, parameters=grown, eta=eta, boosters=texts)

@@ -28,6 +28,7 @@ def make_columns(rows: int, *, seed: int, shift: float, run: int = 0, per_parent
         "__event__": event.astype("uint32"),
         "__production__": np.zeros(rows, dtype="int32"),
         "parentGroup": (event // per_parent + 10_000 * run) if per_parent > 1 else np.full(rows, -1),
+        "parentId": (event // per_parent + 10_000 * run) if per_parent > 1 else np.full(rows, -1),
         "weight": rng.uniform(0.5, 1.5, rows),
         "q2_rec": rng.uniform(-1, 23, rows),
     }
@@ -76,3 +77,8 @@ def module_sources() -> list[Source]:
 @pytest.fixture(scope="module")
 def module_settings() -> Bdt:
     return SETTINGS
+
+
+@pytest.fixture
+def columns() -> Callable[..., Columns]:
+    return make_columns

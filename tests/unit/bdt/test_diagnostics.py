@@ -63,7 +63,7 @@ def test_histograms_hold_all_weight(problem):
             assert sum(part.sum_w) + part.underflow + part.overflow + part.nan == pytest.approx(total)
     score = out_of_fold(model.loaded, data.values, data.fold)
     rows = data.sample == 0
-    expected = np.histogram(model.eta(score)[rows], report.eta.edges, weights=data.weight[rows])[0]
+    expected = np.histogram(model.eta_of(score, data.fold)[rows], report.eta.edges, weights=data.weight[rows])[0]
     assert report.eta.samples["charged"].sum_w == pytest.approx(expected)
 
 
@@ -90,15 +90,16 @@ def test_correlations(problem):
         linear = np.array(part.linear)
         assert linear == pytest.approx(linear.T)
         assert np.diag(linear) == pytest.approx(np.ones(6))
-        assert np.array(part.rank)[3, 4] > 0.999  # η is a monotone function of the score
+        assert np.array(part.rank)[3, 4] > 0.99  # within a fold, η is a monotone function of the score
         assert abs(linear[4, 5]) < 4 / np.sqrt(rows.sum())  # q² is drawn apart
         assert linear[0, 3] < -0.3
 
 
-def test_flatness_of_eta_in_each_fold(problem):
+def test_folds_agree(problem):
     _, _, report = problem
-    assert set(report.eta.ks_uniform) == {"0", "1", "2"}
-    assert min(test.p_value for test in report.eta.ks_uniform.values()) > 1e-3
+    tests = [test for fold in report.per_fold for test in (fold.agreement_signal, fold.agreement_background)]
+    # a thousand rows on each side: 0.04 by chance, and a little more because the trees are not the same
+    assert max(test.distance for test in tests) < 0.12
 
 
 def test_profile(problem):

@@ -57,11 +57,6 @@ def test_ks_is_scipys_for_unweighted_rows():
     reference = stats.ks_2samp(one.score, two.score, method="asymp")
     assert distance == pytest.approx(reference.statistic)
     assert p_value == pytest.approx(reference.pvalue, rel=0.15)
-    flat = Scored(np.random.default_rng(1).uniform(size=400), np.ones(400), np.arange(400))
-    distance, p_value = metrics.kolmogorov_smirnov_uniform(flat)
-    reference = stats.kstest(flat.score, "uniform")
-    assert distance == pytest.approx(reference.statistic)
-    assert p_value == pytest.approx(reference.pvalue, abs=0.03)
 
 
 @pytest.mark.parametrize("repeat", [1, 4])
