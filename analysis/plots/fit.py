@@ -106,6 +106,8 @@ def simulation_pulls(groups: Sequence[tuple[str, Sequence[Pull]]], tag: Tag) -> 
         middles.append(position + (len(group) - 1) / 2)
         position += len(group)
         reach = max([reach, *(abs(pull.pull) + pull.constraint for pull in group)])
+    if not groups:
+        axes.text(0.5, 0.5, "no parameters of simulation statistics", transform=axes.transAxes, ha="center")
     axes.set_xticks(middles, [name for name, _ in groups], rotation=90, fontsize=8.5)
     axes.tick_params(axis="x", which="both", bottom=False, top=False)
     axes.set_xlim(-0.5, max(position, 1) - 0.5)
