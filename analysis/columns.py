@@ -153,6 +153,10 @@ _DECLARED = (
     _column("parentId", "int64", "", "the simulated decay of the signal-side B behind the row", truth=True, default=-1),
     # Made by the stages
     _column("q2_rec", "float64", "GeV^2/c^4", "s/4 + m_K² − √s E*_K", provided_by=PRE),
+    _column("w_generator", "float64", "", "generator weight; 1 in data", provided_by=PRE),
+    _column("w_normalisation", "float64", "", "expected events in the data per generated event", provided_by=PRE),
+    _column("w_form_factor", "float64", "", "signal: q² from phase space to the Standard Model", provided_by=PRE),
+    _column("w_kaon_id", "float64", "", "data/simulation ratio of the kaon identification", provided_by=PRE),
     _column("weight", "float64", "", "product of all weight factors", provided_by=PRE),
     _column("fold", "int8", "", "cross-validation fold", provided_by=BDT),
     _column("bdt_score", "float64", "", "out-of-fold BDT output", provided_by=BDT),

@@ -107,6 +107,8 @@ class CutFlow(_Frozen):
 
     sample: str
     type: str
+    withheld: bool = False
+    """The counts after the skim are left out: data of a blinded analysis."""
     level: float
     """Confidence level of the intervals."""
     method: str

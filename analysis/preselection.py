@@ -54,6 +54,7 @@ def preselect(
     kaon_id: KaonIdTable | None,
     rows_in: int,
     sum_weights_in: float,
+    withhold: bool = False,
 ) -> Result:
     """Weigh the rows of a skim, cut, and choose one candidate per event.
 
@@ -73,6 +74,8 @@ def preselect(
         Centre-of-mass energy, GeV.
     rows_in, sum_weights_in
         Rows of the ntuples before the skim, and the sum of their generator weights.
+    withhold
+        Leave the counts after the skim out of the cut flow: those of blinded data.
 
     Raises
     ------
@@ -103,9 +106,12 @@ def preselect(
         *(_count(cut.name, cut.cut, table, event, mask) for cut, mask in zip(cuts, masks, strict=True)),
         _count("best candidate", "", chosen, np.arange(len(best.rows)), everything[: len(best.rows)]),
     ]
+    if withhold:
+        counts = [count if i < 3 else Count(name=count.name, cut=count.cut) for i, count in enumerate(counts)]
     flow = CutFlow(
         sample=sample,
         type=kind.value,
+        withheld=withhold,
         level=LEVEL,
         method=METHOD,
         generated_events=scale.generated_events,

@@ -58,11 +58,14 @@ def run(args: argparse.Namespace) -> None:
         kaon_id=KaonIdTable.read(table) if table and not kind.is_data else None,
         rows_in=skim.metadata["rows_in"],
         sum_weights_in=skim.metadata["sum_of_weights"],
+        # The selected data less those of the control regions would be those of the signal regions.
+        withhold=settings.blinded and kind is SampleType.DATA,
     )
     inputs = [args.skim, *([table] if table and not kind.is_data else [])]
     origin = provenance.collect(
         "preselection",
-        config.settings(settings, "dataset", "preselection", "weights") | {"sample": sample.model_dump(mode="json")},
+        config.settings(settings, "dataset", "preselection", "weights")
+        | {"sample": sample.model_dump(mode="json"), "withheld": result.cutflow.withheld},
         inputs=inputs,
         conditions=provenance.conditions_of([args.skim]),
     )
@@ -107,7 +110,7 @@ def _metadata(skim: io.Table, result: Result, origin: dict[str, Any]) -> dict[st
 
 
 def _report(flow: CutFlow, result: Result) -> None:
-    logger.info("%s\n%s", flow.sample, text_table(flow))
+    logger.info("%s%s\n%s", flow.sample, ", blinded" if flow.withheld else "", text_table(flow))
     best = flow.best_candidate
     logger.info(
         "%.3f candidates per event; ties in signal probability in %d events, in kaon ID too in %d",

@@ -12,6 +12,8 @@ rule preselection:
         code=code("preselection"),
         settings=settings("dataset", "preselection", "weights"),
         sample=sample_settings,
+        # Decides whether the cut flow of data tells its counts; unblinding reruns no simulation.
+        blinded=lambda wildcards: CFG.blinded and CFG.sample(wildcards.sample).type == "data",
     log:
         RESULTS / "logs/preselection/{sample}.log",
     shell:

@@ -82,6 +82,21 @@ def test_data(run, skim):
     assert flow.steps[-1].parents is None
 
 
+def test_counts_of_blinded_data_are_withheld(run, skim, tmp_path, messages):
+    config = tmp_path / "config.yaml"
+    config.write_text(f"extends: {ROOT}/config/config.yaml\nblinded: true\n")
+    _, table, flow = run("data", "data", skim, config=config)
+    assert len(table) > 0
+    assert flow.withheld
+    assert flow.steps[2].rows == len(skim["K_p"])
+    assert len(flow.steps) == 4 + 17
+    for step in flow.steps[3:]:
+        assert step.model_dump(exclude={"name", "cut"}, exclude_none=True) == {}
+    assert str(len(table)) not in messages().split()
+    _, table, flow = run("signal", "signal", skim, config=config)
+    assert flow.steps[-1].rows == len(table)
+
+
 def test_nothing_passes(run, skim):
     skim["R2"][:] = 0.9
     status, table, flow = run("signal", "signal", skim)
