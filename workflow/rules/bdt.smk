@@ -1,17 +1,17 @@
 rule train_bdt:
-    """Train trees that tell the signal from all backgrounds, in folds, and freeze the map from score to η."""
+    """Train trees that tell the signal from all backgrounds, in folds, and freeze their maps from score to η."""
     input:
         config=RESOLVED,
         tables=expand(RESULTS / "preselection/{sample}.parquet", sample=SIMULATION),
     output:
         model=RESULTS / "bdt/model.json",
         training=RESULTS / "bdt/training.json",
-    params:
-        code=code("train_bdt"),
-        settings=settings("seed", "bdt"),
     log:
         RESULTS / "logs/bdt/train.log",
     threads: 2
+    params:
+        code=code("train_bdt"),
+        settings=settings("seed", "bdt"),
     shell:
         "python -m analysis --log {log} train-bdt --config {input.config} --threads {threads} "
         "--model {output.model} --training {output.training} {input.tables}"
@@ -25,9 +25,9 @@ rule apply_bdt:
         table=RESULTS / "preselection/{sample}.parquet",
     output:
         RESULTS / "bdt/{sample}.parquet",
-    params:
-        code=code("apply_bdt"),
     log:
         RESULTS / "logs/bdt/{sample}.log",
+    params:
+        code=code("apply_bdt"),
     shell:
         "python -m analysis --log {log} apply-bdt --model {input.model} --output {output} {input.table}"

@@ -8,14 +8,14 @@ rule preselection:
     output:
         table=RESULTS / "preselection/{sample}.parquet",
         cutflow=RESULTS / "preselection/{sample}.cutflow.json",
+    log:
+        RESULTS / "logs/preselection/{sample}.log",
     params:
         code=code("preselection"),
         settings=settings("dataset", "preselection", "weights"),
         sample=sample_settings,
         # Decides whether the cut flow of data tells its counts; unblinding reruns no simulation.
         blinded=lambda wildcards: CFG.blinded and CFG.sample(wildcards.sample).type == "data",
-    log:
-        RESULTS / "logs/preselection/{sample}.log",
     shell:
         "python -m analysis --log {log} preselection --config {input.config} --sample {wildcards.sample} "
         "--output {output.table} --cutflow {output.cutflow} {input.skim}"
