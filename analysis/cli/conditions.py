@@ -5,20 +5,18 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
-
-from rich.console import Console, RenderableType
 
 from analysis import config, io, provenance
+from analysis.cli import _questions
 from analysis.conditions.findings import Finding, raise_for
 from analysis.conditions.gate import check, outputs
-from analysis.conditions.ledger import Ledger, build, ledger_digest, read_ledger
+from analysis.conditions.ledger import Ledger, build, read_ledger
 from analysis.conditions.recording import known_tags, record, source_of
 from analysis.conditions.records import read_record, record_to_plain
 from analysis.conditions.rootfile import root_identifier
 from analysis.conditions.runinfo import read_runs
 from analysis.conditions.settings import ConditionsSettings
-from analysis.conditions.show import digests_table, ledger_table, summary
+from analysis.conditions.show import summary
 from analysis.errors import ConditionsError
 from analysis.log import logger
 
@@ -155,32 +153,9 @@ def _check(args: argparse.Namespace) -> int:
     return 0
 
 
-def _show_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", help="ledger, or any output of the workflow")
-
-
-def _show(args: argparse.Namespace) -> int:
-    """Show the conditions in a ledger, or the digests that an output carries."""
-    path = Path(args.file)
-    is_ledger = path.suffix == ".json" and "samples" in io.read_json(path)
-    if is_ledger:
-        table = ledger_table(read_ledger(path))
-    else:
-        digests = provenance.read_provenance(path)["conditions"]
-        table = digests_table(ledger_digest(digests), digests)
-    _print(table)
-    return 0
-
-
-def _print(table: RenderableType) -> None:
-    console = Console()
-    # Rich assumes 80 columns where there is no terminal, which would fold every name.
-    Console(width=None if console.is_terminal else 160).print(table)
-
-
 ACTIONS = {
     "record": (_record_arguments, _record),
     "ledger": (_ledger_arguments, _ledger),
     "check": (_check_arguments, _check),
-    "show": (_show_arguments, _show),
+    **_questions.ACTIONS,
 }

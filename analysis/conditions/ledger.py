@@ -7,12 +7,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from analysis import io
 from analysis.conditions.findings import Finding, conditions_error, from_validation, raise_for
 from analysis.conditions.records import (
     SCHEMA,
+    Frozen,
     GlobalTag,
     SampleConditions,
     check_schema,
@@ -20,7 +21,7 @@ from analysis.conditions.records import (
 )
 
 
-class Ledger(BaseModel):
+class Ledger(Frozen):
     """The conditions of all samples.
 
     Parameters
@@ -30,8 +31,6 @@ class Ledger(BaseModel):
     global_tags
         Contents of the global tags, for those of which they are known.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     samples: dict[str, SampleConditions]
     global_tags: Annotated[dict[str, GlobalTag], Field(default_factory=dict)]

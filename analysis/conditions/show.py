@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rich.table import Table
 
+from analysis.conditions.difference import Change
 from analysis.conditions.ledger import Ledger
 from analysis.conditions.records import Block, SampleConditions
 
@@ -48,6 +49,18 @@ def digests_table(digest: str, digests: Mapping[str, str]) -> Table:
     table.add_column("digest", no_wrap=True)
     for sample, value in sorted(digests.items()):
         table.add_row(sample, value)
+    return table
+
+
+def changes_table(changes: Sequence[Change], before: str, after: str) -> Table:
+    """Return one row per difference, under the names of what was compared."""
+    table = Table(title=f"{len(changes)} differences", title_justify="left")
+    table.add_column("sample", no_wrap=True)
+    table.add_column("what", overflow="fold")
+    table.add_column(before, overflow="fold")
+    table.add_column(after, overflow="fold")
+    for change in changes:
+        table.add_row(change.sample or "", change.place, change.before or "–", change.after or "–")
     return table
 
 

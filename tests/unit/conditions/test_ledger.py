@@ -227,3 +227,13 @@ def test_damaged_record(ledger, tmp_path):
 def test_two_records_of_one_sample(ledger):
     with pytest.raises(ConditionsError, match="Two records"):
         build([ledger.samples["data"], ledger.samples["data"]])
+
+
+def test_a_changed_copy_has_a_digest_of_its_own(ledger):
+    record = ledger.samples["data"]
+    before = record.digest
+    copy = record.model_copy(update={"fei_training": "another"})
+    assert copy.digest != before == record.digest
+    block = record.blocks[0]
+    assert block.run_set
+    assert block.model_copy(update={"runs": (IoV(31, 1, 31, 1),)}).run_set.intervals() == (IoV(31, 1, 31, 1),)

@@ -1,0 +1,143 @@
+"""The questions that ``conditions`` answers about what was made: show, diff, trace, stale, impact."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console, RenderableType
+
+from analysis import io, provenance
+from analysis.conditions import difference, trace
+from analysis.conditions.ledger import Ledger, ledger_digest, read_ledger
+from analysis.conditions.show import changes_table, digests_table, ledger_table
+from analysis.errors import ConditionsError
+from analysis.log import logger
+
+
+def _show_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", help="ledger, or any output of the workflow")
+
+
+def _show(args: argparse.Namespace) -> int:
+    """Show the conditions in a ledger, or the digests that an output carries."""
+    if _is_ledger(args.file):
+        show(ledger_table(read_ledger(args.file)))
+    else:
+        digests = provenance.read_provenance(args.file)["conditions"]
+        show(digests_table(ledger_digest(digests), digests))
+    return 0
+
+
+def show(table: RenderableType) -> None:
+    """Print to standard output."""
+    console = Console()
+    # Rich assumes 80 columns where there is no terminal, which would fold every name.
+    Console(width=None if console.is_terminal else 160, markup=False, highlight=False).print(table)
+
+
+def _is_ledger(path: str) -> bool:
+    return Path(path).suffix == ".json" and {"schema", "samples"} <= set(io.read_json(path))
+
+
+def ledger_of(path: str, ledger: str | None) -> Ledger:
+    """Return the ledger that an output was made under: the one named, or that of its results folder.
+
+    Raises
+    ------
+    ConditionsError
+        There is none beside the output.
+    """
+    if ledger:
+        return read_ledger(ledger)
+    if _is_ledger(path):
+        return read_ledger(path)
+    for folder in list(Path(path).resolve().parents)[:4]:
+        if (folder / "conditions/ledger.json").is_file():
+            return read_ledger(folder / "conditions/ledger.json")
+    raise ConditionsError(
+        "No ledger is known for the file.",
+        file=path,
+        expected="conditions/ledger.json in its results folder",
+        remedy="name it with --ledger",
+    )
+
+
+def _diff_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("before", metavar="A", help="ledger or result")
+    parser.add_argument("after", metavar="B", help="ledger or result")
+    parser.add_argument("--output", metavar="JSON", help="write the changes here too")
+
+
+def _diff(args: argparse.Namespace) -> int:
+    """Show what changed between two ledgers or results: samples, tags, payloads, runs; exit with 1 if anything did."""
+    changes = difference.compare(ledger_of(args.before, None), ledger_of(args.after, None))
+    for path in (args.before, args.after):
+        _warn_if_older(path)
+    if not (_is_ledger(args.before) or _is_ledger(args.after)):
+        made = [provenance.read_provenance(path) for path in (args.before, args.after)]
+        changes += difference.compare_provenance(*made)
+        changes += difference.compare_numbers(*(io.read_json(path) for path in (args.before, args.after)))
+    if args.output:
+        io.write_json(args.output, [vars(change) for change in changes])
+    if changes:
+        show(changes_table(changes, args.before, args.after))
+    logger.info("%d differences", len(changes))
+    return int(bool(changes))
+
+
+def _warn_if_older(path: str) -> None:
+    """Say when an output is older than the ledger in its folder: the difference is then of the ledgers only."""
+    if _is_ledger(path):
+        return
+    today = ledger_of(path, None).sample_digests
+    told = provenance.read_provenance(path)["conditions"]
+    odd = sorted(sample for sample, digest in told.items() if today.get(sample) != digest)
+    if odd:
+        raise ConditionsError(
+            "The ledger in the results folder is not the one that the result was made under.",
+            file=path,
+            where=", ".join(odd),
+            found="other digests of these samples",
+            expected="the digests that the result carries",
+            remedy="run the workflow to the end, or compare the ledgers themselves",
+        )
+
+
+def _trace_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="RESULT", help="result.json, or any output of the workflow")
+    parser.add_argument("--ledger", metavar="JSON", help="default: that of the results folder")
+    parser.add_argument("--verify", action="store_true", help="compare the bytes of ntuples as well")
+    parser.add_argument("--output", metavar="JSON", help="write the chain here too")
+
+
+def _trace(args: argparse.Namespace) -> int:
+    """Walk from a result to every file and global tag behind it; exit with 1 if the chain is broken."""
+    ledger = ledger_of(args.file, args.ledger)
+    node = trace.chain(args.file, provenance.read_provenance, verify=args.verify)
+    show(trace.tree(node, ledger, _headline(args.file)))
+    plain = trace.to_plain(node, ledger)
+    if args.output:
+        io.write_json(args.output, plain)
+    lost = [sample for sample, told in plain["samples"].items() if not told["known"]]
+    for item in node.broken:
+        logger.warning("%s is %s", item.path, item.state)
+    for sample in lost:
+        logger.warning("the conditions of %s have changed since", sample)
+    return int(bool(node.broken or lost))
+
+
+def _headline(path: str) -> str:
+    plain: Any = io.read_json(path) if path.endswith(".json") else {}
+    mu = plain.get("mu") if isinstance(plain, dict) else None
+    if isinstance(mu, dict) and isinstance(mu.get("value"), float):
+        return f"μ = {mu['value']:.4g} ± {mu['error']:.4g}"
+    return Path(path).name
+
+
+ACTIONS = {
+    "show": (_show_arguments, _show),
+    "diff": (_diff_arguments, _diff),
+    "trace": (_trace_arguments, _trace),
+}

@@ -1,0 +1,240 @@
+"""From a number back to every global tag: the files it was made from, and the conditions behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from rich.tree import Tree
+
+from analysis import io
+from analysis.conditions.ledger import Ledger
+from analysis.conditions.records import Block, SampleConditions
+from analysis.errors import AnalysisError, ConditionsError
+
+# Ntuples are large: their bytes are compared on request only.
+_LARGE = (".root",)
+
+
+class State(StrEnum):
+    """A file of the chain compared with what the file made from it recorded."""
+
+    AS_RECORDED = "as recorded"
+    CHANGED = "changed since"
+    MISSING = "missing"
+    UNCHECKED = "not compared"
+
+
+@dataclass(frozen=True)
+class Node:
+    """One file of the chain.
+
+    Parameters
+    ----------
+    path
+        As recorded by the file that was made from it.
+    state
+        Whether the file is still the one that was read.
+    command, code
+        What made it, and the fingerprint of that code; None where the file carries no provenance.
+    conditions
+        Sample → digest of its conditions, as the file tells.
+    inputs
+        What it was made from.
+    """
+
+    path: str
+    state: State
+    command: str | None
+    code: str | None
+    conditions: Mapping[str, str]
+    inputs: tuple[Node, ...]
+
+    def walk(self) -> Iterator[Node]:
+        """Yield every file once, this one first."""
+        seen: set[str] = set()
+        todo = [self]
+        while todo:
+            node = todo.pop(0)
+            if node.path not in seen:
+                seen.add(node.path)
+                yield node
+                todo.extend(node.inputs)
+
+    @property
+    def broken(self) -> tuple[Node, ...]:
+        """The files that are missing or no longer what was read."""
+        return tuple(node for node in self.walk() if node.state in (State.CHANGED, State.MISSING))
+
+
+def chain(path: str | Path, read: Callable[[str], Mapping[str, Any]], *, verify: bool = False) -> Node:
+    """Follow a result through the provenance of its inputs.
+
+    Parameters
+    ----------
+    path
+        Any output of the workflow.
+    read
+        Returns the provenance block of a file; `AnalysisError` or KeyError where it has none.
+    verify
+        Hash ntuples as well.
+
+    Raises
+    ------
+    ConditionsError
+        The file itself carries no provenance.
+    """
+    made: dict[str, Node] = {}
+    node = _node(str(path), None, read, verify, made)
+    if node.command is None:
+        raise ConditionsError(
+            "The file carries no provenance: nothing can be traced from it.",
+            file=path,
+            expected="a result of this workflow, with its block `provenance`",
+            remedy="make it with `snakemake`, or with the commands it runs",
+        )
+    return node
+
+
+def _node(
+    path: str,
+    recorded: str | None,
+    read: Callable[[str], Mapping[str, Any]],
+    verify: bool,
+    made: dict[str, Node],
+) -> Node:
+    if path in made:
+        return made[path]
+    # What is in `made` already cannot recur below itself: it is marked before its inputs are read.
+    state = _state(path, recorded, verify)
+    made[path] = Node(path, state, None, None, {}, ())
+    origin = {} if state is State.MISSING else _origin(path, read)
+    if origin:
+        inputs = tuple(_node(name, digest, read, verify, made) for name, digest in sorted(origin["inputs"].items()))
+        made[path] = Node(path, state, origin["command"], origin["code"], origin["conditions"], inputs)
+    return made[path]
+
+
+def _state(path: str, recorded: str | None, verify: bool) -> State:
+    if not Path(path).exists():
+        return State.MISSING
+    if recorded is None or ":" in recorded or (path.endswith(_LARGE) and not verify):
+        return State.UNCHECKED
+    return State.AS_RECORDED if io.sha256_file(path) == recorded else State.CHANGED
+
+
+def _origin(path: str, read: Callable[[str], Mapping[str, Any]]) -> Mapping[str, Any]:
+    if Path(path).suffix not in (".json", ".parquet"):
+        return {}
+    try:
+        return read(path)
+    except (AnalysisError, KeyError, TypeError):
+        return {}
+
+
+def tree(node: Node, ledger: Ledger, headline: str) -> Tree:
+    """Return the chain and the conditions behind it for the terminal.
+
+    Parameters
+    ----------
+    node
+        Of `chain`.
+    ledger
+        The conditions of the samples.
+    headline
+        What is traced, μ and its error say.
+    """
+    root = Tree(headline)
+    _add(root, node, set())
+    branch = root.add("conditions")
+    for sample, digest in sorted(node.conditions.items()):
+        record = ledger.samples.get(sample)
+        if record is None or record.digest != digest:
+            today = record.digest[:12] if record else "none"
+            branch.add(f"{sample} {digest[:12]}: not in the ledger any more (today: {today})")
+        else:
+            _conditions(branch.add(f"{sample} {digest[:12]}: {_kind(record)}"), record, ledger)
+    return root
+
+
+def _add(tree: Tree, node: Node, seen: set[str]) -> None:
+    told = "" if node.state is State.UNCHECKED else f" [{node.state}]"
+    code = "" if node.code is None else f" by {node.command}, code {node.code[:12]}"
+    again = node.path in seen and bool(node.inputs)
+    branch = tree.add(f"{node.path}{told}{code}" + (", see above" if again else ""))
+    seen.add(node.path)
+    if again:
+        return
+    for item in node.inputs:
+        _add(branch, item, seen)
+
+
+def _kind(record: SampleConditions) -> str:
+    amount = "" if record.luminosity is None else f", {record.luminosity:.6g} fb⁻¹"
+    events = f"{record.n_events} events" + (f" of {record.mc_events} generated" if record.mc_events else "")
+    return f"{record.type}, {record.beam_energy}, {events}{amount}, FEI {record.fei_training or 'unknown'}"
+
+
+def _conditions(branch: Tree, record: SampleConditions, ledger: Ledger) -> None:
+    for block in record.blocks:
+        place = branch.add(_share(block, record))
+        place.add(f"release {block.release}")
+        runs = RUNS_SHOWN if len(block.runs) > RUNS_SHOWN else len(block.runs)
+        more = len(block.runs) - runs
+        place.add(
+            "runs "
+            + " ".join(str(iov) for iov in block.runs[:runs])
+            + (f" and {more} more" if more else "")
+            + ("" if block.runs_exact else " (the files' ranges)")
+        )
+        for number, tag in enumerate(block.global_tags, start=1):
+            known = ledger.global_tags.get(tag.name)
+            content = f", {len(known.content or ())} payload intervals" if known else ""
+            place.add(f"global tag {number}: {tag.name} {tag.state}{content}")
+
+
+RUNS_SHOWN = 4
+
+
+def _share(block: Block, record: SampleConditions) -> str:
+    """Return the name of a block and its share of the sample's luminosity, or of its generated events."""
+    name = " ".join(filter(None, (block.bucket, block.campaign, block.background)))
+    if block.luminosity is not None and record.luminosity:
+        return f"{name}: {block.luminosity:.6g} fb⁻¹, {block.luminosity / record.luminosity:.2%} of the sample"
+    if record.mc_events:
+        return f"{name}: {block.mc_events} generated, {block.mc_events / record.mc_events:.2%} of the sample"
+    return name
+
+
+def to_plain(node: Node, ledger: Ledger) -> dict[str, Any]:
+    """Return the chain as plain values: files, and per sample its digest, buckets and tags."""
+    return {
+        "files": [
+            {
+                "path": item.path,
+                "state": item.state.value,
+                "command": item.command,
+                "code": item.code,
+                "inputs": [below.path for below in item.inputs],
+            }
+            for item in node.walk()
+        ],
+        "samples": {
+            sample: {
+                "digest": digest,
+                "known": sample in ledger.samples and ledger.samples[sample].digest == digest,
+                "blocks": [_block_plain(block) for block in ledger.samples[sample].blocks]
+                if sample in ledger.samples
+                else [],
+            }
+            for sample, digest in sorted(node.conditions.items())
+        },
+    }
+
+
+def _block_plain(block: Block) -> dict[str, Any]:
+    fields = {"bucket", "campaign", "release", "background", "luminosity", "n_events", "mc_events", "global_tags"}
+    return block.model_dump(mode="json", include=fields)
