@@ -26,7 +26,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 
 from analysis.basf2 import SampleType
 from analysis.config.models import Systematics
-from analysis.errors import ConfigurationError, FitError
+from analysis.errors import ConfigurationError, FitError, InputError
 from analysis.templates.document import DOWN, UP, ChannelContents, Document, Process
 
 logger = logging.getLogger(__name__)
@@ -62,8 +62,7 @@ class Account(_Model):
 
     blinded: bool
     observation: Literal["data", "asimov"]
-    """What the observations are: data counts, or the sum of the templates at μ = 1 in every channel."""
-    reason: str
+    """What the observations are: data counts, or (blinded) the sum of the templates at μ = 1 in every channel."""
     poi_bounds: tuple[float, float]
     parameters: dict[str, str]
     """Parameter (or family of staterrors) to its group: normalisation, luminosity, tracking …"""
@@ -84,9 +83,9 @@ class Workspace(_Model):
 def build(templates: Document, settings: Systematics, *, provenance: JsonValue = None) -> Workspace:
     """Build the workspace.
 
-    The observation is the data where the analysis is not blinded. While it is, and where there are no data, it is the
-    Asimov data set of μ = 1 in *all* channels: a fit that mixed data in control channels with Asimov data in signal
-    regions would find backgrounds that disagree with the latter. Data of control channels stay in ``templates.json``.
+    The observation is the data where the analysis is not blinded. While it is, it is the Asimov data set of μ = 1 in
+    *all* channels: a fit that mixed data in control channels with Asimov data in signal regions would find backgrounds
+    that disagree with the latter. Data of control channels stay in ``templates.json``.
 
     Parameters
     ----------
@@ -100,8 +99,8 @@ def build(templates: Document, settings: Systematics, *, provenance: JsonValue =
     Raises
     ------
     ConfigurationError
-        A normalisation uncertainty of 100 % or more.
-    FitError
+        A normalisation uncertainty of 100 % or more; no data although the analysis is not blinded.
+    InputError
         The templates hold no data of a channel although the analysis is not blinded.
     """
     channels: list[JsonValue] = []
@@ -110,7 +109,6 @@ def build(templates: Document, settings: Systematics, *, provenance: JsonValue =
     signal: list[FloatArray] = []
     background: list[FloatArray] = []
     groups: dict[str, str] = {POI: "signal strength"}
-    asimov, reason = _observation(templates)
     for channel in templates.channels:
         contents = templates.channel_contents(channel.name)
         samples: list[JsonValue] = []
@@ -122,13 +120,8 @@ def build(templates: Document, settings: Systematics, *, provenance: JsonValue =
         channels.append({"name": channel.name, "samples": samples})
         signal.append(_total(contents, templates.processes, signal=True))
         background.append(_total(contents, templates.processes, signal=False))
-        observed = signal[-1] + background[-1] if asimov else templates.observed(channel.name)
-        if observed is None:
-            raise FitError(
-                "The templates hold no data of a channel, and the analysis is not blinded.",
-                where=f"channel {channel.name}",
-                remedy="rerun the templates with this configuration",
-            )
+        asimov = signal[-1] + background[-1]
+        observed = asimov if templates.blinded else _observed(templates, channel.name)
         observations.append({"name": channel.name, "data": observed.tolist()})
     _report_pruned(pruned, templates)
     bounds = poi_bounds(np.concatenate(signal), np.concatenate(background))
@@ -141,8 +134,7 @@ def build(templates: Document, settings: Systematics, *, provenance: JsonValue =
     }
     account = Account(
         blinded=templates.blinded,
-        observation="asimov" if asimov else "data",
-        reason=reason,
+        observation="asimov" if templates.blinded else "data",
         poi_bounds=bounds,
         parameters=groups,
         bins={each.name: tuple(b.label for b in each.bins) for each in templates.channels},
@@ -171,12 +163,23 @@ def poi_bounds(signal: FloatArray, background: FloatArray) -> tuple[float, float
     return max(min(LOWEST, -float(reach)), -MARGIN * vanishing), max(HIGHEST, float(reach))
 
 
-def _observation(templates: Document) -> tuple[bool, str]:
-    if templates.blinded:
-        return True, "blinded: the data of signal regions are not looked at"
+def _observed(templates: Document, channel: str) -> FloatArray:
+    """Return the data of a channel in an analysis that is not blinded."""
     if not templates.data_samples:
-        return True, "the configuration has no data sample"
-    return False, f"data: {', '.join(templates.data_samples)}"
+        raise ConfigurationError(
+            "There are no data to fit, and the analysis is not blinded.",
+            where="samples",
+            found="no sample of type data",
+            remedy="set `blinded: true` to fit the Asimov data set of μ = 1, or add the data",
+        )
+    observed = templates.observed(channel)
+    if observed is None:
+        raise InputError(
+            "The templates hold no data of a channel, and the analysis is not blinded.",
+            where=f"channel {channel}",
+            remedy="rerun the templates with this configuration",
+        )
+    return observed
 
 
 def _total(contents: ChannelContents, processes: Sequence[Process], *, signal: bool) -> FloatArray:

@@ -60,6 +60,6 @@ def run(args: argparse.Namespace) -> None:
         sum(model.config.channel_nbins.values()),
         model.config.npars,
         *result.account.poi_bounds,
-        result.account.reason,
+        result.account.observation,
     )
     logger.info("written: %s, %s", args.output, beside)

@@ -10,7 +10,7 @@ from analysis import io
 from analysis.basf2 import SampleType
 from analysis.cli import main
 from analysis.config.models import Axis, Channel, Systematics, Templates
-from analysis.errors import ConfigurationError, FitError
+from analysis.errors import ConfigurationError, FitError, InputError
 from analysis.systematics import Shift, Source, Variation
 from analysis.systematics.source import CONTINUUM, SIMULATED
 from analysis.templates.build import build as build_templates
@@ -152,19 +152,24 @@ def test_the_observation_is_the_data(document, workspace):
     assert sum(workspace.spec["observations"][0]["data"]) > 100
 
 
-@pytest.mark.parametrize("case", [{"blinded": True}, {"data": False}])
-def test_without_data_the_observation_is_asimov_everywhere(case):
-    found = templates(**case)
+def test_while_blinded_the_observation_is_asimov_everywhere():
+    found = templates(blinded=True)
     workspace = build(found, Systematics())
-    assert workspace.account.observation == "asimov"
-    assert workspace.account.blinded == case.get("blinded", False)
+    assert (workspace.account.observation, workspace.account.blinded) == ("asimov", True)
     np.testing.assert_allclose(
         np.concatenate([each["data"] for each in workspace.spec["observations"]]), total(found), rtol=1e-12
     )
+    # the data change nothing
+    assert build(templates(blinded=True, data=False), Systematics()).spec == workspace.spec
+
+
+def test_nothing_to_fit_is_refused():
+    with pytest.raises(ConfigurationError, match=r"no data to fit(.|\n)*blinded: true"):
+        build(templates(data=False), Systematics())
 
 
 def test_templates_without_the_data_of_a_channel_are_refused(document):
-    with pytest.raises(FitError, match="channel SR"):
+    with pytest.raises(InputError, match="channel SR"):
         build(document.model_copy(update={"data": {}}), Systematics())
 
 
