@@ -125,6 +125,7 @@ def build(templates: Document, settings: Systematics, *, provenance: JsonValue =
         observations.append({"name": channel.name, "data": observed.tolist()})
     _report_pruned(pruned, templates)
     bounds = poi_bounds(np.concatenate(signal), np.concatenate(background))
+    _report_bounds(bounds, templates, signal, background)
     parameters: list[JsonValue] = [{"name": POI, "inits": [1.0], "bounds": [list(bounds)]}]
     spec: dict[str, JsonValue] = {
         "channels": channels,
@@ -161,6 +162,28 @@ def poi_bounds(signal: FloatArray, background: FloatArray) -> tuple[float, float
     reach = math.ceil(WIDTH * error)
     vanishing = float(np.min(background / signal))
     return max(min(LOWEST, -float(reach)), -MARGIN * vanishing), max(HIGHEST, float(reach))
+
+
+def _report_bounds(
+    bounds: tuple[float, float],
+    templates: Document,
+    signal: Sequence[FloatArray],
+    background: Sequence[FloatArray],
+) -> None:
+    """Tell which bin keeps μ from going further down, if one does."""
+    ratios = [b / s for s, b in zip(signal, background, strict=True)]
+    place = int(np.argmin([each.min() for each in ratios]))
+    number = int(np.argmin(ratios[place]))
+    if bounds[0] > LOWEST:
+        logger.warning(
+            "μ stays above %.3g: channel %s, bin %d (%s) expects %.3g signal and %.3g background events.",
+            bounds[0],
+            templates.channels[place].name,
+            number,
+            templates.channels[place].bins[number].label,
+            signal[place][number],
+            background[place][number],
+        )
 
 
 def _observed(templates: Document, channel: str) -> FloatArray:
