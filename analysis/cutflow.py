@@ -256,37 +256,3 @@ def _aligned(rows: Sequence[Sequence[str]]) -> str:
         ).rstrip()
         for row in rows
     )
-
-
-def summary_table(flows: Sequence[CutFlow]) -> list[list[str]]:
-    """Return the weighted counts of all samples after every step, as rows of text; the first row is the header.
-
-    Parameters
-    ----------
-    flows
-        Cut flows made with the same cuts.
-
-    Raises
-    ------
-    ValueError
-        The cut flows have different steps.
-    """
-    names = [step.name for step in flows[0].steps if step.name != "generated"]
-    table = [["step", *(flow.sample for flow in flows)]]
-    for flow in flows:
-        if [step.name for step in flow.steps if step.name != "generated"] != names:
-            raise ValueError(f"the cut flow of {flow.sample} has other steps than that of {flows[0].sample}")
-    if any(flow.expected_events is not None for flow in flows):
-        table.append(["generated", *(_number(flow.expected_events) for flow in flows)])
-    for name in names:
-        cells = [next(step for step in flow.steps if step.name == name) for flow in flows]
-        table.append([name, *(_cell(step) for step in cells)])
-    return table
-
-
-def _cell(step: Step) -> str:
-    if step.sum_w is None:
-        return "–"
-    if step.sum_w2 is None:
-        return _number(step.sum_w, 4)
-    return f"{step.sum_w:.4g} ± {np.sqrt(step.sum_w2):.2g}"

@@ -20,6 +20,17 @@ Columns = Mapping[str, Array]
 
 
 @dataclass(frozen=True)
+class Rows:
+    """To which event, and to which simulated decay, each row belongs: (n,) numbers from 0.
+
+    ``parent`` is None if any row does not tell its own.
+    """
+
+    event: NDArray[np.int64]
+    parent: NDArray[np.int64] | None
+
+
+@dataclass(frozen=True)
 class Result:
     """What the stage makes of one sample.
 
@@ -92,9 +103,11 @@ def preselect(
     everything = np.ones(selection.row_count(table), dtype=bool)
     passed = np.flatnonzero(masks[-1] if masks else everything)
     best = selection.best_candidates(selection.take(table, passed))
-    rows = passed[best.rows]
-    chosen = selection.take(table, rows)
-    event = selection.event_index(table)
+    chosen = passed[best.rows]
+
+    index, weight = _rows(table), table["weight"]
+    final = np.zeros_like(everything)
+    final[chosen] = True
     counts = [
         Count(
             name="generated",
@@ -102,9 +115,9 @@ def preselect(
             sum_w=scale.expected_events,
         ),
         Count(name="ntuple", rows=rows_in, sum_w=sum_weights_in * scale.factor),
-        _count("skim", "", table, event, everything),
-        *(_count(cut.name, cut.cut, table, event, mask) for cut, mask in zip(cuts, masks, strict=True)),
-        _count("best candidate", "", chosen, np.arange(len(best.rows)), everything[: len(best.rows)]),
+        _count("skim", "", weight, index, everything),
+        *(_count(cut.name, cut.cut, weight, index, mask) for cut, mask in zip(cuts, masks, strict=True)),
+        _count("best candidate", "", weight, index, final),
     ]
     if withhold:
         counts = [count if i < 3 else Count(name=count.name, cut=count.cut) for i, count in enumerate(counts)]
@@ -117,37 +130,48 @@ def preselect(
         generated_events=scale.generated_events,
         expected_events=scale.expected_events,
         steps=with_efficiencies(counts, scale.generated_events, scale.expected_events),
-        best_candidate=BestCandidateSummary(
-            rule=selection.BEST_CANDIDATE_RULE,
-            multiplicity=best.multiplicity,
-            ties_signal_probability=best.ties_rank,
-            ties_kaon_id=best.ties_kaon_id,
-            ties_candidate=best.ties_candidate,
-            events_without_signal_probability=best.without_rank,
-            duplicate_keys=selection.duplicate_rows(table),
-        ),
+        best_candidate=_summary(best, selection.duplicate_rows(table)),
     )
     found = weights.kaon_id_bin
-    outside = count_outside(kaon_id, found[rows]) if kaon_id is not None and found is not None else {}
-    return Result(chosen, flow, scale, outside)
+    outside = count_outside(kaon_id, found[chosen]) if kaon_id is not None and found is not None else {}
+    return Result(selection.take(table, chosen), flow, scale, outside)
 
 
-def _count(name: str, cut: str, columns: Columns, event: Array, mask: NDArray[np.bool_]) -> Count:
-    weight = columns["weight"][mask]
+def _summary(best: selection.BestCandidates, duplicates: int) -> BestCandidateSummary:
+    return BestCandidateSummary(
+        rule=selection.BEST_CANDIDATE_RULE,
+        multiplicity=best.multiplicity,
+        ties_signal_probability=best.ties_rank,
+        ties_kaon_id=best.ties_kaon_id,
+        ties_candidate=best.ties_candidate,
+        events_without_signal_probability=best.without_rank,
+        duplicate_keys=duplicates,
+    )
+
+
+def _count(name: str, cut: str, weight: Array, rows: Rows, mask: NDArray[np.bool_]) -> Count:
+    weight = weight[mask]
     return Count(
         name=name,
         cut=cut,
         rows=int(mask.sum()),
-        events=int(np.count_nonzero(np.bincount(event[mask]))),
-        parents=_distinct_parents(columns, mask),
+        events=_distinct(rows.event[mask]),
+        parents=None if rows.parent is None else _distinct(rows.parent[mask]),
         sum_w=float(weight.sum()),
         sum_w2=float((weight**2).sum()),
     )
 
 
-def _distinct_parents(columns: Columns, mask: NDArray[np.bool_]) -> int | None:
-    """Return the number of distinct simulated decays behind the rows; None if any row does not tell its own."""
-    if "parentId" not in columns:
-        return None
-    parents = columns["parentId"][mask]
-    return len(np.unique(parents)) if len(parents) and parents.min() >= 0 else None
+def _distinct(index: NDArray[np.int64]) -> int:
+    """Return how many different numbers there are among small ones, from 0."""
+    return int(np.count_nonzero(np.bincount(index)))
+
+
+def _rows(columns: Columns) -> Rows:
+    parents = columns.get("parentId")
+    if parents is not None and (not len(parents) or parents.min() < 0):
+        parents = None
+    return Rows(
+        event=selection.event_index(columns),
+        parent=None if parents is None else np.unique(parents, return_inverse=True)[1],
+    )

@@ -93,19 +93,6 @@ def test_text_table_shows_each_step():
     assert "50.00" in lines[-1]
 
 
-def test_summary_table_of_samples():
-    data = [Count(name="generated"), *(c.model_copy(update={"sum_w2": None}) for c in COUNTS[1:])]
-    table = cutflow.summary_table([flow("signal", COUNTS), flow("data", data, generated=None, expected=None)])
-    assert table[0] == ["step", "signal", "data"]
-    assert table[1] == ["generated", "50", "–"]
-    assert table[-1] == ["a cut", "6 ± 0.55", "6"]
-
-
-def test_summary_table_refuses_different_cuts():
-    with pytest.raises(ValueError, match="other steps"):
-        cutflow.summary_table([flow("signal", COUNTS), flow("charged", COUNTS[:-1])])
-
-
 def test_written_and_read_back(tmp_path):
     nominal = flow("signal", COUNTS)
     io.write_json(tmp_path / "c.json", nominal.model_dump(mode="json"))
