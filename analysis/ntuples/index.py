@@ -19,8 +19,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.io import atomic
-
 log = logging.getLogger(__name__)
 
 _MAGIC = b"KNUINDEX1"
@@ -156,6 +154,8 @@ class IndexStore:
 
     def save(self, file: str, tree: str, index: TreeIndex, seek: int, size: int) -> None:
         """Store the index of a tree, whose metadata lie at ``seek`` in the file and have ``size`` bytes."""
+        from analysis.io import atomic  # brings pyarrow
+
         try:
             with Path(file).open("rb") as handle:
                 header = handle.read(_HEADER)

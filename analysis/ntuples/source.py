@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import uproot
 from numpy.typing import NDArray
 
 from analysis.errors import InputError, nearest
@@ -237,6 +236,8 @@ def open_uproot(path: str, tree: str, duplicates: Duplicates = "error") -> Itera
     """
     if not is_remote(path):
         check_file(path)
+    import uproot  # half a second and 60 MB that files with a stored index do not need
+
     with contextlib.ExitStack() as stack:
         try:
             # As a dictionary, so that a colon in the path is not taken for the name of an object.
