@@ -1,0 +1,262 @@
+"""Closing a campaign: what the staging tag holds now, where it has gaps, and the record that samples refer to."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
+
+from analysis import io
+from analysis.campaign import documents
+from analysis.campaign.documents import Model
+from analysis.campaign.layout import Layout, files_of
+from analysis.campaign.payloads import Entry, read_entries, write_entries
+from analysis.campaign.primary import Campaign
+from analysis.campaign.review import Forced
+from analysis.conditions.databases import read_text_database
+from analysis.conditions.findings import Finding, Severity
+from analysis.conditions.iov import IoV, RunSet
+from analysis.conditions.metadata import GlobalTagState, Text
+from analysis.conditions.records import SCHEMA, Digest, Record, TagUse, Validity, total
+from analysis.conditions.runinfo import RunTable
+
+
+@dataclass(frozen=True)
+class Made:
+    """A payload of the bucket, and the task that made it."""
+
+    task: str
+    entry: Entry
+
+
+class ManifestEntry(Model):
+    """A line of the tag manifest."""
+
+    task: str
+    validity: Validity
+    in_bucket: tuple[IoV, ...]
+    """Where in the bucket it is really used: until a later payload of the same name begins."""
+
+
+class BucketConditions(Record):
+    """With what a bucket was calibrated: samples of it have these global tags and runs."""
+
+    bucket: Text
+    iov: IoV
+    release: Text
+    beam_energy: Text
+    global_tags: Annotated[tuple[TagUse, ...], Field(strict=False)]
+    """For data, highest priority first; the content of the staging tag is known."""
+    global_tags_mcrd: Annotated[tuple[TagUse, ...], Field(strict=False)]
+    """For the bucket's run-dependent simulation."""
+    runs: Annotated[tuple[IoV, ...], Field(strict=False)]
+    luminosity: float | None
+    """fb⁻¹; None if a run does not tell."""
+    n_events: int | None
+    """None if a run does not tell."""
+    settings: dict[str, Digest]
+    """Task → digest of its reviewed settings."""
+    validated: dict[str, bool | None]
+    """Task → what its validation said; None where there is none."""
+    forced: Annotated[tuple[str, ...], Field(strict=False)]
+    """What was done in spite of something, with the reason."""
+
+
+def gather(campaign: Campaign, tasks: Iterable[str]) -> list[Made]:
+    """Return all payloads of the campaign, sorted as the tag holds them."""
+    made = [Made(name, entry) for name in sorted(tasks) for entry in read_entries(files_of(campaign, name).database)]
+    return sorted(made, key=lambda item: (item.entry.name, item.entry.iov.start, item.entry.iov.end, item.task))
+
+
+def _by_name(made: Iterable[Made]) -> dict[str, list[Made]]:
+    return {name: list(items) for name, items in itertools.groupby(made, key=lambda item: item.entry.name)}
+
+
+def _is_open(iov: IoV) -> bool:
+    return iov.final_experiment < 0
+
+
+def _superseded(item: Made, later: Sequence[Made]) -> RunSet:
+    """Return where an open-ended payload is used: until the next one of its name begins, then never again."""
+    span = RunSet([item.entry.iov])
+    if not _is_open(item.entry.iov):
+        return span
+    starts = [other.entry.iov.start for other in later if other.entry.iov.start > item.entry.iov.start]
+    return span.intersection(RunSet([IoV.from_keys(item.entry.iov.start, min(starts) - 1)])) if starts else span
+
+
+def manifest(made: Sequence[Made], bucket: IoV) -> list[ManifestEntry]:
+    """Return the tag manifest: payload, revision, checksum, interval, and where in the bucket each is used."""
+    lines = []
+    for items in _by_name(made).values():
+        for number, item in enumerate(items):
+            used = _superseded(item, items[number + 1 :]).intersection(RunSet([bucket]))
+            lines.append(ManifestEntry(task=item.task, validity=item.entry.validity, in_bucket=used.intervals()))
+    return lines
+
+
+def inspect(made: Sequence[Made], bucket: IoV, runs: RunTable) -> list[Finding]:
+    """Return gaps and overlaps over the bucket's range, payload by payload.
+
+    A gap in which runs were taken is an error, one without runs a note. Open-ended payloads end where the next one of
+    their name begins; any other overlap is an error, and so are two tasks that make the same payload.
+    """
+    findings: list[Finding] = []
+    for name, items in _by_name(made).items():
+        findings += _gaps(name, items, bucket, runs)
+        makers = sorted({item.task for item in items})
+        if len(makers) > 1:
+            findings.append(
+                Finding(
+                    "two-makers",
+                    "Two tasks make the same payload.",
+                    key=name,
+                    found=", ".join(makers),
+                    expected="one task per payload: which one counts would depend on chance",
+                    remedy="take it out of one of them",
+                )
+            )
+        findings += _overlaps(name, items)
+    return findings
+
+
+def _gaps(name: str, items: Sequence[Made], bucket: IoV, runs: RunTable) -> Iterable[Finding]:
+    covered = RunSet(item.entry.iov for item in items)
+    for gap in RunSet([bucket]).difference(covered):
+        inside = len(runs.within(gap))
+        yield Finding(
+            "payload-gap",
+            "A payload is missing for a part of the bucket.",
+            Severity.ERROR if inside else Severity.NOTE,
+            key=name,
+            found=f"nothing for {gap}, in which there are {inside} runs",
+            expected=f"the whole of {bucket}",
+            remedy="correct its boundaries, or give its task the runs that are missing" if inside else None,
+        )
+
+
+def _overlaps(name: str, items: Sequence[Made]) -> Iterable[Finding]:
+    for number, one in enumerate(items):
+        for two in items[number + 1 :]:
+            same_start = one.entry.iov.start == two.entry.iov.start
+            if not one.entry.iov.overlaps(two.entry.iov) or (_is_open(one.entry.iov) and not same_start):
+                continue
+            yield Finding(
+                "payload-overlap",
+                "Two payloads are valid for the same runs.",
+                key=name,
+                found=f"{one.entry.iov} of {one.task} and {two.entry.iov} of {two.task}",
+                expected="one payload per run",
+                remedy="end the first where the second begins",
+            )
+
+
+def bucket_conditions(
+    campaign: Campaign,
+    tag: TagUse,
+    runs: RunTable,
+    settings: Mapping[str, str],
+    validated: Mapping[str, bool | None],
+    forced: Sequence[Forced],
+) -> BucketConditions:
+    """Return the record; ``tag`` is the staging tag with the digest of its content."""
+
+    def use(name: str) -> TagUse:
+        known = campaign.global_tag_states.get(name, GlobalTagState.UNKNOWN)
+        return tag if name == tag.name else TagUse(name=name, state=known)
+
+    counted = [run.n_events for run in runs.runs]
+    return BucketConditions(
+        bucket=campaign.name,
+        iov=campaign.iov,
+        release=campaign.release,
+        beam_energy=campaign.beam_energy,
+        global_tags=tuple(use(name) for name in campaign.data),
+        global_tags_mcrd=tuple(use(name) for name in campaign.mcrd),
+        runs=runs.run_set.intervals(),
+        luminosity=total(run.luminosity for run in runs.runs),
+        n_events=None if None in counted else sum(number or 0 for number in counted),
+        settings=dict(sorted(settings.items())),
+        validated=dict(sorted(validated.items())),
+        forced=tuple(f"{item.action} by {item.by}: {item.reason}" for item in forced),
+    )
+
+
+def sidecar_keys(record: BucketConditions) -> dict[str, object]:
+    """Return what the metadata sidecars of the bucket's data must say; see `analysis.conditions.metadata`."""
+    return {
+        "release": record.release,
+        "globalTag": ",".join(tag.name for tag in record.global_tags),
+        "dataset": {
+            "campaign": "prompt",
+            "bucket": record.bucket,
+            "beamEnergy": record.beam_energy,
+            "globalTagStates": {tag.name: tag.state.value for tag in record.global_tags},
+            "runs": [list(iov.as_tuple()) for iov in record.runs],
+        },
+    }
+
+
+def close(
+    layout: Layout,
+    campaign: Campaign,
+    made: Sequence[Made],
+    runs: RunTable,
+    settings: Mapping[str, str],
+    validated: Mapping[str, bool | None],
+    forced: Sequence[Forced],
+    findings: Sequence[Finding],
+) -> BucketConditions:
+    """Write the tag with its manifest, the record, and the report; return the record."""
+    database = layout.folder / "tags" / campaign.staging_gt / "database.txt"
+    write_entries(database, [item.entry for item in made])
+    state = campaign.global_tag_states.get(campaign.staging_gt, GlobalTagState.OPEN)
+    content = read_text_database(database)
+    tag = TagUse(name=content.name, state=state, content=content.digest)
+    lines = [line.model_dump(mode="json") for line in manifest(made, campaign.iov)]
+    documents.write_json(
+        layout.folder / "tag.json", {"name": tag.name, "state": state, "digest": io.digest(lines), "payloads": lines}
+    )
+    record = bucket_conditions(campaign, tag, runs, settings, validated, forced)
+    documents.write_json(
+        layout.folder / "conditions.json",
+        {
+            "schema": SCHEMA,
+            "digest": record.digest,
+            "conditions": record.model_dump(mode="json"),
+            "sidecar": sidecar_keys(record),
+        },
+    )
+    documents.write_text(layout.folder / "report.md", report(record, manifest(made, campaign.iov), findings))
+    return record
+
+
+def report(record: BucketConditions, lines: Sequence[ManifestEntry], findings: Sequence[Finding]) -> str:
+    """Return the closing report as Markdown."""
+    luminosity = "unknown" if record.luminosity is None else f"{record.luminosity:.6g} fb⁻¹"
+    texts = [
+        f"# {record.bucket}",
+        f"{record.release}, {record.iov}, {luminosity}; record {record.digest[:12]}.",
+        "## Payloads",
+        "| payload | revision | valid | used in the bucket | task |\n|---|---|---|---|---|\n"
+        + "\n".join(
+            f"| {line.validity.payload.name} | {line.validity.payload.revision} | {line.validity.iov} "
+            f"| {RunSet(line.in_bucket) or '–'} | {line.task} |"
+            for line in lines
+        ),
+        "## Gaps and overlaps",
+        "\n".join(f"- {finding.severity}: {finding.problem} {finding.key}: {finding.found}" for finding in findings)
+        or "None.",
+        "## Validation",
+        "\n".join(f"- {task}: {_verdict(passed)}" for task, passed in record.validated.items()),
+    ]
+    if record.forced:
+        texts += ["## Forced", "\n".join(f"- {text}" for text in record.forced)]
+    return "\n\n".join(texts) + "\n"
+
+
+def _verdict(passed: bool | None) -> str:
+    return "not validated" if passed is None else "passed" if passed else "failed"
