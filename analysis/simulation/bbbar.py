@@ -19,49 +19,45 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.basf2 import SampleType
+from analysis.simulation import tags
 from analysis.simulation.candidates import KAON_ID, Events, build
 from analysis.simulation.generator import Pool, conjugate, forced_fraction, is_charged_stable
 from analysis.simulation.jagged import Array, Bools, Floats, Ints, count, gather
 from analysis.simulation.kinematics import norm, random_rotations
-from analysis.simulation.pairing import Contents, b_velocities, blocks_of, draw_wrong_pairs, pair_with_tags, place
+from analysis.simulation.pairing import Contents, b_velocities, blocks_of, draw_wrong_pairs, frames, pair_with_tags, place
 from analysis.simulation.pools import TagPool, make_decays, make_tags, merged, on_side, renumbered, taken
 from analysis.simulation.response import Clusters, Tracks, beam_clusters, measure_clusters, measure_tracks
 from analysis.simulation.rows import Rows, stack
 from analysis.simulation.tags import Tags, find_pi0s, reconstruct_tags
 
 CHI_D = 0.1858  # time-integrated mixing probability, PDG 2022
-MAX_TRUE_CHARGED = 7  # of the other B beside a true tag: four tracks and three lost ones
-MAX_OTHER_TRACKS = 4  # clean tracks of the other B beside a true tag: the kaon, two extra, one lent to a wrong tag
-MAX_TRACKS = 8  # lepton, K3π, kaon and two extra
+MAX_TRUE_CHARGED = 6  # of the other B beside a true tag: three tracks and three lost ones
+MAX_OTHER_TRACKS = 3  # clean tracks of the other B beside a true tag: the kaon, an extra one, one lent to a wrong tag
+MAX_TRACKS = 7  # lepton, K3π, kaon and an extra one
 MIN_TRACKS = 4
 N_BLOCKS = 20
-BATCH = 40_000  # pairs at a time: bounds the memory
+BATCH = 10_000  # pairs at a time: bounds the memory
 # Shares of the generator's decays: signal-side B, forced tags, generic B for wrong tags
 SHARES = {"signal": (0.25, 0.5, 0.25), "generic": (0.6, 0.4, 0.0)}
-WRONG_DRAWS = 10  # pairs drawn for wrong tags, per decay of the signal-side pool
+WRONG_DRAWS = 8  # pairs drawn for wrong tags, per decay of the signal-side pool
 
 
 @dataclass(frozen=True)
 class Side:
-    """One side of a batch of events: which decay, turned how, flying where, conjugated or not."""
+    """One side of a batch of events: which decay, carried how to the laboratory, conjugated or not."""
 
     pool: Pool
     parents: Ints
-    rotation: Floats
-    velocity: Floats
+    frame: Floats
     turn: Ints
     number: int
 
     def measure(self, rng: np.random.Generator) -> Tracks:
         """Return the tracks of all events."""
-        charged = is_charged_stable(self.pool.particles.pdg)
-        return self._tracks(charged, rng)
-
-    def _tracks(self, charged: Bools, rng: np.random.Generator) -> Tracks:
         items, owner = gather(self.pool.first, self.parents)
-        keep = charged[items]
+        keep = is_charged_stable(self.pool.particles.pdg[items])
         particles = place(
-            self.pool.particles.select(items[keep]), owner[keep], self.rotation, self.velocity, self.turn
+            self.pool.particles.select(items[keep]), owner[keep], self.frame, self.turn
         )
         return measure_tracks(particles, on_side(len(particles.pdg), self.number), rng)
 
@@ -69,9 +65,8 @@ class Side:
         """Return the clusters of the chosen events, numbered in the order of choice."""
         items, owner = gather(self.pool.first, self.parents[events])
         particles = place(
-            self.pool.particles.select(items), owner, self.rotation[:, :, events], self.velocity[:, events],
-            self.turn[events],
-        )  # fmt: skip
+            self.pool.particles.select(items), owner, self.frame[:, :, events], self.turn[events]
+        )
         return measure_clusters(particles, on_side(len(particles.pdg), self.number), rng)
 
     def true_mode(self, events: Ints) -> Ints:
@@ -141,19 +136,19 @@ def simulate(kind: SampleType, n: int, rotations: int, seeds: Ints, rng: np.rand
 
 def _true_tags(sources: Sources, rotations: int, unit: float, rng: np.random.Generator) -> Iterator[Rows]:
     """Pair every signal-side decay that may pass with ``rotations`` tags."""
-    pool, tags = sources.signal_side, sources.tags
+    pool, pooled = sources.signal_side, sources.tags
     charged = is_charged_stable(pool.particles.pdg)
     n_charged = count(pool.particles.event, len(pool), charged & (norm(pool.particles.p) > 0.05))
     useful = np.flatnonzero((n_charged >= 1) & (n_charged <= MAX_TRUE_CHARGED))
     block = blocks_of(len(pool), N_BLOCKS)
     parents = np.tile(useful, rotations)
     parents = parents[np.argsort(block[parents], kind="stable")]
-    tag_of = pair_with_tags(parents, block[parents], len(tags), N_BLOCKS, rng)
+    tag_of = pair_with_tags(parents, block[parents], len(pooled), N_BLOCKS, rng)
     for start in range(0, len(parents), BATCH):
         batch, tag = parents[start : start + BATCH], tag_of[start : start + BATCH]
         n = len(batch)
         turn = np.where(rng.random(n) < sources.turns, -1, 1)
-        side = Side(pool, batch, random_rotations(rng, n), -tags.velocity[:, tag], turn, 1)
+        side = Side(pool, batch, frames(random_rotations(rng, n), -pooled.velocity[:, tag]), turn, 1)
         tracks = side.measure(rng)
         # all tags are B⁻ or B̄⁰ with an ℓ⁻: the kaon is a K⁺
         kaon = tracks.clean & (tracks.charge > 0) & (tracks.kaon_id > KAON_ID)
@@ -161,11 +156,11 @@ def _true_tags(sources: Sources, rotations: int, unit: float, rng: np.random.Gen
         good = np.flatnonzero(few & (count(tracks.event, n, kaon) > 0))
         m = len(good)
         events = assembled(
-            [renumbered(tracks, good, n), taken(tags.tracks, len(tags), tag[good])],
-            [side.clusters(good, rng), taken(tags.clusters, len(tags), tag[good])],
-            np.array([tags.mode[tag[good]], side.true_mode(good)]), m, rng,
+            [renumbered(tracks, good, n), taken(pooled.tracks, len(pooled), tag[good])],
+            [side.clusters(good, rng), taken(pooled.clusters, len(pooled), tag[good])],
+            np.array([pooled.mode[tag[good]], side.true_mode(good)]), m, rng,
         )  # fmt: skip
-        direct = np.array([tags.direct[tag[good]], side.direct(good)])
+        direct = np.array([pooled.direct[tag[good]], side.direct(good)])
         parent, weight = batch[good], unit / true_sides(events.tags, m)
         rows = finished(events, direct, weight, parent, block[parent], pool.q2[parent], sources.kind, rng)
         yield rows.shifted(start)
@@ -178,13 +173,13 @@ def assembled(
     all_tracks = merged(tracks)
     all_clusters = merged([*clusters, beam_clusters(n, rng)])
     pi0s = find_pi0s(all_clusters, n)
-    tags = reconstruct_tags(all_tracks, pi0s, all_clusters, true_mode, n)
-    return Events(n, all_tracks, all_clusters, pi0s, tags)
+    found = reconstruct_tags(all_tracks, pi0s, all_clusters, true_mode, n)
+    return Events(n, all_tracks, all_clusters, pi0s, found)
 
 
-def true_sides(tags: Tags, n: int) -> Ints:
+def true_sides(found: Tags, n: int) -> Ints:
     """Return on how many sides an event has an accepted true tag."""
-    sides = [count(tags.event, n, tags.matched & (tags.side == side)) > 0 for side in (0, 1)]
+    sides = [count(found.event, n, found.matched & (found.side == side)) > 0 for side in (0, 1)]
     return sides[0].astype(np.int64) + sides[1]
 
 
@@ -212,8 +207,8 @@ def _wrong_batch(
         n = len(first[part])
         velocity = b_velocities(rng, n)
         sides = (
-            Side(sources.generic, first[part], random_rotations(rng, n), velocity, np.full(n, -1), 0),
-            Side(sources.signal_side, second[part], random_rotations(rng, n), -velocity, np.full(n, turn), 1),
+            Side(sources.generic, first[part], frames(random_rotations(rng, n), velocity), np.full(n, -1), 0),
+            Side(sources.signal_side, second[part], frames(random_rotations(rng, n), -velocity), np.full(n, turn), 1),
         )
         tracks = merged([side.measure(rng) for side in sides])
         good = np.flatnonzero(may_hold_candidate(tracks, n))
@@ -233,15 +228,20 @@ def _wrong_batch(
 
 
 def may_hold_candidate(tracks: Tracks, n: int) -> Bools:
-    """Whether an event has few enough tracks, a fast lepton and kaons of both charges, as far as identified."""
+    """Whether an event has few enough tracks, a fast ℓ∓ with a K∓ for the tag and a K± for the signal side."""
     clean = tracks.clean
     n_clean = count(tracks.event, n, clean)
     lepton = clean & (np.maximum(tracks.log_electron, tracks.log_muon) > 0) & (norm(tracks.p) > 0.7)
-    kaon = clean & (tracks.kaon_id > KAON_ID)
-    good = (n_clean >= MIN_TRACKS) & (n_clean <= MAX_TRACKS) & (count(tracks.event, n, lepton) > 0)
+    kaon_id = tracks.kaon_id
+    found = np.zeros(n, dtype=bool)
     for sign in (1, -1):
-        good &= count(tracks.event, n, kaon & (tracks.charge == sign)) > 0
-    return np.asarray(good)
+        same, other = clean & (tracks.charge == sign), clean & (tracks.charge == -sign)
+        found |= (
+            (count(tracks.event, n, lepton & same) > 0)
+            & (count(tracks.event, n, same & (kaon_id > tags.KAON_ID)) > 0)
+            & (count(tracks.event, n, other & (kaon_id > KAON_ID)) > 0)
+        )
+    return np.asarray(found & (n_clean >= MIN_TRACKS) & (n_clean <= MAX_TRACKS))
 
 
 def finished(

@@ -12,11 +12,11 @@ from analysis.simulation.kinematics import boost, cosine, fox_wolfram_r2, mass, 
 from analysis.simulation.response import Clusters, Tracks
 from analysis.simulation.tags import NONE, Pi0s, Tags
 
-KAON_ID = 0.1
+KAON_ID = 0.5
 KAON_P_STAR = 0.4
-MAX_EXTRA_TRACKS = 2
-MAX_R2 = 0.7
-MAX_E_EXTRA = 3.0
+MAX_EXTRA_TRACKS = 1
+MAX_R2 = 0.6
+MAX_E_EXTRA = 1.5
 MIN_VISIBLE_ENERGY = 4.0  # skim
 CLUSTER_ENERGY = (2.0, 7.0)  # skim: sum over the calorimeter, centre of mass
 

@@ -1,6 +1,7 @@
 """Candidates of e⁺e⁻ → qq̄ and τ⁺τ⁻.
 
-Every generated event is used several times: turned at random about the beam axis and measured anew.
+Every generated event is used several times: turned at random about the beam axis and measured anew; the likelier it gives a
+candidate, the more often (with smaller weights).
 """
 
 from __future__ import annotations
@@ -11,14 +12,16 @@ import numpy as np
 
 from analysis.basf2 import SampleType
 from analysis.simulation.bbbar import Side, assembled, finished, may_hold_candidate
-from analysis.simulation.generator import NO_TAG, Pool, is_charged_stable
-from analysis.simulation.jagged import Floats, Ints, count
+from analysis.simulation.generator import NO_TAG, Pool
+from analysis.simulation.jagged import Floats, Ints
+from analysis.simulation.pairing import MAX_CHARGED, MIN_CHARGED, Contents, frames
 from analysis.simulation.pools import make_decays, renumbered
 from analysis.simulation.rows import Rows, stack
 
-MAX_CHARGED = 10  # true charged particles: eight tracks and two lost ones
-MIN_CHARGED = 4
 BATCH = 10_000
+# How many times more often events are used that hold (a fast lepton, kaons of both charges): the others need
+# misidentification to become candidates.
+ROTATIONS = {(True, True): 20, (True, False): 4, (False, True): 4, (False, False): 1}
 
 
 def simulate(kind: SampleType, n: int, rotations: int, seed: int, rng: np.random.Generator) -> Rows:
@@ -38,19 +41,32 @@ def simulate(kind: SampleType, n: int, rotations: int, seed: int, rng: np.random
         All other randomness.
     """
     pool = make_decays(kind.value, n, seed)
-    charged = is_charged_stable(pool.particles.pdg)
-    n_charged = count(pool.particles.event, n, charged)
-    useful = np.flatnonzero((n_charged >= MIN_CHARGED) & (n_charged <= MAX_CHARGED))
-    parents = np.repeat(useful, rotations)
-    mc_events = n * rotations
-    return stack(list(_batches(kind, pool, parents, rng)), mc_events)
+    times = _rotations(pool, rotations)
+    parents = np.repeat(np.arange(n), times)
+    weight = np.divide(rotations, times, out=np.zeros(n), where=times > 0)
+    return stack(list(_batches(kind, pool, parents, weight, rng)), n * rotations)
 
 
-def _batches(kind: SampleType, pool: Pool, parents: Ints, rng: np.random.Generator) -> Iterator[Rows]:
+def _rotations(pool: Pool, rotations: int) -> Ints:
+    """Return how often every event is used: the likelier a candidate, the more often."""
+    contents = Contents.of(pool)
+    both = contents.plus & contents.minus
+    factor = np.select(
+        [contents.lepton & both, contents.lepton, both],
+        [ROTATIONS[True, True], ROTATIONS[True, False], ROTATIONS[False, True]],
+        ROTATIONS[False, False],
+    )
+    useful = (contents.charged >= MIN_CHARGED) & (contents.charged <= MAX_CHARGED)
+    return np.asarray(rotations * factor * useful)
+
+
+def _batches(
+    kind: SampleType, pool: Pool, parents: Ints, weight: Floats, rng: np.random.Generator
+) -> Iterator[Rows]:
     for start in range(0, max(len(parents), 1), BATCH):
         batch = parents[start : start + BATCH]
         n = len(batch)
-        side = Side(pool, batch, about_z(rng, n), np.zeros((3, n)), np.ones(n, dtype=np.int64), 0)
+        side = Side(pool, batch, frames(about_z(rng, n), np.zeros((3, n))), np.ones(n, dtype=np.int64), 0)
         tracks = side.measure(rng)
         good = np.flatnonzero(may_hold_candidate(tracks, n))
         m = len(good)
@@ -59,7 +75,7 @@ def _batches(kind: SampleType, pool: Pool, parents: Ints, rng: np.random.Generat
         )
         parent = batch[good]
         rows = finished(
-            events, np.zeros((2, m), dtype=bool), np.ones(m), parent, parent, pool.q2[parent], kind, rng
+            events, np.zeros((2, m), dtype=bool), weight[parent], parent, parent, pool.q2[parent], kind, rng
         )
         yield rows.shifted(start)
 

@@ -109,8 +109,7 @@ def charge_of(pdg: Array) -> Floats:
     """Return the charge of stable particles, in units of e."""
     kind = np.abs(pdg)
     sign = np.where((kind == 11) | (kind == 13), -1.0, 1.0)
-    charged = np.isin(kind, (11, 13, 211, 321, 2212))
-    return np.where(charged, np.sign(pdg) * sign, 0.0)
+    return np.where(is_charged_stable(pdg), np.sign(pdg) * sign, 0.0)
 
 
 def conjugate(pdg: Array) -> Array:
@@ -122,7 +121,8 @@ def conjugate(pdg: Array) -> Array:
 
 def is_charged_stable(pdg: Array) -> Bools:
     """Whether a stable particle leaves a track."""
-    return np.isin(np.abs(pdg), (11, 13, 211, 321, 2212))
+    kind = np.abs(pdg)
+    return np.asarray((kind == 211) | (kind == 321) | (kind == 11) | (kind == 13) | (kind == 2212))
 
 
 class _Source:

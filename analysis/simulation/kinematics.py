@@ -12,7 +12,7 @@ from analysis.simulation.jagged import Floats, Ints, count, offsets, total
 
 def mass(p: Floats) -> Floats:
     """Return the invariant mass, (n,), zero where rounding makes its square negative."""
-    return np.asarray(np.sqrt(np.maximum(p[3] ** 2 - np.sum(p[:3] ** 2, axis=0), 0.0)))
+    return np.asarray(np.sqrt(np.maximum(p[3] ** 2 - (p[0] ** 2 + p[1] ** 2 + p[2] ** 2), 0.0)))
 
 
 def norm(p: Floats) -> Floats:
@@ -34,9 +34,9 @@ def boost(p: Floats, beta: Floats) -> Floats:
     p : (4, n)
     beta : (3, n) or (3, 1), in units of c
     """
-    beta2 = np.sum(beta**2, axis=0)
+    beta2 = beta[0] ** 2 + beta[1] ** 2 + beta[2] ** 2
     gamma = 1.0 / np.sqrt(1.0 - beta2)
-    along = np.sum(p[:3] * beta, axis=0)
+    along = p[0] * beta[0] + p[1] * beta[1] + p[2] * beta[2]
     # (gamma - 1) / beta^2 without the division by zero of a frame at rest
     factor = (gamma**2 / (1.0 + gamma)) * along + gamma * p[3]
     return np.concatenate([p[:3] + factor * beta, (gamma * (p[3] + along))[None]])
@@ -74,7 +74,7 @@ def direction(cos_theta: Floats, phi: Floats) -> Floats:
 def cosine(a: Floats, b: Floats) -> Floats:
     """Return the cosine of the angle between the spatial parts; NaN where one vanishes."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        value = np.sum(a[:3] * b[:3], axis=0) / (norm(a) * norm(b))
+        value = (a[0] * b[0] + a[1] * b[1] + a[2] * b[2]) / (norm(a) * norm(b))
     return np.asarray(np.clip(value, -1.0, 1.0))
 
 
@@ -117,7 +117,8 @@ def thrust(p3: Floats, event: Ints, n_events: int) -> tuple[Floats, Floats]:
         axis = np.zeros((3, n_events))
         axis[:, has] = p3[:, order[position]]
         for _ in range(4):
-            sign = np.where(np.sum(p3 * axis[:, event], axis=0) < 0, -1.0, 1.0)
+            along = p3[0] * axis[0][event] + p3[1] * axis[1][event] + p3[2] * axis[2][event]
+            sign = np.where(along < 0, -1.0, 1.0)
             axis = np.array([total(event, sign * p3[i], n_events) for i in range(3)])
         value = norm(axis)
         better = value > best

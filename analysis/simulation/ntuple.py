@@ -65,9 +65,10 @@ def write_ntuple(path: str | Path, columns: Mapping[str, Array], *, identity: st
     names = [name for name in COLUMNS if name in columns]
     types = {branch_name(name): branch_dtype(name) for name in names}
     n = len(columns[names[0]])
-    with _timeless(identity) as unique, atomic(path) as temporary:
+    with _timeless(identity) as unique, atomic(path) as temporary, temporary.open("w+b") as stream:
+        # A stream, as uproot writes a path's name, which is temporary, into the file.
         options = {"compression": uproot.ZLIB(1), "uuid_function": lambda: unique}
-        with uproot.recreate(temporary, **options) as file:
+        with uproot.recreate(stream, **options) as file:
             written = file.mktree(tree, types)
             for start in range(0, n, ROWS_PER_BASKET):
                 part = slice(start, start + ROWS_PER_BASKET)

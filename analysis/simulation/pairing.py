@@ -13,8 +13,8 @@ import numpy as np
 
 from analysis.simulation.detector import DETECTOR, M_BPLUS
 from analysis.simulation.generator import Particles, Pool, conjugate
-from analysis.simulation.jagged import Bools, Floats, Ints, count, gather
-from analysis.simulation.kinematics import boost, direction, norm, random_rotations, rotate
+from analysis.simulation.jagged import Bools, Floats, Ints, count
+from analysis.simulation.kinematics import boost, direction, norm, rotate
 
 MASS = M_BPLUS  # of both mesons: they differ by 0.3 MeV
 
@@ -27,40 +27,49 @@ def b_velocities(rng: np.random.Generator, n: int) -> Floats:
     return speed * direction(cos_theta, rng.uniform(-np.pi, np.pi, n))
 
 
-def to_laboratory(pool: Pool, parents: Ints, velocity: Floats, rng: np.random.Generator, turn: Ints | None = None) -> Particles:
-    """Return the particles of decays, turned at random and flying with given velocities.
+def frames(rotation: Floats, velocity: Floats) -> Floats:
+    """Return the Lorentz transformations from the rest frames of turned B mesons to the laboratory, (4, 4, n).
 
     Parameters
     ----------
-    pool
-        Decays at rest.
-    parents : (n,) int64
-        Decay of every event.
-    velocity : (3, n) float64
+    rotation : (3, 3, n)
+    velocity : (3, n)
         Of the B in the centre of mass.
-    rng
-        Draws the rotations.
+    """
+    n = rotation.shape[-1]
+    result = np.empty((4, 4, n))
+    for axis in range(4):
+        unit = np.zeros((4, n))
+        unit[axis] = 1.0
+        result[:, axis] = boost(boost(rotate(unit, rotation), velocity), DETECTOR.beams.beta)
+    return result
+
+
+def place(particles: Particles, owner: Ints, frame: Floats, turn: Ints) -> Particles:
+    """Carry particles from rest frames to the laboratory.
+
+    Parameters
+    ----------
+    particles
+        In their B's rest frame.
+    owner : (n_particles,) int64
+        Event of every particle, rising.
+    frame : (4, 4, n)
+        Of every event; see `frames`.
     turn : (n,) int64
         -1 where the decay is replaced by its CP conjugate, else 1.
     """
-    items, owner = gather(pool.first, parents)
-    rotation = random_rotations(rng, len(parents))
-    return place(pool.particles.select(items), owner, rotation, velocity, turn)
-
-
-def place(particles: Particles, owner: Ints, rotation: Floats, velocity: Floats, turn: Ints | None) -> Particles:
-    """Carry particles from the B's rest frame to the laboratory; see `to_laboratory`."""
-    beta = DETECTOR.beams.beta
-
-    def carry(v: Floats) -> Floats:
-        return boost(boost(rotate(v, rotation[:, :, owner]), velocity[:, owner]), beta)
-
-    pdg, mother = particles.pdg, particles.mother
-    if turn is not None:
-        flip = turn[owner] < 0
-        pdg, mother = np.where(flip, conjugate(pdg), pdg), np.where(flip, conjugate(mother), mother)
+    n = frame.shape[-1]
+    matrix = np.take(frame.reshape(16, n), owner, axis=1).reshape(4, 4, -1)
+    flip = turn[owner] < 0
     return Particles(
-        owner, pdg, mother, particles.vee, particles.role, carry(particles.p), carry(particles.x)
+        owner,
+        np.where(flip, conjugate(particles.pdg), particles.pdg),
+        np.where(flip, conjugate(particles.mother), particles.mother),
+        particles.vee,
+        particles.role,
+        np.einsum("ijn,jn->in", matrix, particles.p),
+        np.einsum("ijn,jn->in", matrix, particles.x),
     )
 
 
@@ -96,9 +105,12 @@ def pair_with_tags(
 # How often pairs without a true lepton, or without true kaons of both charges, are drawn relative to pairs with them. Such
 # events make a candidate only by misidentification.
 IMPORTANCE = {(True, True): 1.0, (True, False): 0.3, (False, True): 0.15, (False, False): 0.05}
+# The same for the number of true charged particles: more than seven need lost ones.
+IMPORTANCE_CHARGED = {8: 0.4, 9: 0.4}
 LEPTON_P_MIN = 0.9  # in the B's rest frame, GeV
 KAON_P_MIN = 0.2
-MAX_CHARGED = 10  # true charged particles of a pair worth looking at: eight tracks and two lost ones
+MIN_CHARGED = 4
+MAX_CHARGED = 9  # true charged particles of a pair worth looking at: seven tracks and two lost ones
 
 
 @dataclass(frozen=True)
@@ -166,7 +178,11 @@ def draw_wrong_pairs(
         [any_lepton & both, any_lepton, both],
         [IMPORTANCE[True, True], IMPORTANCE[True, False], IMPORTANCE[False, True]],
         IMPORTANCE[False, False],
-    ) * (charged[:, None] + charged[None, :] <= MAX_CHARGED)
+    )
+    number = charged[:, None] + charged[None, :]
+    importance = importance * (number <= MAX_CHARGED) * (number >= MIN_CHARGED)
+    for n_charged, factor in IMPORTANCE_CHARGED.items():
+        importance = np.where(number == n_charged, importance * factor, importance)
     drawn = probability * importance
     sum_drawn = drawn.sum()
     if n_draws == 0 or sum_drawn == 0:

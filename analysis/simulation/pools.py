@@ -11,7 +11,8 @@ import numpy as np
 from analysis.basf2 import SampleType
 from analysis.simulation.generator import NO_TAG, Generator, Particles, Pool
 from analysis.simulation.jagged import Array, Bools, Floats, Ints, count, gather, offsets
-from analysis.simulation.pairing import b_velocities, to_laboratory
+from analysis.simulation.kinematics import random_rotations
+from analysis.simulation.pairing import b_velocities, frames, place
 from analysis.simulation.response import Clusters, Tracks, measure_clusters, measure_tracks
 from analysis.simulation.tags import find_pi0s, reconstruct_tags
 
@@ -112,7 +113,8 @@ def make_tags(kind: SampleType, n: int, seed: int, rng: np.random.Generator) -> 
     for size in batches(n):
         pool = generator.batch(size)
         velocity = b_velocities(rng, size)
-        particles = to_laboratory(pool, np.arange(size), velocity, rng)
+        frame = frames(random_rotations(rng, size), velocity)
+        particles = place(pool.particles, pool.particles.event, frame, np.ones(size, dtype=np.int64))
         side = on_side(len(particles.pdg), 0)
         tracks, clusters = measure_tracks(particles, side, rng), measure_clusters(particles, side, rng)
         true_mode = np.array([pool.tag_mode, np.full(size, NO_TAG)])
