@@ -1,16 +1,20 @@
-"""The questions that ``conditions`` answers about what was made: show, diff, trace, stale, impact."""
+"""The questions that ``conditions`` answers about what was made: show, diff, trace, stale."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console, RenderableType
 
-from analysis import io, provenance
-from analysis.conditions import difference, trace
+from analysis import config, io, provenance
+from analysis.conditions import difference, staleness, trace
+from analysis.conditions.dryrun import planned
 from analysis.conditions.ledger import Ledger, ledger_digest, read_ledger
+from analysis.conditions.metadata import SIDECAR_SUFFIX
+from analysis.conditions.recording import known_tags, record, source_of
 from analysis.conditions.show import changes_table, digests_table, ledger_table
 from analysis.errors import ConditionsError
 from analysis.log import logger
@@ -136,8 +140,66 @@ def _headline(path: str) -> str:
     return Path(path).name
 
 
+def _stale_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", metavar="YAML", required=True, help="configuration file")
+    parser.add_argument("--tag", metavar="NAME", action="append", default=[], help="a global tag that changed")
+    parser.add_argument("--bucket", metavar="NAME", action="append", default=[], help="a bucket that changed")
+    parser.add_argument("--sample", metavar="NAME", action="append", default=[], help="a sample that changed")
+    parser.add_argument("--results", metavar="FOLDER", help="default: results/<name>")
+    parser.add_argument("--dry-run", action="store_true", help="compare with Snakemake's own dry run")
+
+
+def _stale(args: argparse.Namespace) -> int:
+    """List the outputs to be made again after a tag, bucket or sample changed (default: what changed since)."""
+    configuration = config.load(args.config)
+    results = Path(args.results or f"results/{configuration.name}")
+    ledger = read_ledger(results / "conditions/ledger.json")
+    if args.tag or args.bucket or args.sample:
+        reasons = staleness.affected(ledger, tags=args.tag, buckets=args.bucket, samples=args.sample)
+    else:
+        reasons = staleness.changed(ledger.sample_digests, _today(configuration, results))
+    made = staleness.outputs(results, provenance.read_provenance, ledger.sample_digests)
+    paths = staleness.stale(made, reasons)
+    for sample, reason in sorted(reasons.items()):
+        logger.info("%s: %s", sample, reason)
+    for path in paths:
+        Console(soft_wrap=True, markup=False, highlight=False).print(path)
+    logger.info("%d of %d outputs are to be made again", len(paths), len(made))
+    return _compare_with_snakemake(args.config, results, reasons, set(paths)) if args.dry_run else 0
+
+
+def _today(configuration: config.Config, results: Path) -> dict[str, str]:
+    """Return the digests of the samples as their metadata are now."""
+    known = known_tags(configuration.conditions)
+    digests = {}
+    for sample in configuration.samples:
+        # The workflow's own samples are not in the configuration's files: their record names them.
+        old = results / f"conditions/records/{sample.name}.json"
+        inputs = provenance.read_provenance(old)["inputs"] if sample.simulated and old.is_file() else ()
+        sidecars = [path for path in inputs if path.endswith(SIDECAR_SUFFIX)]
+        digests[sample.name] = record(source_of(sample, sidecars), known).digest
+    return digests
+
+
+def _compare_with_snakemake(configuration: str, results: Path, samples: Iterable[str], predicted: set[str]) -> int:
+    """Log what Snakemake would make beyond the prediction, and the other way round; return 1 if anything."""
+    records = [str(results / f"conditions/records/{sample}.json") for sample in samples]
+    told = planned(configuration, records) - planned(configuration) if records else set()
+    # Files without conditions of their own (logs, pages of text) are made by the same jobs.
+    known = {str(path) for path in results.rglob("*") if path.suffix in (".json", ".parquet")}
+    more, less = sorted((told & known) - predicted), sorted(predicted - told)
+    for path in more:
+        logger.warning("Snakemake would make %s, which carries no such conditions", path)
+    for path in less:
+        logger.warning("Snakemake would not make %s", path)
+    if not (more or less):
+        logger.info("Snakemake would make the same")
+    return int(bool(more or less))
+
+
 ACTIONS = {
     "show": (_show_arguments, _show),
     "diff": (_diff_arguments, _diff),
     "trace": (_trace_arguments, _trace),
+    "stale": (_stale_arguments, _stale),
 }

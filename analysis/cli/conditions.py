@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 
 from analysis import config, io, provenance
-from analysis.cli import _questions
+from analysis.cli import _impact, _questions
 from analysis.conditions.findings import Finding, raise_for
 from analysis.conditions.gate import check, outputs
 from analysis.conditions.ledger import Ledger, build, read_ledger
@@ -158,4 +158,5 @@ ACTIONS = {
     "ledger": (_ledger_arguments, _ledger),
     "check": (_check_arguments, _check),
     **_questions.ACTIONS,
+    "impact": (_impact.add_arguments, _impact.run),
 }

@@ -63,10 +63,10 @@ def source_of(sample: Sample, files: Sequence[str] = ()) -> SampleSource:
     paths: list[Path] = []
     findings = []
     for pattern in patterns:
-        matches = _matches(pattern)
-        if not matches:
+        found = matches(pattern)
+        if not found:
             findings.append(_nothing_matches(sample.name, pattern))
-        paths += [_metadata_of(path, told=patterns is not sample.files) for path in matches]
+        paths += [_metadata_of(path, told=patterns is not sample.files) for path in found]
     if not patterns:
         finding = Finding(
             "no-metadata",
@@ -81,7 +81,8 @@ def source_of(sample: Sample, files: Sequence[str] = ()) -> SampleSource:
     return SampleSource(sample.name, sample.type, distinct, simulated=sample.simulated)
 
 
-def _matches(pattern: str) -> list[Path]:
+def matches(pattern: str) -> list[Path]:
+    """Return the files that a path or pattern names, sorted; a plain path need not exist."""
     if glob.has_magic(pattern):
         return [Path(path) for path in sorted(glob.glob(pattern, recursive=True))]  # noqa: PTH207
     return [Path(pattern)]

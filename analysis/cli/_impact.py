@@ -1,0 +1,120 @@
+"""``conditions impact``: the change of μ when a sample, or one bucket of it, is replaced."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from analysis import config, io, provenance
+from analysis.conditions import impact, staleness
+from analysis.conditions.ledger import read_ledger
+from analysis.conditions.recording import matches
+from analysis.conditions.sidecar import read_sidecar, sidecar_of
+from analysis.errors import ConditionsError
+from analysis.log import logger
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the action's arguments."""
+    parser.add_argument("--config", metavar="YAML", required=True, help="configuration of the original, which has run")
+    parser.add_argument(
+        "--replace",
+        metavar="SAMPLE=FILES",
+        action="append",
+        required=True,
+        help="ntuples (paths or patterns, joined by commas; sidecars beside them) that replace the sample's",
+    )
+    parser.add_argument("--bucket", metavar="NAME", help="replace this bucket of the sample only")
+    parser.add_argument("--name", required=True, help="name of the variation: its results go to results/NAME")
+    parser.add_argument("--cores", metavar="N", type=int, default=1, help="cores for the workflow (default 1)")
+    parser.add_argument("--output", metavar="JSON", help="default: results/NAME/conditions/impact.json")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Replace a sample or one of its buckets, remake what depends on it elsewhere, and tell the change of μ."""
+    configuration = config.load(args.config)
+    original, variation = Path("results") / configuration.name, Path("results") / args.name
+    before = io.read_json(original / "fit/result.json")
+    ledger = read_ledger(original / "conditions/ledger.json")
+    files = {}
+    for item in args.replace:
+        sample, _, patterns = item.partition("=")
+        new = [str(path) for pattern in patterns.split(",") for path in matches(pattern)]
+        _refuse_missing(sample, patterns, new)
+        kept = _kept(configuration, original, sample, args.bucket) if args.bucket else []
+        files[sample] = (*kept, *new)
+    varied = impact.vary(configuration, args.name, files)
+    made = staleness.outputs(original, provenance.read_provenance, ledger.sample_digests)
+    stale = staleness.stale(made, files)
+    impact.link_results(original, variation, stale)
+    path = variation / "variation.json"
+    io.write_json(path, varied.model_dump(mode="json"))
+    _workflow(path, variation / "fit/result.json", args.cores)
+    result = impact.measure(
+        before, io.read_json(variation / "fit/result.json"), dict(_told(args.replace)), (len(stale), len(made))
+    )
+    io.write_json(args.output or variation / "conditions/impact.json", asdict(result))
+    logger.info(
+        "μ = %.4g ± %.4g became %.4g ± %.4g: Δμ = %+.4g; %d of %d outputs depended on it",
+        *result.before,
+        *result.after,
+        result.shift,
+        *result.remade,
+    )
+    return 0
+
+
+def _told(replace: Sequence[str]) -> list[tuple[str, str]]:
+    return [(sample, patterns) for sample, _, patterns in (item.partition("=") for item in replace)]
+
+
+def _refuse_missing(sample: str, patterns: str, files: Sequence[str]) -> None:
+    missing = [file for file in files if not Path(file).is_file()]
+    if not files or missing:
+        raise ConditionsError(
+            "The files that are to replace the sample's cannot be found.",
+            where=f"--replace {sample}=…",
+            found=", ".join(missing) or f"nothing matches {patterns}",
+            expected="SAMPLE=FILES with existing ntuples",
+        )
+
+
+def _kept(configuration: config.Config, original: Path, name: str, bucket: str) -> list[str]:
+    """Return the files of a sample outside of a bucket."""
+    sample = configuration.sample(name)
+    patterns = sample.files or (str(original / "ntuples" / name / "*.root"),)
+    files = [path for pattern in patterns for path in matches(pattern)]
+    buckets = {path: getattr(read_sidecar(sidecar_of(path)).dataset, "bucket", None) for path in files}
+    if bucket not in buckets.values():
+        raise ConditionsError(
+            "The sample has no file of the bucket.",
+            where=name,
+            found=", ".join(sorted({str(value) for value in buckets.values()})),
+            expected=bucket,
+            remedy="`conditions show` lists the buckets",
+        )
+    return [str(path) for path, value in buckets.items() if value != bucket]
+
+
+def _workflow(configuration: Path, target: Path, cores: int) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--cores",
+        str(cores),
+        "--configfile",
+        str(configuration),
+        str(target),
+    ]
+    logger.info("%s", " ".join(command[1:]))
+    if subprocess.run(command, check=False).returncode != 0:
+        raise ConditionsError(
+            "The workflow of the variation did not finish.",
+            where=" ".join(command[1:]),
+            remedy="read its messages above; the original results are untouched, and the command resumes",
+        )

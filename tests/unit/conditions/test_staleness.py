@@ -1,0 +1,160 @@
+"""stale and impact: what depends on a change, without the workflow itself (tests/workflow has that)."""
+
+import json
+
+import pytest
+
+from analysis import io, provenance
+from analysis.cli import main
+from analysis.conditions.impact import link_results, measure, vary
+from analysis.conditions.ledger import Ledger
+from analysis.conditions.recording import record, source_of
+from analysis.conditions.staleness import affected, changed, outputs, stale
+from analysis.config import Config, Sample
+from analysis.errors import ConditionsError
+
+
+@pytest.fixture
+def config(tmp_path, write, simulation, data, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write(simulation, "charged.root.metadata.json")
+    write(data, "data.root.metadata.json")
+    samples = [
+        {"name": "charged", "type": "charged", "files": ["charged.root"]},
+        {"name": "data", "type": "data", "files": ["data.root"]},
+    ]
+    plain = {"name": "x", "dataset": {"luminosity": 2.5}, "samples": samples}
+    (tmp_path / "config.yaml").write_text(json.dumps(plain))
+    return Config.model_validate(plain)
+
+
+@pytest.fixture
+def ledger(config):
+    return Ledger(samples={sample.name: record(source_of(sample)) for sample in config.samples})
+
+
+@pytest.fixture
+def results(tmp_path, ledger):
+    """Outputs of each kind: of one sample, of the other, of both, and of none."""
+    folder = tmp_path / "results/x"
+    digests = ledger.sample_digests
+
+    def make(path, **conditions):
+        io.write_json(folder / path, {"provenance": {"conditions": conditions}})
+
+    io.write_json(folder / "conditions/ledger.json", {**ledger.to_plain(), "provenance": {"conditions": digests}})
+    make("skim/charged.json", charged=digests["charged"])
+    make("skim/data.json", data=digests["data"])
+    make("fit/result.json", **digests)
+    make("fit/workspace.provenance.json", **digests)
+    io.write_json(folder / "fit/workspace.json", {"channels": []})
+    io.write_json(folder / "config.json", {"name": "x"})
+    (folder / "report").mkdir()
+    (folder / "report/roc.svg").write_text(f"<svg>&quot;charged&quot;:&quot;{digests['charged']}&quot;</svg>")
+    (folder / "report/all.html").write_text(json.dumps(digests))
+    (folder / "logs").mkdir()
+    (folder / "logs/skim.log").write_text("text")
+    return folder
+
+
+def stems(paths):
+    return {path.rpartition("/")[2] for path in paths}
+
+
+BOTH = {"ledger.json", "result.json", "workspace.json", "workspace.provenance.json", "all.html"}
+
+
+def test_outputs_that_depend_on_a_sample(results, ledger):
+    made = outputs(results, provenance.read_provenance, ledger.sample_digests)
+    assert stems(stale(made, ["charged"])) == BOTH | {"charged.json", "roc.svg"}
+    assert stems(stale(made, ["data"])) == BOTH | {"data.json"}
+    assert stale(made, []) == []
+
+
+def test_what_a_change_reaches(ledger):
+    assert affected(ledger, tags=["mc_production_MC16_a"]) == {"charged": "global tag mc_production_MC16_a"}
+    assert affected(ledger, buckets=["bucket36"]) == {"data": "bucket bucket36"}
+    assert set(affected(ledger, buckets=["bucket36"], samples=["charged"])) == {"charged", "data"}
+    with pytest.raises(ConditionsError, match="nearest: 'bucket36'") as caught:
+        affected(ledger, buckets=["bucket63"], tags=["nothing like it"])
+    assert "2 problems" in str(caught.value)
+
+
+def test_changed_since():
+    assert set(changed({"a": "1", "b": "2", "c": "3"}, {"a": "1", "b": "9", "d": "4"})) == {"b", "c", "d"}
+
+
+def test_command(config, results, write, simulation, capsys):
+    arguments = ["conditions", "stale", "--config", "config.yaml"]
+    assert main(arguments) == 0
+    assert capsys.readouterr().out == ""
+    assert main([*arguments, "--bucket", "bucket36"]) == 0
+    assert stems(capsys.readouterr().out.splitlines()) == BOTH | {"data.json"}
+    # The metadata of a sample change: what was made from it is stale.
+    write(simulation, "charged.root.metadata.json", mcEvents=60000)
+    assert main(arguments) == 0
+    assert stems(capsys.readouterr().out.splitlines()) == BOTH | {"charged.json", "roc.svg"}
+
+
+def test_variation_of_a_configuration(config):
+    varied = vary(config, "y", {"data": ("new.root",)})
+    assert (varied.name, varied.sample("data").files) == ("y", ("new.root",))
+    assert varied.sample("charged") == config.sample("charged")
+    with pytest.raises(ConditionsError, match="no sample dat"):
+        vary(config, "y", {"dat": ("new.root",)})
+    with pytest.raises(ConditionsError, match="name of the original"):
+        vary(config, "x", {"data": ("new.root",)})
+
+
+def test_simulated_samples_can_be_replaced():
+    simulated = Config.model_validate(
+        {
+            "name": "x",
+            "samples": [{"name": "charged", "type": "charged", "simulated": True}],
+            "simulation": {"decays": {"charged": 10}},
+        }
+    )
+    assert vary(simulated, "y", {"charged": ("new.root",)}).samples == (
+        Sample(name="charged", type="charged", files=("new.root",)),
+    )
+
+
+def test_only_what_does_not_depend_is_linked(results, ledger, tmp_path):
+    made = outputs(results, provenance.read_provenance, ledger.sample_digests)
+    gone = stale(made, ["data"])
+    linked, left_out = link_results(results, tmp_path / "results/y", gone)
+    assert left_out == len(gone) == len(BOTH) + 1
+    there = {path.name for path in (tmp_path / "results/y").rglob("*") if path.is_file()}
+    assert there == {"charged.json", "roc.svg"}
+    assert linked == 2
+    old, new = results / "skim/charged.json", tmp_path / "results/y/skim/charged.json"
+    assert old.stat().st_mtime_ns == new.stat().st_mtime_ns
+    # Writing is replacing: the original stays.
+    io.write_json(new, {})
+    assert json.loads(old.read_text()) != {}
+    assert link_results(results, tmp_path / "results/y", gone) == (linked, left_out)
+
+
+def test_measure():
+    impact = measure({"mu": {"value": 1.0, "error": 3.0}}, {"mu": {"value": 1.5, "error": 4.0}}, {"data": "x"}, (1, 2))
+    assert impact.shift == 0.5
+    assert impact.independent_error == 5.0
+    with pytest.raises(ConditionsError, match="no μ"):
+        measure({"mu": {"value": None}}, {}, {}, (0, 0))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--replace", "data=none.root"], "cannot be found"),
+        (["--replace", "data=*.nothing"], "cannot be found"),
+        (["--replace", "data=data.root", "--bucket", "bucket99"], "no file of the bucket"),
+        (["--replace", "dat=data.root"], "cannot be configured"),
+    ],
+)
+def test_impact_refuses_before_anything_runs(config, results, tmp_path, caplog, arguments, message):
+    (tmp_path / "data.root").touch()
+    command = ["conditions", "impact", "--config", "config.yaml", "--name", "y", *arguments]
+    assert main(command) == 1
+    assert message in caplog.text
+    assert not (tmp_path / "results/y").exists()
