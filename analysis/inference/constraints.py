@@ -1,4 +1,4 @@
-"""The constraint terms of a model, as arrays."""
+"""The constraint terms of a model and the data of all its terms, as arrays."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import gammaln, xlogy
 
 from analysis.inference.compiled import UnsupportedModelError
 from analysis.inference.problem import Problem
@@ -25,6 +26,43 @@ class Constraints:
     poisson: Ints
     poisson_data: Ints
     scale: Floats
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """T data sets, split by the terms of the likelihood.
+
+    Attributes
+    ----------
+    counts : (T, B) float64
+        Main data.
+    normal, poisson : (T, N)
+        Auxiliary data of the constraints, in their order.
+    offset : (T,)
+        −ln L of the saturated model: what no parameter changes.
+    """
+
+    counts: Floats
+    normal: Floats
+    poisson: Floats
+    offset: Floats
+
+    def rows(self, index: Ints) -> Measurements:
+        """Return some of the data sets."""
+        return Measurements(self.counts[index], self.normal[index], self.poisson[index], self.offset[index])
+
+
+def measurements(n_bins: int, constraints: Constraints, data: Floats) -> Measurements:
+    """Split full data (T, n_bins + n_aux) by the terms of the likelihood."""
+    counts, poisson = data[:, :n_bins], data[:, constraints.poisson_data]
+    offset = _saturated(counts) + _saturated(poisson)
+    offset += float(np.log(constraints.sigma * np.sqrt(2 * np.pi)).sum())
+    return Measurements(counts, data[:, constraints.normal_data], poisson, offset)
+
+
+def _saturated(seen: Floats) -> Floats:
+    total: Floats = (seen - xlogy(seen, seen) + gammaln(seen + 1.0)).sum(axis=1)
+    return total
 
 
 def constraints_of(problem: Problem) -> Constraints:

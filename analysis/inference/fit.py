@@ -114,7 +114,7 @@ def fit_workspace(
         engine=engine.name,
         cross_check=cross_check(problem, best),
         status="converged",
-        diagnosis=[*notes, *negative_yields(problem), *_bound_notes(problem, best, found)],
+        diagnosis=[*notes, *negative_yields(problem), *_bound_notes(problem, best, covariance, found)],
         provenance=provenance,
     )
 
@@ -167,6 +167,24 @@ def make_engine(problem: Problem) -> Engine:
         return PyhfEngine(problem, reason=f"the compiled likelihood does not know {error}")
 
 
+def compiled_engine(problem: Problem) -> NewtonEngine:
+    """Return the compiled engine, for what pyhf would take days for.
+
+    Raises
+    ------
+    FitError
+        The compiled likelihood does not know the model.
+    """
+    try:
+        return NewtonEngine(problem)
+    except UnsupportedModelError as error:
+        raise FitError(
+            "the compiled likelihood does not know the model, and with pyhf this would take days",
+            found=str(error),
+            remedy="fit and scan work with pyhf; toys and impacts need the compiled likelihood",
+        ) from error
+
+
 def cross_check(problem: Problem, best: Minimum) -> float:
     """Return 2NLL minus pyhf's own evaluation at the minimum.
 
@@ -207,17 +225,29 @@ def _fit(engine: Engine, level: float) -> tuple[Minimum, Floats, _Poi]:
     """Minimise; begin again from any deeper minimum that a profile discovers."""
     best = engine.minimise()
     for _ in range(MAX_RESTARTS):
-        # The POI counts as free even at its bound: its error is the curvature there.
-        counted = best.free.copy()
-        if engine.problem.poi is not None:
-            counted[engine.problem.poi] = not engine.problem.fixed[engine.problem.poi]
-        covariance = engine.covariance(best.x, counted)
+        covariance = _covariance(engine, best)
         try:
             return best, covariance, _interest(engine, best, covariance, level)
         except BetterMinimumError as better:
             log.info("a profile found a deeper minimum (%s): fitting again from there", better)
             best = engine.minimise(start=better.x)
     raise _restless(engine.problem)
+
+
+def _covariance(engine: Engine, best: Minimum) -> Floats:
+    """Return the covariance of the free parameters and of the parameter of interest, even at its bound.
+
+    Its error there is the curvature at the bound; where that is not positive, its variance is 0.
+    """
+    poi = engine.problem.poi
+    if poi is None or engine.problem.fixed[poi] or best.free[poi]:
+        return engine.covariance(best.x, best.free)
+    counted = best.free.copy()
+    counted[poi] = True
+    try:
+        return engine.covariance(best.x, counted)
+    except FitError:
+        return engine.covariance(best.x, best.free)
 
 
 def _restless(problem: Problem) -> FitError:
@@ -235,7 +265,10 @@ def _interest(engine: Engine, best: Minimum, covariance: Floats, level: float) -
         return _Poi()
     error = float(np.sqrt(covariance[index, index]))
     profile = Profile(engine, index, best)
-    low, high, at_bound = minos(profile, error)
+    guess = error if error > 0 else 0.01 * float(problem.upper[index] - problem.lower[index])
+    low, high, at_bound = minos(profile, guess)
+    if error == 0.0:
+        error = max(-low, high)
     mu = SignalStrength(value=float(best.x[index]), error=error, error_lo=low, error_hi=high, at_bound=at_bound)
     if not _is_strength(problem, index):
         return _Poi(mu=mu)
@@ -280,7 +313,7 @@ def correlations(problem: Problem, covariance: Floats) -> Correlations:
     return Correlations(names=[problem.names[i] for i in where], matrix=(np.round(matrix, 6) + 0.0).tolist())
 
 
-def _bound_notes(problem: Problem, best: Minimum, found: _Poi) -> list[str]:
+def _bound_notes(problem: Problem, best: Minimum, covariance: Floats, found: _Poi) -> list[str]:
     notes = [
         f"parameter '{problem.names[i]}' is at its bound, {best.x[i]:g}"
         for i in np.flatnonzero(at_bounds(problem, best.x, 1e-6) & ~problem.fixed)
@@ -289,6 +322,8 @@ def _bound_notes(problem: Problem, best: Minimum, found: _Poi) -> list[str]:
         return [*notes, "no parameter of interest: no interval, significance or limit"]
     if found.mu is None:
         return [*notes, f"the parameter of interest '{problem.poi_name}' is fixed"]
+    if not best.free[problem.poi] and not np.any(covariance[problem.poi]):
+        notes.append(f"no curvature of '{problem.poi_name}' at its bound: its error is the MINOS error")
     for side, reached in zip(("lower", "upper"), found.mu.at_bound, strict=True):
         if reached:
             notes.append(f"the {side} MINOS error of '{problem.poi_name}' ends at its bound")

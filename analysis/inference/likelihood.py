@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import gammaln, xlogy
+from scipy.special import xlogy
 
 from analysis.inference.compiled import (
     Compiled,
@@ -20,7 +20,7 @@ from analysis.inference.compiled import (
     compile_model,
     couples,
 )
-from analysis.inference.constraints import constraints_of
+from analysis.inference.constraints import Measurements, constraints_of, measurements
 from analysis.inference.interpolation import histosys_coefficients
 from analysis.inference.problem import Problem
 
@@ -122,32 +122,25 @@ class Likelihood:
             f[:, model.linear_slot, model.linear_block] = linear
         return f.prod(axis=1), slope, curvature
 
-    def value(self, x: Floats, data: Floats) -> Floats:
-        """Return −ln L at ``x`` (T, P) for ``data`` (T or 1, n_bins + n_aux); (T,).
+    def measure(self, data: Floats) -> Measurements:
+        """Prepare data (T, n_bins + n_aux) for the other methods."""
+        return measurements(self.n_bins, self.constraints, data)
 
-        Infinite where a bin with data expects nothing, or less.
+    def value(self, x: Floats, data: Measurements) -> Floats:
+        """Return −ln L at ``x`` (T, P) for T or one data sets; (T,).
+
+        Infinite where a bin with data expects nothing, or less. Summed as differences from the saturated
+        model, so that rounding does not grow with the number of events.
         """
-        return self._value(self.rates(x).total, x, data)
-
-    def _value(self, total: Floats, x: Floats, data: Floats) -> Floats:
-        counts = data[:, : self.n_bins]
-        with np.errstate(invalid="ignore", divide="ignore"):
-            main = total - xlogy(counts, total)
-        main = np.where(np.isnan(main), np.inf, main).sum(axis=1)
-        main = main + gammaln(counts + 1).sum(axis=1)
         c = self.constraints
-        pull = (x[:, c.normal] - data[:, c.normal_data]) / c.sigma
-        main = main + (0.5 * pull * pull).sum(axis=1)
-        main = main + float(np.log(c.sigma * np.sqrt(2 * np.pi)).sum())
+        pull = (x[:, c.normal] - data.normal) / c.sigma
+        main = _deviance(self.rates(x).total, data.counts) + (0.5 * pull * pull).sum(axis=1)
         if len(c.poisson):
-            rate, seen = c.scale * x[:, c.poisson], data[:, c.poisson_data]
-            with np.errstate(invalid="ignore", divide="ignore"):
-                term = rate - xlogy(seen, rate) + gammaln(seen + 1)
-            main = main + np.where(np.isnan(term), np.inf, term).sum(axis=1)
-        result: Floats = main
+            main = main + _deviance(c.scale * x[:, c.poisson], data.poisson)
+        result: Floats = main + data.offset
         return result
 
-    def derivatives(self, x: Floats, data: Floats, *, exact: bool = True) -> tuple[Floats, Floats]:
+    def derivatives(self, x: Floats, data: Measurements, *, exact: bool = True) -> tuple[Floats, Floats]:
         """Return gradient (T, P) and Hessian (T, P, P) of −ln L.
 
         Not ``exact``: Fisher's information Σ ∂λ ∂λᵀ / λ in place of the Hessian. It is never negative and
@@ -165,7 +158,7 @@ class Likelihood:
         self._add_constraints(x, data, gradient, hessian)
         return gradient, hessian
 
-    def gradient(self, x: Floats, data: Floats) -> Floats:
+    def gradient(self, x: Floats, data: Measurements) -> Floats:
         """Return the gradient (T, P) of −ln L, without forming the Jacobian."""
         model = self.model
         rates = self.rates(x, guard=True)
@@ -190,9 +183,9 @@ class Likelihood:
         slots[dense.shape[1] + np.arange(self.model.n_local), self.model.local_bin] = local[0]
         return slots.T @ self._incidence
 
-    def _weights(self, total: Floats, data: Floats) -> tuple[Floats, Floats]:
+    def _weights(self, total: Floats, data: Measurements) -> tuple[Floats, Floats]:
         """Return 1 − n/λ and n/λ²; bins without data have n/λ = 0 whatever λ."""
-        counts = data[:, : self.n_bins]
+        counts = data.counts
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             ratio = np.where(counts > 0, counts / total, 0.0)
             spread = np.where(counts > 0, ratio / total, 0.0)
@@ -312,12 +305,12 @@ class Likelihood:
         norms = norms * (rates.cells.reshape(n_points, -1)[:, cell] * scale)[:, None, :]
         return self._by_slot(np.concatenate([slope, norms], axis=1))
 
-    def _add_constraints(self, x: Floats, data: Floats, gradient: Floats, hessian: Floats | None) -> None:
+    def _add_constraints(self, x: Floats, data: Measurements, gradient: Floats, hessian: Floats | None) -> None:
         c = self.constraints
-        gradient[:, c.normal] += (x[:, c.normal] - data[:, c.normal_data]) / c.sigma**2
+        gradient[:, c.normal] += (x[:, c.normal] - data.normal) / c.sigma**2
         value = x[:, c.poisson]
         value = np.where(value == 0.0, TINY, value)
-        ratio = data[:, c.poisson_data] / value
+        ratio = data.poisson / value
         gradient[:, c.poisson] += c.scale - ratio
         if hessian is not None:
             hessian[:, c.normal, c.normal] += 1.0 / c.sigma**2
@@ -372,3 +365,11 @@ class Likelihood:
         if not np.all(np.abs(mine - theirs) <= COMPILE_TOLERANCE * scale):
             worst = int(np.argmax(np.abs(mine - theirs) / scale))
             raise UnsupportedModelError(f"the compiled expectation differs from pyhf's in {problem.bin_label(worst)}")
+
+
+def _deviance(rate: Floats, seen: Floats) -> Floats:
+    """Return Σ rate − seen − seen ln(rate / seen) over the last axis; infinite outside the model."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        terms = rate - seen - xlogy(seen, rate / np.where(seen > 0, seen, 1.0))
+    total: Floats = np.where(np.isnan(terms), np.inf, terms).sum(axis=1)
+    return total

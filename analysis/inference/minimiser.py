@@ -15,6 +15,7 @@ import numpy.typing as npt
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from analysis.errors import FitError
+from analysis.inference.constraints import Measurements
 from analysis.inference.engine import Minimum
 from analysis.inference.likelihood import Likelihood
 from analysis.inference.problem import Problem
@@ -60,7 +61,7 @@ class NewtonEngine:
     def twice_nll(self, x: Floats, data: Floats | None = None) -> float:
         """Return −2 ln L."""
         data = self.problem.data if data is None else data
-        return 2.0 * float(self.likelihood.value(x[None], data[None])[0])
+        return 2.0 * float(self.likelihood.value(x[None], self.likelihood.measure(data[None]))[0])
 
     def minimise(
         self,
@@ -71,20 +72,21 @@ class NewtonEngine:
     ) -> Minimum:
         """Minimise from ``start``; see :class:`~analysis.inference.engine.Engine`."""
         problem = self.problem
-        data = (problem.data if data is None else data)[None]
+        measured = self.likelihood.measure((problem.data if data is None else data)[None])
         held = problem.fixed.copy()
         x = np.clip(problem.init if start is None else start, problem.lower, problem.upper)
         x[problem.fixed] = problem.init[problem.fixed]
         for index, value in (fixed or {}).items():
             held[index], x[index] = True, value
         lower, upper = np.where(held, x, problem.lower), np.where(held, x, problem.upper)
-        x = self._feasible(x, held, lower, upper, data)
-        return self._descend(x, held, lower, upper, data)
+        x = self._feasible(x, held, lower, upper, measured)
+        return self._descend(x, held, lower, upper, measured)
 
     def covariance(self, x: Floats, free: Bools, data: Floats | None = None) -> Floats:
         """Invert the exact Hessian among ``free``; see :class:`~analysis.inference.engine.Engine`."""
         data = self.problem.data if data is None else data
-        hessian = self.likelihood.derivatives(x[None], data[None])[1][0]
+        measured = self.likelihood.measure(data[None])
+        hessian = self.likelihood.derivatives(x[None], measured)[1][0]
         where = np.flatnonzero(free)
         covariance: Floats = np.zeros_like(hessian)
         covariance[np.ix_(where, where)] = invert(hessian[np.ix_(where, where)], where, self.problem)
@@ -100,7 +102,7 @@ class NewtonEngine:
         jacobian: Floats = self.likelihood.jacobian(x)
         return jacobian
 
-    def _descend(self, x: Floats, held: Bools, lower: Floats, upper: Floats, data: Floats) -> Minimum:
+    def _descend(self, x: Floats, held: Bools, lower: Floats, upper: Floats, data: Measurements) -> Minimum:
         value = float(self.likelihood.value(x[None], data)[0])
         edm = np.inf
         derivatives = self.likelihood.derivatives
@@ -139,7 +141,7 @@ class NewtonEngine:
         gradient: Floats,
         lower: Floats,
         upper: Floats,
-        data: Floats,
+        data: Measurements,
     ) -> tuple[float, Floats, float]:
         """Halve the step until 2NLL falls (Armijo); return its share (0 for none), x and value."""
         share, slack = 1.0, 1e-14 * max(abs(value), 1.0)
@@ -151,7 +153,7 @@ class NewtonEngine:
             share *= 0.5
         return 0.0, x, value
 
-    def _feasible(self, x: Floats, held: Bools, lower: Floats, upper: Floats, data: Floats) -> Floats:
+    def _feasible(self, x: Floats, held: Bools, lower: Floats, upper: Floats, data: Measurements) -> Floats:
         """Leave a start where 2NLL is infinite: towards the initial values, then inside the bounds."""
         if np.isfinite(self.likelihood.value(x[None], data)[0]):
             return x
@@ -170,10 +172,10 @@ class NewtonEngine:
             remedy="bins with data need a positive expectation at the initial parameters",
         )
 
-    def _impossible(self, x: Floats, data: Floats) -> str:
+    def _impossible(self, x: Floats, data: Measurements) -> str:
         total = self.likelihood.rates(x[None]).total[0]
-        bad = np.flatnonzero((total <= 0) & (data[0, : self.problem.n_bins] > 0)).tolist()
-        places = [f"{self.problem.bin_label(i)} expects {total[i]:.3g} and has {data[0, i]:g}" for i in bad]
+        bad = np.flatnonzero((total <= 0) & (data.counts[0] > 0)).tolist()
+        places = [f"{self.problem.bin_label(i)} expects {total[i]:.3g} and has {data.counts[0, i]:g}" for i in bad]
         held = [f"{self.problem.names[i]} = {x[i]:g}" for i in self._pois()]
         return "; ".join([*places[:3], *held])
 

@@ -159,6 +159,48 @@ class Scan(Result):
     engine: str
 
 
+class Coverage(Result):
+    """How often an interval held the truth."""
+
+    level: float = Field(description="nominal: the interval is where 2ΔNLL stays below its χ²(1) quantile")
+    covered: float
+    interval: tuple[float, float] = Field(description="Clopper–Pearson, 95 %")
+    passed: bool = Field(description="whether the covered share lies within the tolerance of the level")
+
+
+class ToyPoint(Result):
+    """Toys at one true value of the parameter of interest."""
+
+    mu: float
+    n: int
+    n_failed: int = Field(description="toys whose fit failed; left out of the rest")
+    mean: float
+    bias: float = Field(description="mean of μ̂ − μ")
+    bias_error: float
+    spread: float = Field(description="standard deviation of μ̂")
+    pull_mean: float = Field(description="of (μ̂ − μ) / σ, σ from the Hessian of each toy")
+    pull_width: float
+    coverage: list[Coverage]
+    mu_hat: list[float] = Field(description="of the successful toys, in their order")
+    pulls: list[float] = Field(description="of those whose Hessian is positive: not all at a bound are")
+
+
+class ToyStudy(Result):
+    """Bias, pulls and coverage over a grid of true values."""
+
+    poi: str
+    seed: int
+    nuisances: Literal["auxiliary", "parameters"]
+    truth: Literal["nominal", "fitted"] = Field(
+        description="the other parameters: initial values, or fitted to the data at each μ"
+    )
+    tolerance: float
+    points: list[ToyPoint]
+    passed: bool
+    engine: str
+    provenance: JsonValue = None
+
+
 def branching_fraction(mu: SignalStrength, limit: UpperLimit | None, sm: StandardModel) -> BranchingFraction:
     """Convert μ to a branching fraction, B = μ B_SM, without the uncertainty of B_SM."""
     return BranchingFraction(

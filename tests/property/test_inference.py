@@ -100,7 +100,8 @@ def test_compiled_likelihood_is_pyhfs_and_its_derivatives_are_exact(case):
     likelihood = Likelihood(problem)
     points = np.stack([point(problem, rng) for _ in range(3)])
     rates = likelihood.rates(points)
-    values = likelihood.value(points, data[None])
+    measured = likelihood.measure(data[None])
+    values = likelihood.value(points, measured)
     for x, total, cells, value in zip(points, rates.total, rates.cells, values, strict=True):
         by_sample = model.main_model.expected_data(x, return_by_sample=True)
         np.testing.assert_allclose(cells, by_sample, rtol=1e-12, atol=1e-12)
@@ -113,16 +114,16 @@ def test_compiled_likelihood_is_pyhfs_and_its_derivatives_are_exact(case):
 
 def check_derivatives(problem, likelihood, x):
     """Compare gradient and Hessian with finite differences."""
-    data = problem.data
+    measured = likelihood.measure(problem.data[None])
     if (likelihood.rates(x[None]).total <= 0.05).any():
         return  # finite differences fail near an empty bin
-    gradient, hessian = (a[0] for a in likelihood.derivatives(x[None], data[None]))
-    np.testing.assert_allclose(likelihood.gradient(x[None], data[None])[0], gradient, rtol=1e-10, atol=1e-9)
+    gradient, hessian = (a[0] for a in likelihood.derivatives(x[None], measured))
+    np.testing.assert_allclose(likelihood.gradient(x[None], measured)[0], gradient, rtol=1e-10, atol=1e-9)
     steps = 1e-5 * np.where(np.isnan(problem.width), 1.0, problem.width)
     # Kinks of the interpolation (0, ±1) lie far from the steps with probability one.
     up, down = x + np.diag(steps), x - np.diag(steps)
-    values = likelihood.value(np.concatenate([up, down]), data[None])
-    slopes = likelihood.gradient(np.concatenate([up, down]), data[None])
+    values = likelihood.value(np.concatenate([up, down]), measured)
+    slopes = likelihood.gradient(np.concatenate([up, down]), measured)
     n = len(x)
     scale = np.abs(gradient).max() + 1.0
     np.testing.assert_allclose((values[:n] - values[n:]) / (2 * steps), gradient, rtol=1e-6, atol=1e-6 * scale)

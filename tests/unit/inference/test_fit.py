@@ -262,3 +262,26 @@ def test_command_writes_the_contract(hta, tmp_path):
     assert main(arguments) == 0
     assert (tmp_path / "r.json").read_bytes() == first
     assert main([*arguments, "--poi", "nothing"]) == 1
+
+
+def test_strength_at_its_bound(hta):
+    hta["observations"][0]["data"] = [60.0, 30.0, 20.0, 10.0, 5.0, 0.0]
+    hta["measurements"][0]["config"]["parameters"] = [{"name": "mu", "bounds": [[0.0, 30.0]]}]
+    fit = fit_workspace(hta)
+    assert fit.mu.value == 0.0
+    assert fit.mu.error_lo == 0.0
+    assert fit.mu.at_bound == (True, False)
+    assert fit.mu.error_hi > 0
+    assert fit.significance.observed == 0.0
+    assert any("'mu' is at its bound" in note for note in fit.diagnosis)
+    model, data = pyhf_model(hta)
+    observed, _ = pyhf.infer.hypotest(fit.upper_limit.observed, data, model, return_expected_set=True)
+    assert float(observed) == pytest.approx(0.1, abs=2e-3)
+
+
+def test_strength_at_a_bound_without_curvature(hta):
+    # So few events in the purest bin that the expectation at μ = −10 is where the likelihood bends over.
+    hta["observations"][0]["data"] = [30.0, 15.0, 8.0, 2.0, 0.0, 0.0]
+    fit = fit_workspace(hta)
+    assert fit.mu.value == -10.0
+    assert fit.mu.error > 0
