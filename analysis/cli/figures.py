@@ -232,14 +232,15 @@ def _fit(args: argparse.Namespace, settings: config.Config, tag: Tag, write: Wri
 
 
 def _summary(args: argparse.Namespace, settings: config.Config, tag: Tag, write: Writer, result: FitResult) -> None:
-    from analysis.conditions.ledger import read_ledger
-    from analysis.report.origins import conditions_tables, provenance_tables
+    from analysis.conditions.ledger import read_findings, read_ledger
+    from analysis.report.origins import conditions_tables, findings_tables, provenance_tables
     from analysis.report.summary import result_page, summarise
 
     found = summarise(settings.name, tag, result, _cut_flows(args.files, settings), write.origin)
     io.write_json(write.folder / "summary.json", found.model_dump(mode="json"))
     write.page("result", "B⁺ → K⁺νν̄ with semileptonic tags: the result", result_page(found))
-    write.page("conditions", "Conditions of the samples", conditions_tables(read_ledger(args.ledger)))
+    tables = [*conditions_tables(read_ledger(args.ledger)), *findings_tables(read_findings(args.ledger))]
+    write.page("conditions", "Conditions of the samples", tables)
     chain = {
         path: provenance.Provenance(**provenance.read_provenance(path))
         for path in [*args.files, args.result, args.scan]

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from analysis import io
 from analysis.conditions.findings import Finding, conditions_error, from_validation, raise_for
@@ -121,3 +121,19 @@ def read_ledger(path: str | Path) -> Ledger:
     findings = [digest_finding(path, key, told, value) for key, (told, value) in pairs.items() if told != value]
     raise_for("The ledger cannot be used", findings)
     return ledger
+
+
+def read_findings(path: str | Path) -> list[Finding]:
+    """Read what the gate found when a ledger was made: warnings, and errors that a waiver accepted.
+
+    Raises
+    ------
+    ConditionsError
+        The file is no ledger, or its findings are none.
+    """
+    plain = check_schema(io.read_json(path), path, "samples", "conditions ledger")
+    try:
+        return TypeAdapter(list[Finding]).validate_python(plain.get("findings", []))
+    except ValidationError as error:
+        findings = from_validation(error, path, remedy="make the ledger again")
+        raise conditions_error("The findings of the ledger cannot be used", findings) from None

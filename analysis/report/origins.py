@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from analysis.conditions.findings import Finding
 from analysis.conditions.ledger import Ledger
 from analysis.conditions.records import Block, SampleConditions
 from analysis.provenance import Provenance
@@ -43,6 +44,26 @@ def conditions_tables(ledger: Ledger) -> list[Markup]:
         table(header, rows, text=True),
         paragraph(Markup(f"Digest of the whole ledger: {code(ledger.digest)}"), note=True),
     ]
+
+
+def findings_tables(findings: Sequence[Finding]) -> list[Markup]:
+    """Return what the gate found strange, and what the configuration accepts with its reason."""
+    if not findings:
+        return [heading("Findings"), paragraph("None: the samples belong together, and nothing had to be waived.")]
+    rows: list[list[Cell]] = [
+        [
+            finding.severity.value,
+            code(finding.code),
+            finding.problem,
+            ", ".join(finding.samples) or "–",
+            finding.found or "–",
+            finding.expected or "–",
+            finding.waived or "–",
+        ]
+        for finding in findings
+    ]
+    header = ["severity", "check", "what", "samples", "found", "expected", "accepted because"]
+    return [heading("Findings"), table(header, rows, text=True)]
 
 
 def _kind(record: SampleConditions) -> str:

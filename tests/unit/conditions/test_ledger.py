@@ -1,15 +1,18 @@
 import json
+from dataclasses import asdict
 
 import pytest
 
 from analysis import io
 from analysis.basf2 import SampleType
+from analysis.conditions.findings import Finding
 from analysis.conditions.iov import IoV
-from analysis.conditions.ledger import Ledger, build, read_ledger
+from analysis.conditions.ledger import Ledger, build, read_findings, read_ledger
 from analysis.conditions.recording import record, source_of
 from analysis.conditions.records import read_record, record_to_plain
 from analysis.config import Sample
 from analysis.errors import ConditionsError
+from analysis.report.origins import findings_tables
 
 
 def sample(name="charged", kind=SampleType.CHARGED, **fields):
@@ -237,3 +240,16 @@ def test_a_changed_copy_has_a_digest_of_its_own(ledger):
     block = record.blocks[0]
     assert block.run_set
     assert block.model_copy(update={"runs": (IoV(31, 1, 31, 1),)}).run_set.intervals() == (IoV(31, 1, 31, 1),)
+
+
+def test_findings_travel_with_the_ledger_into_the_report(ledger, tmp_path):
+    found = Finding("tag-state", "A tag is OPEN.", samples=("data",), waived="agreed with the coordinators <today>")
+    io.write_json(tmp_path / "ledger.json", {**ledger.to_plain(), "findings": [asdict(found)]})
+    assert read_findings(tmp_path / "ledger.json") == [found]
+    assert read_ledger(tmp_path / "ledger.json").digest == ledger.digest
+    page = "".join(map(str, findings_tables([found])))
+    assert "agreed with the coordinators &lt;today&gt;" in page
+    io.write_json(tmp_path / "ledger.json", {**ledger.to_plain(), "findings": [{"code": 1}]})
+    with pytest.raises(ConditionsError, match="findings of the ledger"):
+        read_findings(tmp_path / "ledger.json")
+    assert "nothing had to be waived" in "".join(map(str, findings_tables([])))
