@@ -218,7 +218,13 @@ def _modifiers(
     settings: Systematics,
     groups: dict[str, str],
 ) -> tuple[list[JsonValue], list[Pruned]]:
-    """Return the modifiers of one sample in one channel, and what pruning took away; note the groups of parameters."""
+    """Return the modifiers of one sample in one channel, and what pruning took away; note the groups of parameters.
+
+    A background without a row in the channel has no modifiers: parameters that scale a floor would mean nothing.
+    """
+    counts = next(each for each in templates.channels if each.name == channel).processes[process.name].counts
+    if process.type is not SampleType.SIGNAL and not any(counts):
+        return [], []
     modifiers: list[JsonValue] = [*_normalisation(process, settings, groups)]
     pruned = []
     nominal = contents.values(process.name)
@@ -237,7 +243,6 @@ def _modifiers(
     if settings.simulation_statistics:
         name = f"uncorr_{channel}_{process.name}"
         groups[name] = "simulation statistics"
-        # A floored bin has variance zero; pyhf then fixes its parameter at one.
         errors = np.sqrt(contents.variances(process.name)).tolist()
         modifiers.append({"name": name, "type": "staterror", "data": errors})
     return modifiers, pruned

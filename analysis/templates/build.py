@@ -20,6 +20,7 @@ from analysis.templates import document
 from analysis.templates.binning import Binning
 from analysis.templates.document import DOWN, NOMINAL, UP, Document
 from analysis.templates.fill import Contents, SampleTable, Template, count, fill
+from analysis.templates.report import report
 from analysis.templates.resolve import resolve
 
 logger = logging.getLogger(__name__)
@@ -115,9 +116,8 @@ def build(
             remedy="add a sample with `type: signal`",
         )
     filled, floors = _with_floors(filled, binnings, settings.empty_bin_floor)
-    _report(filled, binnings, floors)
     variations = _variations(filled, sources)
-    return Document(
+    result = Document(
         blinded=blinded,
         processes=tuple(each.process for each in filled),
         channels=tuple(
@@ -131,6 +131,8 @@ def build(
         data={each.channel: _data_histogram(each, data[each.channel]) for each in binnings if each.channel in data},
         provenance=provenance,
     )
+    report(result)
+    return result
 
 
 def _open(channel: Channel, kind: SampleType, blinded: bool) -> bool:
@@ -200,7 +202,7 @@ def _with_floors(
 
 
 class _Raise:
-    """Raise the empty bins of a template to the floor, and keep a list of them."""
+    """Raise the empty bins of a template to the floor, with an error of its own size, and keep a list of them."""
 
     def __init__(self, binning: Binning, process: document.Process, floor: float) -> None:
         self.binning, self.process, self.floor = binning, process, floor
@@ -229,10 +231,13 @@ class _Raise:
                     bin=number,
                     label=self.binning.label(number),
                     floor=self.floor,
-                    one_row=self.process.weight / self.process.rows if self.process.rows else 0.0,
+                    one_row=self.process.weight / self.process.rows if self.process.rows else None,
                 )
             )
-        return Contents(np.where(empty, self.floor, contents.values), contents.variances)
+        return Contents(
+            np.where(empty, self.floor, contents.values),
+            np.where(empty, self.floor**2, contents.variances),
+        )
 
 
 def _variations(filled: Sequence[_Filled], sources: Sequence[Source]) -> tuple[document.Variation, ...]:
@@ -324,31 +329,3 @@ def _axes(binning: Binning) -> list[Any]:
         hist.axis.Variable(edges, name=column, flow=False)
         for column, edges in zip(binning.columns, binning.edges, strict=True)
     ]
-
-
-def _report(filled: Sequence[_Filled], binnings: Sequence[Binning], floors: Sequence[document.Floor]) -> None:
-    for binning in binnings:
-        for each in filled:
-            template = each.templates[binning.channel]
-            logger.info(
-                "Channel %s, %s: %.4g expected events from %d rows; smallest n_eff %.1f; "
-                "%d rows (%.4g events) lie outside.",
-                binning.channel,
-                each.process.name,
-                template.nominal.values.sum(),
-                template.counts.sum(),
-                template.n_effective.min(),
-                template.outside_rows,
-                template.outside_weight,
-            )
-    for floor in floors:
-        logger.warning(
-            "Channel %s, %s, %s: bin %d (%s) is empty and gets the floor of %g; one simulated row counts %.3g.",
-            floor.channel,
-            floor.process,
-            floor.variation,
-            floor.bin,
-            floor.label,
-            floor.floor,
-            floor.one_row,
-        )

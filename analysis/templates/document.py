@@ -60,7 +60,7 @@ class Yields(_Model):
     expected: tuple[float, ...]
     """Sum of weights; the floor in empty bins."""
     error: tuple[float, ...]
-    """Statistical error of the simulation; 0 in empty bins."""
+    """Statistical error of the simulation; as large as the floor in empty bins."""
     counts: tuple[int, ...]
     """Rows."""
     n_effective: tuple[float, ...]
@@ -104,8 +104,8 @@ class Floor(_Model):
     bin: int
     label: str
     floor: float
-    one_row: float
-    """Mean weight of a row of the process: what a single row in the bin would have counted."""
+    one_row: float | None
+    """Mean weight of a row of the process: what a single row in the bin would have counted; None without any row."""
 
 
 class Ignored(_Model):

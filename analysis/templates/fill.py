@@ -86,7 +86,7 @@ class Template:
             self.nominal.values**2,
             self.nominal.variances,
             out=np.zeros_like(self.nominal.values),
-            where=self.nominal.variances > 0,
+            where=(self.counts > 0) & (self.nominal.variances > 0),
         )
 
 

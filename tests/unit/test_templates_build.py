@@ -141,13 +141,34 @@ def test_an_empty_bin_gets_the_floor_and_is_reported(caplog):
     found = make(signal(), thin, sources=SOURCES[:1])
     values = found.channel_contents("SR").values("charged")
     assert values.tolist() == [2.0, 1e-6, 1e-6, 1e-6]
-    assert found.channel_contents("SR").variances("charged").tolist() == [4.0, 0.0, 0.0, 0.0]
+    assert found.channel_contents("SR").variances("charged") == pytest.approx([4.0, 1e-12, 1e-12, 1e-12])
     # once each: under a variation of the weights an empty bin stays empty
     assert [(each.channel, each.process, each.variation, each.bin) for each in found.floors] == [
         ("SR", "charged", "nominal", number) for number in (1, 2, 3)
     ]
     assert found.floors[0].one_row == 3.0
-    assert "bin 1 (eta [0.5, 0.75), q2_rec [8, 25]) is empty" in caplog.text
+    assert "Channel SR, charged, nominal: bins 1, 2, 3 of 4 empty" in caplog.text
+    assert "one simulated row counts 3" in caplog.text
+    assert "Channel SR, bin 1 (eta [0.5, 0.75), q2_rec [8, 25]): no simulated background at all" in caplog.text
+    assert "bin 0 (eta [0.5, 0.75), q2_rec [-1, 8)): no simulated background" not in caplog.text
+
+
+def test_a_sample_without_rows_is_told_once(caplog):
+    found = make(signal(), charged(), table("ccbar", SampleType.CCBAR, [], []), sources=SOURCES[:1])
+    assert caplog.text.count("ccbar, nominal") == 2  # SR, CR
+    assert "Channel SR, ccbar, nominal: all bins of 4 empty" in caplog.text
+    assert {each.one_row for each in found.floors if each.process == "ccbar"} == {None}
+    assert found.channels[0].processes["ccbar"].n_effective == (0.0,) * 4
+
+
+def test_too_little_simulation_is_told(caplog):
+    heavy = table("charged", SampleType.CHARGED, [0.6, 0.6, 0.8, 0.8, 0.1], [1, 9, 1, 9, 1], [9, 2, 2, 2, 2], [1] * 5)
+    make(signal(), heavy, sources=())
+    assert "bin 0 (eta [0.5, 0.75), q2_rec [-1, 8)): the simulation's error, 9.01 of 9.5 events" in caplog.text
+    caplog.clear()
+    many = table("charged", SampleType.CHARGED, [0.6] * 400, [1] * 400, [0.1] * 400)
+    make(signal(), many, sources=())
+    assert "bin 0 (eta [0.5, 0.75), q2_rec [-1, 8)): the simulation's error" not in caplog.text
 
 
 def test_a_bin_emptied_by_a_variation_is_reported_as_such():

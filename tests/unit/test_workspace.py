@@ -210,15 +210,30 @@ def test_range_of_mu(signal, background, bounds):
     assert poi_bounds(np.array(signal), np.array(background)) == pytest.approx(bounds)
 
 
-def test_a_floored_bin_has_a_fixed_parameter():
-    thin = list(tables())
-    columns = {name: values[:1] for name, values in thin[3].columns.items()}
-    thin[3] = SampleTable("ccbar", SampleType.CCBAR, columns)
-    found = build_templates(lambda: iter(thin), CHANNELS, SOURCES, blinded=False)
+def with_ccbar(rows):
+    samples = list(tables())
+    columns = {name: values[:rows] for name, values in samples[3].columns.items()}
+    samples[3] = SampleTable("ccbar", SampleType.CCBAR, columns)
+    return build_templates(lambda: iter(samples), CHANNELS, SOURCES, blinded=False)
+
+
+def test_a_floored_bin_has_an_error_of_its_own_size():
+    found = with_ccbar(5)
     model = validate(build(found, Systematics()).spec)
-    fixed = np.array(model.config.suggested_fixed())
-    counts = np.array(found.channels[0].processes["ccbar"].counts)
-    assert fixed[model.config.par_slice("uncorr_SR_ccbar")].tolist() == (counts == 0).tolist()
+    floored = np.array(found.channels[0].processes["ccbar"].counts) == 0
+    widths = np.array(model.config.param_set("uncorr_SR_ccbar").width())
+    assert 0 < floored.sum() < 6
+    assert widths[floored] == pytest.approx(1.0)
+
+
+def test_a_background_without_rows_has_no_parameters():
+    found = with_ccbar(0)
+    workspace = build(found, Systematics())
+    sample = workspace.spec["channels"][0]["samples"][3]
+    assert (sample["name"], sample["modifiers"]) == ("ccbar", [])
+    assert sample["data"] == [1e-6] * 6
+    names = validate(workspace.spec).config.par_order
+    assert not {"mu_bkg_ccbar", "corr_lumi_c1", "uncorr_SR_ccbar"} & {*names, *workspace.account.parameters}
 
 
 def test_pyhf_refusal_is_our_error(workspace):
