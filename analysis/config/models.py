@@ -170,7 +170,7 @@ class Bdt(Model):
     column_fraction: Annotated[float, Field(gt=0, le=1)] = 0.7
     """Fraction of the inputs offered to each tree."""
     min_child_weight: NonNegative = 5.0
-    """Smallest sum of Hessians in a leaf; weights are scaled to a mean of one per class."""
+    """Smallest sum of Hessians in a leaf; weights are scaled to a mean of one, signal and background to equal sums."""
 
     @field_validator("inputs")
     @classmethod
@@ -180,6 +180,10 @@ class Bdt(Model):
                 raise ValueError(f"{name!r} is truth: data do not have it")
             if name in COLUMNS and COLUMNS[name].provided_by == "bdt":
                 raise ValueError(f"{name!r} is made by the BDT itself")
+            if name.startswith(("__", "w_")) or name == "weight":
+                raise ValueError(f"{name!r} is a key or a weight: it says nothing of the decay")
+            if inputs.count(name) > 1:
+                raise ValueError(f"{name!r} is given twice")
         return inputs
 
 
