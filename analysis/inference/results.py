@@ -159,6 +159,41 @@ class Scan(Result):
     engine: str
 
 
+class Impact(Result):
+    """The effect of one parameter on the parameter of interest."""
+
+    name: str
+    value: float
+    error: float
+    error_lo: float = Field(description="where the parameter was held for ``down``, relative to its value")
+    error_hi: float = Field(description="where the parameter was held for ``up``, relative to its value")
+    pull: float | None
+    constraint: float | None
+    up: float = Field(description="shift of μ̂ with the parameter held at value + error_hi")
+    down: float = Field(description="shift of μ̂ with the parameter held at value + error_lo")
+
+
+class GroupShare(Result):
+    """A group's share of σ(μ), √(σ² − σ²(group held)); negative for a negative remainder."""
+
+    name: str
+    sigma: float
+    parameters: list[str]
+
+
+class Impacts(Result):
+    """Ranking of all parameters and breakdown of σ(μ) into groups."""
+
+    poi: str
+    value: float
+    error: float
+    impacts: list[Impact] = Field(description="largest first")
+    groups: list[GroupShare]
+    asimov: float | None
+    engine: str
+    provenance: JsonValue = None
+
+
 class Coverage(Result):
     """How often an interval held the truth."""
 
@@ -197,6 +232,57 @@ class ToyStudy(Result):
     tolerance: float
     points: list[ToyPoint]
     passed: bool
+    engine: str
+    provenance: JsonValue = None
+
+
+class ClsPoint(Result):
+    """CLs from toys at one value of the parameter of interest."""
+
+    mu: float
+    q: float = Field(description="observed q̃")
+    cls: float
+    cls_error: float = Field(description="from the number of toys")
+    expected: tuple[float, float, float, float, float]
+
+
+class ToyLimit(Result):
+    """CLs upper limit from toys."""
+
+    limit: UpperLimit
+    error: float = Field(description="of the observed limit, from the number of toys")
+    n: int = Field(description="toys for each hypothesis and point")
+    seed: int
+    points: list[ClsPoint]
+
+
+class FeldmanCousinsPoint(Result):
+    """One horizontal slice of the Neyman belt."""
+
+    mu: float
+    t: float = Field(description="observed t̃")
+    critical: float = Field(description="quantile of t̃ among toys at this μ")
+
+
+class FeldmanCousins(Result):
+    """Unified interval from toys (PRD 57 (1998) 3873), in the physical region μ ≥ 0."""
+
+    level: float
+    lower: float
+    upper: float
+    n: int
+    seed: int
+    points: list[FeldmanCousinsPoint]
+
+
+class Limits(Result):
+    """Upper limits at several levels, and intervals from toys."""
+
+    poi: str
+    asymptotic: list[UpperLimit]
+    toys: ToyLimit | None
+    feldman_cousins: FeldmanCousins | None
+    asimov: float | None
     engine: str
     provenance: JsonValue = None
 

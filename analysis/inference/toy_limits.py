@@ -1,0 +1,241 @@
+"""Limits and intervals whose distributions come from toys, for few events.
+
+Both use the likelihood ratio in the physical region μ ≥ 0: for μ̂ < 0 the denominator is the fit at μ = 0.
+CLs takes the one-sided q̃ (0 for μ̂ above the tested μ, arXiv:1007.1727 eq. 16), Feldman–Cousins the
+two-sided t̃ (ordering by the likelihood ratio, PRD 57 (1998) 3873). Toys are drawn at the nuisance parameters
+fitted to the data at the tested μ (profile construction).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import JsonValue
+from scipy.stats import norm
+
+from analysis.errors import FitError
+from analysis.inference.fit import compiled_engine
+from analysis.inference.limits import BANDS, AsymptoticCLs
+from analysis.inference.minimiser import NewtonEngine
+from analysis.inference.problem import load
+from analysis.inference.profile import Profile
+from analysis.inference.results import (
+    ClsPoint,
+    FeldmanCousins,
+    FeldmanCousinsPoint,
+    Limits,
+    ToyLimit,
+    UpperLimit,
+)
+from analysis.inference.toys import ToyFits, fit_toys
+
+Floats = npt.NDArray[np.float64]
+Progress = Callable[[str], None]
+
+# Below this 2NLL is the same: fits end at 1e-8.
+SAME = 1e-6
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """What all toys of one analysis share."""
+
+    engine: NewtonEngine
+    observed: Profile
+    poi: int
+    n: int
+    seed: int
+    progress: Progress
+
+    def truth(self, mu: float) -> Floats:
+        """Return the parameters fitted to the data at ``mu``."""
+        return self.observed.minimum(mu).x
+
+    def toys(self, mu: float, tests: tuple[float, ...], label: str) -> ToyFits:
+        """Draw and fit toys at ``mu``."""
+        truth = self.truth(mu)
+        fits = fit_toys(self.engine, truth, self.n, seed=self.seed, tests=tests, label=label)
+        self.progress(f"{self.engine.problem.names[self.poi]} = {mu:.4g}: {self.n} toys")
+        return fits
+
+    def t_observed(self, mu: float) -> float:
+        """Return the observed t̃ at ``mu``."""
+        below = self.observed.best.x[self.poi] < 0
+        return self.observed.delta(mu) - (self.observed.delta(0.0) if below else 0.0)
+
+
+def _t_tilde(fits: ToyFits, mu: float) -> Floats:
+    """Return t̃ at ``mu`` of the toys that converged."""
+    zero = fits.q[0.0]
+    t = fits.q[mu] - np.where(fits.mu_hat < 0, zero, 0.0)
+    return np.maximum(t, 0.0)[fits.converged]
+
+
+def _q_tilde(fits: ToyFits, mu: float) -> Floats:
+    """Return q̃ at ``mu``: t̃, but 0 for μ̂ beyond ``mu``."""
+    return np.where(fits.mu_hat[fits.converged] > mu, 0.0, _t_tilde(fits, mu))
+
+
+def limits(
+    workspace: Mapping[str, object],
+    *,
+    levels: Sequence[float] = (0.90, 0.95),
+    poi: str | None = None,
+    measurement: str | None = None,
+    asimov: float | None = None,
+    n_toys: int = 0,
+    n_points: int = 12,
+    seed: int = 0,
+    feldman_cousins: bool = False,
+    progress: Progress = lambda _: None,
+    provenance: JsonValue = None,
+) -> Limits:
+    """Return asymptotic CLs limits and, with ``n_toys``, those from toys at the first level.
+
+    Parameters
+    ----------
+    workspace, poi, measurement, asimov
+        As in :func:`analysis.inference.fit.fit_workspace`.
+    levels
+        Confidence levels.
+    n_toys
+        Toys for each hypothesis and point; 0 for asymptotic limits only.
+    n_points
+        Points of the grid in μ, which spans the asymptotic limits.
+    seed
+        The one seed.
+    feldman_cousins
+        Whether to build the Feldman–Cousins interval too.
+    """
+    problem = load(workspace, poi=poi, measurement=measurement, asimov=asimov)
+    if problem.poi is None:
+        raise FitError("a limit needs a parameter of interest", remedy="name one with --poi")
+    engine = compiled_engine(problem)
+    best = engine.minimise()
+    asymptotic = AsymptoticCLs.prepare(engine, best)
+    found = [asymptotic.limit(level) for level in levels]
+    setting = _Setting(engine, Profile(engine, problem.poi, best), problem.poi, n_toys, seed, progress)
+    toy_limit = interval = None
+    if n_toys:
+        toy_limit = cls_limit(setting, found[0], n_points)
+        if feldman_cousins:
+            interval = feldman_cousins_interval(setting, found[0], n_points)
+    return Limits(
+        poi=problem.names[problem.poi],
+        asymptotic=found,
+        toys=toy_limit,
+        feldman_cousins=interval,
+        asimov=asimov,
+        engine=engine.name,
+        provenance=provenance,
+    )
+
+
+def cls_limit(setting: _Setting, asymptotic: UpperLimit, n_points: int) -> ToyLimit:
+    """Find the CLs limit from toys on a grid that spans the asymptotic limits."""
+    ends = (asymptotic.observed, *asymptotic.expected)
+    grid = np.linspace(0.6 * min(ends), 1.4 * max(ends), n_points).tolist()
+    background = setting.toys(0.0, (0.0, *grid), "background")
+    points = [_cls_point(setting, mu, background) for mu in grid]
+    alpha = 1 - asymptotic.level
+    observed, error = _crossing(grid, [p.cls for p in points], [p.cls_error for p in points], alpha)
+    low2, low1, median, high1, high2 = (
+        _crossing(grid, [p.expected[k] for p in points], [p.cls_error for p in points], alpha)[0]
+        for k in range(len(BANDS))
+    )
+    limit = UpperLimit(
+        level=asymptotic.level,
+        observed=observed,
+        expected=(low2, low1, median, high1, high2),
+        method="CLs, toys",
+    )
+    return ToyLimit(limit=limit, error=error, n=setting.n, seed=setting.seed, points=points)
+
+
+def _cls_point(setting: _Setting, mu: float, background: ToyFits) -> ClsPoint:
+    signal = _q_tilde(setting.toys(mu, (0.0, mu), f"signal {mu:.12g}"), mu)
+    alone = _q_tilde(background, mu)
+    centre = float(setting.observed.best.x[setting.poi])
+    observed = 0.0 if centre > mu else setting.t_observed(mu)
+    value, error = _ratio(signal, alone, observed)
+    # The band at N σ is where background alone exceeds q with probability Φ(N).
+    bands = [_ratio(signal, alone, float(np.quantile(alone, norm.cdf(-n))))[0] for n in BANDS]
+    low2, low1, median, high1, high2 = bands
+    return ClsPoint(mu=mu, q=observed, cls=value, cls_error=error, expected=(low2, low1, median, high1, high2))
+
+
+def _ratio(signal: Floats, alone: Floats, q: float) -> tuple[float, float]:
+    """Return CLs = p(s + b) / p(b) at ``q`` with its binomial error."""
+    p_signal = float(np.mean(signal >= q - SAME))
+    p_alone = float(np.mean(alone >= q - SAME))
+    if p_alone == 0.0:
+        return 0.0, 1.0 / len(alone)
+    relative = (1 - p_signal) / max(p_signal * len(signal), 1.0) + (1 - p_alone) / (p_alone * len(alone))
+    return p_signal / p_alone, p_signal / p_alone * math.sqrt(relative)
+
+
+def _crossing(grid: list[float], values: list[float], errors: list[float], target: float) -> tuple[float, float]:
+    """Return where falling ``values`` cross ``target`` last, and the error from the toys' number.
+
+    Raises
+    ------
+    FitError
+        They do not cross it on the grid.
+    """
+    for k in range(len(grid) - 1, 0, -1):
+        high, low = values[k - 1], values[k]
+        if high >= target > low:
+            # Interpolate the logarithm, which is nearly linear; a value of 0 counts as one toy.
+            floor = min(target / 10, max(errors[k], 1e-12))
+            a, b = math.log(high), math.log(max(low, floor))
+            step = (grid[k] - grid[k - 1]) / (a - b)
+            at = grid[k - 1] + (a - math.log(target)) * step
+            return at, step * max(errors[k - 1] / high, 0.0)
+    raise FitError(
+        "CLs from toys does not cross its target on the grid",
+        found=", ".join(f"{mu:.3g}: {value:.3g}" for mu, value in zip(grid, values, strict=True)),
+        expected=f"{target:g}",
+        remedy="more toys, or more points",
+    )
+
+
+def feldman_cousins_interval(setting: _Setting, asymptotic: UpperLimit, n_points: int) -> FeldmanCousins:
+    """Return the interval of all μ ≥ 0 whose observed t̃ lies below the level's quantile of the toys'."""
+    level = asymptotic.level
+    centre = max(float(setting.observed.best.x[setting.poi]), 0.0)
+    top = 1.3 * max(asymptotic.observed, centre + 2 * (asymptotic.observed - centre))
+    points = []
+    for mu in np.linspace(0.0, top, n_points).tolist():
+        tests = (0.0, mu) if mu > 0 else (0.0,)
+        toys = _t_tilde(setting.toys(mu, tests, f"neyman {mu:.12g}"), mu)
+        points.append(
+            FeldmanCousinsPoint(mu=mu, t=max(setting.t_observed(mu), 0.0), critical=float(np.quantile(toys, level)))
+        )
+    inside = [p.t - p.critical <= 0 for p in points]
+    if not any(inside) or inside[-1]:
+        raise FitError(
+            "the Feldman–Cousins interval is not resolved by the grid",
+            found=f"{sum(inside)} of {len(points)} points inside, up to μ = {top:.3g}",
+            remedy="more points",
+        )
+    first = inside.index(True)
+    last = len(inside) - 1 - inside[::-1].index(True)
+    return FeldmanCousins(
+        level=level,
+        lower=points[first].mu if first == 0 else _between(points[first - 1], points[first]),
+        upper=_between(points[last], points[last + 1]),
+        n=setting.n,
+        seed=setting.seed,
+        points=points,
+    )
+
+
+def _between(a: FeldmanCousinsPoint, b: FeldmanCousinsPoint) -> float:
+    """Return where √t crosses √critical between two points: both are nearly linear."""
+    left = math.sqrt(a.t) - math.sqrt(a.critical)
+    right = math.sqrt(b.t) - math.sqrt(b.critical)
+    return a.mu + (b.mu - a.mu) * left / (left - right)
