@@ -14,7 +14,7 @@ from analysis.basf2 import SampleType
 from analysis.config.models import Config, Dataset, Simulation
 from analysis.errors import ConfigurationError
 from analysis.seeds import generator, seed_sequence
-from analysis.simulation import bbbar, continuum, sidecar
+from analysis.simulation import bbbar, charm, continuum, sidecar
 from analysis.simulation.jagged import Array, Floats, Ints, gather
 from analysis.simulation.rows import Rows, stack
 
@@ -138,8 +138,10 @@ def process_rows(kind: SampleType, request: Request, settings: Simulation, seed:
     share = settings.decays[kind] * settings.scale / settings.files
     n = max(round(share), 100)
     labels = ("simulate", request.sample, request.chunk, kind.value)
-    pythia = 1 + seed_sequence(seed, *labels, "pythia").generate_state(3).astype(np.int64) % 900_000_000
+    pythia = 1 + seed_sequence(seed, *labels, "pythia").generate_state(5).astype(np.int64) % 900_000_000
     rng = generator(seed, *labels)
+    if kind is SampleType.CCBAR:
+        return charm.simulate(n, settings.rotations, pythia, rng)
     if kind.is_continuum:
         return continuum.simulate(kind, n, settings.rotations, int(pythia[0]), rng)
     return bbbar.simulate(kind, n, settings.rotations, pythia, rng)

@@ -1,7 +1,8 @@
 """Candidates of e⁺e⁻ → qq̄ and τ⁺τ⁻.
 
 Every generated event is used several times: turned at random about the beam axis and measured anew; the likelier it gives a
-candidate, the more often (with smaller weights).
+candidate, the more often (with smaller weights). In events without a fast true lepton a hadron is made to pass as one,
+with its probability as weight: light quarks give semileptonic tags by misidentification alone.
 """
 
 from __future__ import annotations
@@ -14,14 +15,16 @@ from analysis.basf2 import SampleType
 from analysis.simulation.bbbar import Side, assembled, finished, may_hold_candidate
 from analysis.simulation.generator import NO_TAG, Pool
 from analysis.simulation.jagged import Floats, Ints
+from analysis.simulation.kinematics import about_z
 from analysis.simulation.pairing import MAX_CHARGED, MIN_CHARGED, Contents, frames
 from analysis.simulation.pools import make_decays, renumbered
+from analysis.simulation.response import with_fake_lepton
 from analysis.simulation.rows import Rows, stack
+from analysis.simulation.tags import LEPTON_P_STAR
 
 BATCH = 10_000
-# How many times more often events are used that hold (a fast lepton, kaons of both charges): the others need
-# misidentification to become candidates.
-ROTATIONS = {(True, True): 20, (True, False): 4, (False, True): 4, (False, False): 1}
+# How many times more often events are used that hold (a fast lepton, kaons of both charges).
+ROTATIONS = {(True, True): 8, (True, False): 2, (False, True): 4, (False, False): 1}
 
 
 def simulate(kind: SampleType, n: int, rotations: int, seed: int, rng: np.random.Generator) -> Rows:
@@ -67,7 +70,7 @@ def _batches(
         batch = parents[start : start + BATCH]
         n = len(batch)
         side = Side(pool, batch, frames(about_z(rng, n), np.zeros((3, n))), np.ones(n, dtype=np.int64), 0)
-        tracks = side.measure(rng)
+        tracks, fake = with_fake_lepton(side.measure(rng), n, LEPTON_P_STAR, rng)
         good = np.flatnonzero(may_hold_candidate(tracks, n))
         m = len(good)
         events = assembled(
@@ -75,15 +78,6 @@ def _batches(
         )
         parent = batch[good]
         rows = finished(
-            events, np.zeros((2, m), dtype=bool), weight[parent], parent, parent, pool.q2[parent], kind, rng
+            events, np.zeros((2, m), dtype=bool), weight[parent] * fake[good], parent, parent, pool.q2[parent], kind, rng
         )
         yield rows.shifted(start)
-
-
-def about_z(rng: np.random.Generator, n: int) -> Floats:
-    """Return rotations about the beam axis, (3, 3, n)."""
-    phi = rng.uniform(-np.pi, np.pi, n)
-    zero, one = np.zeros(n), np.ones(n)
-    return np.array(
-        [[np.cos(phi), -np.sin(phi), zero], [np.sin(phi), np.cos(phi), zero], [zero, zero, one]]
-    )

@@ -208,6 +208,10 @@ _CONTINUUM = {
 }  # fmt: skip
 
 
+# Weakly decaying charmed hadrons that are decayed apart from their events.
+CHARM: dict[str, int] = {"D0": 421, "D+": 411, "Ds+": 431, "Lc+": 4122}
+
+
 class Generator:
     """One running PYTHIA; call `batch` for as many decays or events as wanted.
 
@@ -215,7 +219,8 @@ class Generator:
     ----------
     kind
         "charged" or "mixed" (generic B⁺ or B⁰ at rest), "tag charged" or "tag mixed" (B⁻ or B̄⁰ forced to D(*)ℓν),
-        "signal" (B⁺ → K⁺νν̄, phase space), or a continuum sample (whole events, centre-of-mass frame).
+        "signal" (B⁺ → K⁺νν̄, phase space), a key of `CHARM` (at rest), a continuum sample (whole events, centre-of-mass
+        frame), or "ccbar stable" (the same with the hadrons of `CHARM` undecayed).
     seed
         PYTHIA's seed, 1 to 900 000 000.
     """
@@ -224,6 +229,7 @@ class Generator:
         decay = {
             "charged": (521, M_BPLUS), "mixed": (511, M_B0), "signal": (9900522, M_BPLUS),
             "tag charged": (-9900521, M_BPLUS), "tag mixed": (-9900511, M_B0),
+            "D0": (421, 1.86484), "D+": (411, 1.86966), "Ds+": (431, 1.96835), "Lc+": (4122, 2.28646),
         }.get(kind)  # fmt: skip
         self._meson = decay is not None
         if decay is not None:
@@ -232,11 +238,14 @@ class Generator:
             settings = ["Beams:frameType = 5", "ProcessLevel:all = off", "ParticleDecays:mixB = off"]
             self._pythia = _pythia(settings + _tag_settings(), seed, self._source)
         else:
+            stable = kind.endswith(" stable")
+            process = SampleType(kind.removesuffix(" stable"))
             self._pythia = _pythia(
                 [
+                    *(f"{pdg}:mayDecay = off" for pdg in CHARM.values() if stable),
                     "Beams:idA = 11", "Beams:idB = -11", f"Beams:eCM = {DETECTOR.beams.sqrt_s}", "PDF:lepton = off",
                     "WeakSingleBoson:ffbar2gmZ = on", "23:mMin = 2.", "PhaseSpace:mHatMin = 2.",
-                    "23:onMode = off", f"23:onIfAny = {_CONTINUUM[SampleType(kind)]}", "TauDecays:mode = 0",
+                    "23:onMode = off", f"23:onIfAny = {_CONTINUUM[process]}", "TauDecays:mode = 0",
                 ],
                 seed,
             )  # fmt: skip

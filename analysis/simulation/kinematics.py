@@ -56,6 +56,15 @@ def random_rotations(rng: np.random.Generator, n: int) -> Floats:
     )
 
 
+def about_z(rng: np.random.Generator, n: int) -> Floats:
+    """Return rotations about the beam axis, (3, 3, n)."""
+    phi = rng.uniform(-np.pi, np.pi, n)
+    zero, one = np.zeros(n), np.ones(n)
+    return np.array(
+        [[np.cos(phi), -np.sin(phi), zero], [np.sin(phi), np.cos(phi), zero], [zero, zero, one]]
+    )
+
+
 def rotate(p: Floats, rotation: Floats) -> Floats:
     """Return four-vectors (4, n) rotated by matrices (3, 3, n)."""
     q = np.empty_like(p)

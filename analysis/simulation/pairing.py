@@ -123,11 +123,11 @@ class Contents:
     charged: Ints
 
     @classmethod
-    def of(cls, pool: Pool) -> Contents:
-        """Return the contents of all decays of a pool."""
+    def of(cls, pool: Pool, lepton_p_min: float = LEPTON_P_MIN) -> Contents:
+        """Return the contents of all decays of a pool; leptons below ``lepton_p_min`` (GeV, at rest) do not count."""
         q, n = pool.particles, len(pool)
         kind, p = np.abs(q.pdg), norm(q.p)
-        lepton = ((kind == 11) | (kind == 13)) & (p > LEPTON_P_MIN)
+        lepton = ((kind == 11) | (kind == 13)) & (p > lepton_p_min)
         kaon = p > KAON_P_MIN
         charged = np.isin(kind, (11, 13, 211, 321, 2212)) & (p > 0.05)
         return cls(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -91,16 +91,22 @@ def on_side(n: int, side: int) -> Array:
 def make_decays(kind: str, n: int, seed: int) -> Pool:
     """Generate n decays (or continuum events) and keep them all."""
     generator = Generator(kind, seed)
-    pools = [generator.batch(size) for size in batches(n)]
+    return joined([generator.batch(size) for size in batches(n)])
+
+
+def joined(pools: Sequence[Pool]) -> Pool:
+    """Return one pool of several, one after the other."""
     starts = offsets(np.array([len(pool) for pool in pools]))
-    shifted = [
-        type(pool.particles)(**(vars(pool.particles) | {"event": pool.particles.event + start}))
-        for pool, start in zip(pools, starts, strict=False)
-    ]
-    particles = stacked(shifted)
+    particles = stacked(
+        [
+            replace(pool.particles, event=pool.particles.event + start)
+            for pool, start in zip(pools, starts[:-1], strict=True)
+        ]
+    )
     return Pool(
-        particles, offsets(count(particles.event, n)), np.concatenate([p.tag_mode for p in pools]),
-        np.concatenate([p.tag_direct for p in pools]), np.concatenate([p.q2 for p in pools]), n,
+        particles, offsets(count(particles.event, int(starts[-1]))), np.concatenate([p.tag_mode for p in pools]),
+        np.concatenate([p.tag_direct for p in pools]), np.concatenate([p.q2 for p in pools]),
+        sum(p.generated for p in pools),
     )  # fmt: skip
 
 
