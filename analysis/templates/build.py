@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,25 +14,19 @@ from pydantic import JsonValue
 
 from analysis.basf2 import SampleType
 from analysis.config.models import Channel, Templates
-from analysis.errors import ConfigurationError, InputError
+from analysis.errors import ConfigurationError
 from analysis.systematics import Family, Source
 from analysis.templates import document
 from analysis.templates.binning import Binning
 from analysis.templates.document import DOWN, NOMINAL, UP, Document
-from analysis.templates.fill import Contents, SampleTable, Template, count, fill
+from analysis.templates.fill import Filled, SampleTable, Template, count, fill
+from analysis.templates.floors import with_floors
 from analysis.templates.report import report
 from analysis.templates.resolve import resolve
 
 logger = logging.getLogger(__name__)
 
 OFF_RESONANCE = "off-resonance data have no channel in the likelihood yet"
-
-
-@dataclass(frozen=True)
-class _Filled:
-    process: document.Process
-    templates: Mapping[str, Template]
-    sources: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -94,7 +88,7 @@ def build(
     """
     binnings = [Binning.of(channel) for channel in settings.channels]
     sources = resolve(declared, tables, binnings)
-    filled: list[_Filled] = []
+    filled: list[Filled] = []
     data: dict[str, NDArray[np.int64]] = {}
     data_samples: list[str] = []
     ignored: list[document.Ignored] = []
@@ -115,7 +109,7 @@ def build(
             found=", ".join(each.process.name for each in filled) or "no simulated sample",
             remedy="add a sample with `type: signal`",
         )
-    filled, floors = _with_floors(filled, binnings, settings.empty_bin_floor)
+    filled, floors = with_floors(filled, binnings, settings.empty_bin_floor)
     variations = _variations(filled, sources)
     result = Document(
         blinded=blinded,
@@ -151,7 +145,7 @@ def _count_data(table: SampleTable, channels: Sequence[Channel], blinded: bool) 
     return counts
 
 
-def _fill(table: SampleTable, binnings: Sequence[Binning], sources: Sequence[Source]) -> _Filled:
+def _fill(table: SampleTable, binnings: Sequence[Binning], sources: Sequence[Source]) -> Filled:
     acting = [source for source in sources if table.type in source.applies]
     templates = fill(table.columns, binnings, acting, sample=table.name)
     parents = table.columns.get("parentId")
@@ -168,79 +162,10 @@ def _fill(table: SampleTable, binnings: Sequence[Binning], sources: Sequence[Sou
         weight=float(np.sum(table.columns["weight"], dtype=np.float64)),
         parents=distinct,
     )
-    return _Filled(process, templates, tuple(source.name for source in acting))
+    return Filled(process, templates, tuple(source.name for source in acting))
 
 
-def _with_floors(
-    filled: Sequence[_Filled], binnings: Sequence[Binning], floor: float
-) -> tuple[list[_Filled], list[document.Floor]]:
-    """Return the templates with the floor in empty bins, and the list of those bins; refuse negative bins."""
-    result: list[_Filled] = []
-    floors: list[document.Floor] = []
-    for each in filled:
-        templates = {}
-        for binning in binnings:
-            raised = _Raise(binning, each.process, floor)
-            template = each.templates[binning.channel]
-            nominal = raised(template.nominal, NOMINAL)
-            empty = template.nominal.values == 0
-            templates[binning.channel] = replace(
-                template,
-                nominal=nominal,
-                variations={
-                    name: replace(
-                        varied,
-                        up=raised(varied.up, name + UP, known=empty),
-                        down=raised(varied.down, name + DOWN, known=empty),
-                    )
-                    for name, varied in template.variations.items()
-                },
-            )
-            floors.extend(raised.floors)
-        result.append(replace(each, templates=templates))
-    return result, floors
-
-
-class _Raise:
-    """Raise the empty bins of a template to the floor, with an error of its own size, and keep a list of them."""
-
-    def __init__(self, binning: Binning, process: document.Process, floor: float) -> None:
-        self.binning, self.process, self.floor = binning, process, floor
-        self.floors: list[document.Floor] = []
-
-    def __call__(self, contents: Contents, variation: str, known: NDArray[np.bool_] | None = None) -> Contents:
-        negative = np.flatnonzero(contents.values < 0)
-        if len(negative):
-            number = int(negative[0])
-            raise InputError(
-                "A template has a negative bin.",
-                where=f"channel {self.binning.channel}, sample {self.process.name}, "
-                f"bin {number} ({self.binning.label(number)}), {variation}",
-                found=f"{contents.values[number]:g} expected events"
-                + (f"; {len(negative)} bins are negative" if len(negative) > 1 else ""),
-                expected="a sum of weights above zero",
-                remedy="merge bins until every bin is positive, or look for wrong negative weights",
-            )
-        empty = contents.values == 0
-        for number in np.flatnonzero(empty if known is None else empty & ~known).tolist():
-            self.floors.append(
-                document.Floor(
-                    channel=self.binning.channel,
-                    process=self.process.name,
-                    variation=variation,
-                    bin=number,
-                    label=self.binning.label(number),
-                    floor=self.floor,
-                    one_row=self.process.weight / self.process.rows if self.process.rows else None,
-                )
-            )
-        return Contents(
-            np.where(empty, self.floor, contents.values),
-            np.where(empty, self.floor**2, contents.variances),
-        )
-
-
-def _variations(filled: Sequence[_Filled], sources: Sequence[Source]) -> tuple[document.Variation, ...]:
+def _variations(filled: Sequence[Filled], sources: Sequence[Source]) -> tuple[document.Variation, ...]:
     found = []
     for source in sources:
         touched = [each for each in filled if source.name in each.sources]
@@ -261,7 +186,7 @@ def _variations(filled: Sequence[_Filled], sources: Sequence[Source]) -> tuple[d
     return tuple(found)
 
 
-def _channel(channel: Channel, binning: Binning, filled: Sequence[_Filled]) -> document.Channel:
+def _channel(channel: Channel, binning: Binning, filled: Sequence[Filled]) -> document.Channel:
     return document.Channel(
         name=channel.name,
         cut=channel.cut,
@@ -286,7 +211,7 @@ def _yields(template: Template) -> document.Yields:
     )
 
 
-def _histogram(binning: Binning, filled: Sequence[_Filled], variations: Sequence[document.Variation]) -> JsonValue:
+def _histogram(binning: Binning, filled: Sequence[Filled], variations: Sequence[document.Variation]) -> JsonValue:
     """Return the serialised histogram of a channel; a process keeps its nominal contents where nothing varies it."""
     import hist
     import uhi.io.json

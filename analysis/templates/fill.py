@@ -13,6 +13,7 @@ from analysis.basf2 import SampleType
 from analysis.errors import InputError
 from analysis.systematics import Shift, Source
 from analysis.templates.binning import OUTSIDE, Binning
+from analysis.templates.document import Process
 
 Array = NDArray[Any]
 FloatArray = NDArray[np.float64]
@@ -88,6 +89,25 @@ class Template:
             out=np.zeros_like(self.nominal.values),
             where=(self.counts > 0) & (self.nominal.variances > 0),
         )
+
+
+@dataclass(frozen=True)
+class Filled:
+    """One sample in all channels.
+
+    Attributes
+    ----------
+    process
+        The sample.
+    templates
+        By channel.
+    sources
+        Names of the systematic sources that act on it.
+    """
+
+    process: Process
+    templates: Mapping[str, Template]
+    sources: tuple[str, ...]
 
 
 @dataclass(frozen=True)

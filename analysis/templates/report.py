@@ -8,7 +8,7 @@ from itertools import groupby
 import numpy as np
 
 from analysis.basf2 import SampleType
-from analysis.templates.document import Channel, Document, Floor
+from analysis.templates.document import NOMINAL, Channel, Document, Floor
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ def report(document: Document) -> None:
         _report_floors(list(floors), document)
     backgrounds = [each.name for each in document.processes if each.type is not SampleType.SIGNAL]
     for channel in document.channels:
-        _report_backgrounds(channel, backgrounds)
+        _report_backgrounds(channel, backgrounds, document)
         _report_statistics(channel)
 
 
@@ -41,27 +41,34 @@ def _report_floors(floors: list[Floor], document: Document) -> None:
     size = next(len(each.bins) for each in document.channels if each.name == first.channel)
     which = "all bins" if len(floors) == size else f"bins {', '.join(str(each.bin) for each in floors)}"
     logger.warning(
-        "Channel %s, %s, %s: %s of %d empty, filled with the floor of %g ± %g; %s.",
+        "Channel %s, %s, %s: %s of %d empty, filled with %s; %s.",
         first.channel,
         first.process,
         first.variation,
         which,
         size,
-        first.floor,
-        first.floor,
+        ", ".join(f"{level:.3g} ± {level:.3g}" for level in sorted({each.floor for each in floors})),
         "the sample has no rows" if first.one_row is None else f"one simulated row counts {first.one_row:.3g}",
     )
 
 
-def _report_backgrounds(channel: Channel, backgrounds: list[str]) -> None:
+def _report_backgrounds(channel: Channel, backgrounds: list[str], document: Document) -> None:
     counts = np.sum([channel.processes[name].counts for name in backgrounds], axis=0)
     for number in np.flatnonzero(counts == 0).tolist() if backgrounds else ():
+        assumed = max(
+            (each.floor, each.process)
+            for each in document.floors
+            if (each.channel, each.variation, each.bin) == (channel.name, NOMINAL, number)
+        )
         logger.warning(
-            "Channel %s, bin %d (%s): no simulated background at all. Any event in it will be taken for signal: "
-            "merge bins, or simulate more.",
+            "Channel %s, bin %d (%s): no row of any simulated background. %.3g ± %.3g events of %s are assumed: "
+            "data in it must not pass for certain signal. Merge bins, or simulate more.",
             channel.name,
             number,
             channel.bins[number].label,
+            assumed[0],
+            assumed[0],
+            assumed[1],
         )
 
 

@@ -137,20 +137,42 @@ def test_off_resonance_data_are_left_out_and_reported(caplog):
 
 
 def test_an_empty_bin_gets_the_floor_and_is_reported(caplog):
-    thin = table("charged", SampleType.CHARGED, [0.6, 0.1], [1, 1], [2, 4])
-    found = make(signal(), thin, sources=SOURCES[:1])
-    values = found.channel_contents("SR").values("charged")
+    thin = table("mixed", SampleType.MIXED, [0.6, 0.1], [1, 1], [2, 4])
+    found = make(signal(), charged(), thin, sources=SOURCES[:1])
+    values = found.channel_contents("SR").values("mixed")
     assert values.tolist() == [2.0, 1e-6, 1e-6, 1e-6]
-    assert found.channel_contents("SR").variances("charged") == pytest.approx([4.0, 1e-12, 1e-12, 1e-12])
+    assert found.channel_contents("SR").variances("mixed") == pytest.approx([4.0, 1e-12, 1e-12, 1e-12])
     # once each: under a variation of the weights an empty bin stays empty
     assert [(each.channel, each.process, each.variation, each.bin) for each in found.floors] == [
-        ("SR", "charged", "nominal", number) for number in (1, 2, 3)
+        ("SR", "mixed", "nominal", number) for number in (1, 2, 3)
     ]
+    assert found.channel_contents("SR").values("mixed", "corr_bb_c1_up") == pytest.approx([2.2, 1e-6, 1e-6, 1e-6])
     assert found.floors[0].one_row == 3.0
-    assert "Channel SR, charged, nominal: bins 1, 2, 3 of 4 empty" in caplog.text
+    assert "Channel SR, mixed, nominal: bins 1, 2, 3 of 4 empty, filled with 1e-06 ± 1e-06" in caplog.text
     assert "one simulated row counts 3" in caplog.text
-    assert "Channel SR, bin 1 (eta [0.5, 0.75), q2_rec [8, 25]): no simulated background at all" in caplog.text
-    assert "bin 0 (eta [0.5, 0.75), q2_rec [-1, 8)): no simulated background" not in caplog.text
+    assert "no row of any simulated background" not in caplog.text
+
+
+def test_a_bin_without_any_background_gets_a_row_of_the_largest(caplog):
+    small = table("mixed", SampleType.MIXED, [0.6, 0.1], [1, 1], [0.5, 0.5])
+    large = table("charged", SampleType.CHARGED, [0.6, 0.8, 0.1], [1, 1, 1], [2, 3, 4])
+    found = make(signal(), large, small, sources=SOURCES[:1])
+    contents = found.channel_contents("SR")
+    # bins 1 and 3 have no background: one row of the mean weight of `charged`, with an error as large
+    assert contents.values("charged") == pytest.approx([2.0, 3.0, 3.0, 3.0])
+    assert contents.variances("charged") == pytest.approx([4.0, 9.0, 9.0, 9.0])
+    assert contents.values("charged", "corr_bb_c1_up") == pytest.approx([2.2, 3.0, 3.3, 3.0])
+    # bin 2 has some: what the other sample lacks there is the configured floor
+    assert contents.values("mixed") == pytest.approx([0.5, 1e-6, 1e-6, 1e-6])
+    assert {(each.process, each.bin): each.floor for each in found.floors if each.process == "charged"} == {
+        ("charged", 1): 3.0,
+        ("charged", 3): 3.0,
+    }
+    assert (
+        "Channel SR, bin 1 (eta [0.5, 0.75), q2_rec [8, 25]): no row of any simulated background. "
+        "3 ± 3 events of charged are assumed" in caplog.text
+    )
+    assert "bin 2 (eta [0.75, 1], q2_rec [-1, 8)): no row" not in caplog.text
 
 
 def test_a_sample_without_rows_is_told_once(caplog):

@@ -185,13 +185,13 @@ def test_the_range_of_mu_keeps_every_bin_positive(workspace, document):
 def test_a_bin_that_keeps_mu_up_is_told(caplog):
     def pure(samples):
         for table in samples:
-            keep = np.ones(table.rows, dtype=bool)
-            if table.name not in ("signal", "data"):
-                keep = (table.columns["eta"] < 0.7) | (table.columns["q2_rec"] < 8)
+            background = table.name not in ("signal", "data")
+            thin = (table.columns["eta"] < 0.7) | (table.columns["q2_rec"] < 8) | (np.arange(table.rows) % 500 == 0)
+            keep = thin | (not background)
             yield SampleTable(table.name, table.type, {name: v[keep] for name, v in table.columns.items()})
 
     found = build_templates(lambda: pure(tables()), CHANNELS, SOURCES[:1], blinded=False)
-    assert -1 < build(found, Systematics()).account.poi_bounds[0] < 0
+    assert -2 < build(found, Systematics()).account.poi_bounds[0] < 0
     assert "channel SR, bin 5 (eta [0.7, 1], q2_rec [8, 25]) expects" in caplog.text
 
 
