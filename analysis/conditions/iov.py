@@ -58,8 +58,11 @@ class IoV:
     final_run: int
 
     def __post_init__(self) -> None:
-        numbers = self.as_tuple()
-        if all(number < 0 for number in numbers):
+        a, b, c, d = self.first_experiment, self.first_run, self.final_experiment, self.final_run
+        # Run lists are long and nearly always closed: those are told apart at once.
+        if 0 <= a <= c <= LAST_EXPERIMENT and 0 <= b < LAST_RUN and 0 <= d < LAST_RUN and (a < c or b <= d):
+            return
+        if a < 0 and b < 0 and c < 0 and d < 0:
             raise ValueError(f"the interval {self} is empty by basf2's convention; for ever is 0,0,-1,-1")
         if self.first_experiment < 0 <= self.first_run:
             raise ValueError(f"the interval {self} has a first run but no first experiment")

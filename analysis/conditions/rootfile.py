@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import uproot
-
 from analysis.conditions.findings import Finding
 
 TREE = "persistent"
@@ -55,6 +53,8 @@ def metadata_text(path: str | Path) -> tuple[str | None, list[Finding]]:
     text, findings
         None for the text if the file cannot be read or holds no metadata.
     """
+    import uproot
+
     try:
         with uproot.open(path) as file:
             members = _members(file[TREE])
@@ -71,6 +71,8 @@ def metadata_text(path: str | Path) -> tuple[str | None, list[Finding]]:
 
 def root_identifier(path: str | Path) -> str:
     """Return the UUID that ROOT gave a file when it was written, as ``uuid:…``."""
+    import uproot
+
     with uproot.open(path) as file:
         return f"uuid:{file.file.uuid}"
 

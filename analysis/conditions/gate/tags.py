@@ -80,7 +80,7 @@ def _lists(members: Sequence[Part]) -> Iterator[Finding]:
     groups: dict[tuple[object, ...], list[Part]] = defaultdict(list)
     for part in members:
         groups[part.plays_data, part.record.run_dependence, part.block.bucket].append(part)
-    for (plays_data, dependence, bucket), group in sorted(groups.items(), key=str):
+    for (plays_data, dependence, bucket), group in sorted(groups.items(), key=lambda item: str(item[0])):
         what = "data" if plays_data else f"{dependence} simulation"
         place = f" of {bucket}" if bucket else ""
         yield from disagreements(
