@@ -3,8 +3,9 @@
 Every sample has two complementary parts:
 
 - *true tags*: at least one B has an accepted semileptonic tag of the toy's modes. A pool of accepted tags (forced by
-  alias particles) is paired with generic (or signal) decays of the other B. Either B may be the tag, hence a factor of 2
-  (not for signal, where the other B is chosen already); events in which both are have been made twice and count one half.
+  alias particles) is paired with generic (or signal) decays of the other B. Either B may be the tag, hence a factor
+  of 2 (not for signal, where the other B is chosen already); events in which both are have been made twice and count
+  one half.
 - *wrong tags*: events without one. Generic decays are paired with generic (or signal) decays; pairs that may give a tag
   of wrongly combined particles are drawn more often, with weights, and events with an accepted true tag are dropped.
 
@@ -24,7 +25,15 @@ from analysis.simulation.candidates import KAON_ID, Events, build
 from analysis.simulation.generator import Pool, conjugate, forced_fraction, is_charged_stable
 from analysis.simulation.jagged import Array, Bools, Floats, Ints, count, gather
 from analysis.simulation.kinematics import norm, random_rotations
-from analysis.simulation.pairing import Contents, b_velocities, blocks_of, draw_wrong_pairs, frames, pair_with_tags, place
+from analysis.simulation.pairing import (
+    Contents,
+    b_velocities,
+    blocks_of,
+    draw_wrong_pairs,
+    frames,
+    pair_with_tags,
+    place,
+)
 from analysis.simulation.pools import TagPool, make_decays, make_tags, merged, on_side, renumbered, taken
 from analysis.simulation.response import Clusters, Tracks, beam_clusters, measure_clusters, measure_tracks
 from analysis.simulation.rows import Rows, stack
@@ -56,17 +65,13 @@ class Side:
         """Return the tracks of all events."""
         items, owner = gather(self.pool.first, self.parents)
         keep = is_charged_stable(self.pool.particles.pdg[items])
-        particles = place(
-            self.pool.particles.select(items[keep]), owner[keep], self.frame, self.turn
-        )
+        particles = place(self.pool.particles.select(items[keep]), owner[keep], self.frame, self.turn)
         return measure_tracks(particles, on_side(len(particles.pdg), self.number), rng)
 
     def clusters(self, events: Ints, rng: np.random.Generator) -> Clusters:
         """Return the clusters of the chosen events, numbered in the order of choice."""
         items, owner = gather(self.pool.first, self.parents[events])
-        particles = place(
-            self.pool.particles.select(items), owner, self.frame[:, :, events], self.turn[events]
-        )
+        particles = place(self.pool.particles.select(items), owner, self.frame[:, :, events], self.turn[events])
         return measure_clusters(particles, on_side(len(particles.pdg), self.number), rng)
 
     def true_mode(self, events: Ints) -> Ints:
@@ -268,4 +273,3 @@ def conjugated(columns: dict[str, Array], sign: Ints) -> None:
     for name in ("K_mcPDG", "K_genMotherPDG"):
         pdg = columns[name].astype(np.int64)
         columns[name] = np.where(sign < 0, conjugate(pdg), pdg).astype(float)
-

@@ -241,9 +241,7 @@ def _thrusts(events: Events, rest: _Rest, tag: Ints, p_kaon: Floats, beta: Float
         return thrust(p[:, order], owner[order], n)
 
     axis_tag, _ = of(tag_p, tag_owner)
-    axis_other, _ = of(
-        np.concatenate([boost(p_kaon, beta)[:3], rest_p], axis=1), np.concatenate([rows, rest_owner])
-    )
+    axis_other, _ = of(np.concatenate([boost(p_kaon, beta)[:3], rest_p], axis=1), np.concatenate([rows, rest_owner]))
     _, thrust_rest = of(np.concatenate([tag_p, rest_p], axis=1), np.concatenate([tag_owner, rest_owner]))
     return {
         "thrustBm": np.ones(n),
@@ -257,5 +255,3 @@ def _present(table: Ints) -> tuple[Ints, Ints]:
     """Return (column, value) of the entries of a (k, n) table that are not NONE."""
     row, column = np.nonzero(table != NONE)
     return column, table[row, column]
-
-

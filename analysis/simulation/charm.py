@@ -1,8 +1,9 @@
 """Candidates of e⁺e⁻ → cc̄, factorised: events with undecayed charmed hadrons, and a pool of decays for each hadron.
 
-A tag from cc̄ is mostly a real D⁰ of one quark with a lepton from the decay of the other. Charmed mesons have spin 0 (and the
-Λ_c's polarisation is neglected), so their decays are made once at rest, turned at random, and drawn anew for every
-use of an event: drawing costs nothing beside generating. Draws that can hardly give a candidate are thinned, with weights.
+A tag from cc̄ is mostly a real D⁰ of one quark with a lepton from the decay of the other. Charmed mesons have spin 0
+(and the Λ_c's polarisation is neglected), so their decays are made once at rest, turned at random, and drawn anew for
+every use of an event: drawing costs nothing beside generating. Draws that can hardly give a candidate are thinned,
+with weights.
 """
 
 from __future__ import annotations

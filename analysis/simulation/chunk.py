@@ -173,10 +173,10 @@ def _numbered(event: Ints) -> tuple[Ints, Ints, Ints]:
 def _drawn(rows: Rows, factor: Floats, rng: np.random.Generator) -> tuple[Rows, float]:
     """Draw every event as often as Poisson says; returns the rows, event numbers from 0, and the expected events.
 
-    The number of copies of an event is Poisson around its expectation, so that sums over events are Poisson, too. Events
-    expected more than once come in copies of one simulated event.
+    The number of copies of an event is Poisson around its expectation, so that sums over events are Poisson, too.
+    Events expected more than once come in copies of one simulated event.
     """
-    _, first, counts = np.unique(rows.event, return_index=True, return_counts=True)
+    _, first = np.unique(rows.event, return_index=True)
     expected = (rows.weight * factor)[first]
     copied = np.repeat(np.arange(len(first)), rng.poisson(expected))
     index, event = gather(np.append(first, len(rows)), copied)
@@ -225,13 +225,13 @@ def _process_truth(kind: SampleType, expected: float, drawn: Rows) -> ProcessTru
     pairs = np.unique(np.array([drawn.parent, drawn.event]), axis=1)
     parents, events_of_parent = np.unique(pairs[0], return_counts=True)
     shared = np.isin(drawn.parent, parents[events_of_parent > 1])
-    return ProcessTruth(
-        kind, expected, len(np.unique(drawn.event)), len(drawn), int(shared.sum()), len(parents)
-    )
+    return ProcessTruth(kind, expected, len(np.unique(drawn.event)), len(drawn), int(shared.sum()), len(parents))
 
 
 def _runs(chunk: int) -> tuple[tuple[int, int], ...]:
     """Return the runs of a file of pseudo-data: no two files share one."""
     return tuple(
-        (experiment, 100 + chunk * RUNS_PER_EXPERIMENT + i) for experiment in EXPERIMENTS for i in range(RUNS_PER_EXPERIMENT)
+        (experiment, 100 + chunk * RUNS_PER_EXPERIMENT + i)
+        for experiment in EXPERIMENTS
+        for i in range(RUNS_PER_EXPERIMENT)
     )

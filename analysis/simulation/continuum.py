@@ -1,8 +1,8 @@
 """Candidates of e⁺e⁻ → qq̄ and τ⁺τ⁻.
 
-Every generated event is used several times: turned at random about the beam axis and measured anew; the likelier it gives a
-candidate, the more often (with smaller weights). In events without a fast true lepton a hadron is made to pass as one,
-with its probability as weight: light quarks give semileptonic tags by misidentification alone.
+Every generated event is used several times: turned at random about the beam axis and measured anew; the likelier it
+gives a candidate, the more often (with smaller weights). In events without a fast true lepton a hadron is made to
+pass as one, with its probability as weight: light quarks give semileptonic tags by misidentification alone.
 """
 
 from __future__ import annotations
@@ -63,9 +63,7 @@ def _rotations(pool: Pool, rotations: int) -> Ints:
     return np.asarray(rotations * factor * useful)
 
 
-def _batches(
-    kind: SampleType, pool: Pool, parents: Ints, weight: Floats, rng: np.random.Generator
-) -> Iterator[Rows]:
+def _batches(kind: SampleType, pool: Pool, parents: Ints, weight: Floats, rng: np.random.Generator) -> Iterator[Rows]:
     for start in range(0, max(len(parents), 1), BATCH):
         batch = parents[start : start + BATCH]
         n = len(batch)
@@ -73,11 +71,16 @@ def _batches(
         tracks, fake = with_fake_lepton(side.measure(rng), n, LEPTON_P_STAR, rng)
         good = np.flatnonzero(may_hold_candidate(tracks, n))
         m = len(good)
-        events = assembled(
-            [renumbered(tracks, good, n)], [side.clusters(good, rng)], np.full((2, m), NO_TAG), m, rng
-        )
+        events = assembled([renumbered(tracks, good, n)], [side.clusters(good, rng)], np.full((2, m), NO_TAG), m, rng)
         parent = batch[good]
         rows = finished(
-            events, np.zeros((2, m), dtype=bool), weight[parent] * fake[good], parent, parent, pool.q2[parent], kind, rng
+            events,
+            np.zeros((2, m), dtype=bool),
+            weight[parent] * fake[good],
+            parent,
+            parent,
+            pool.q2[parent],
+            kind,
+            rng,
         )
         yield rows.shifted(start)

@@ -1,8 +1,8 @@
 """The numbers of the detector: acceptance, efficiencies, resolutions, identification, backgrounds.
 
 This is the one place where they stand. Each is marked with its source, or "assumed" where it is our own choice of the
-right size. TDR: Belle II Technical Design Report, arXiv:1011.0352. Belle: NIM A 479 (2002) 117. PB: The Belle II Physics
-Book, arXiv:1808.10567. ITA: arXiv:2311.14647. Lengths in cm, momenta and energies in GeV, angles in rad.
+right size. TDR: Belle II Technical Design Report, arXiv:1011.0352. Belle: NIM A 479 (2002) 117. PB: The Belle II
+Physics Book, arXiv:1808.10567. ITA: arXiv:2311.14647. Lengths in cm, momenta and energies in GeV, angles in rad.
 """
 
 from __future__ import annotations
@@ -33,9 +33,7 @@ class Beams:
         """Total four-momentum in the laboratory, (4,); z bisects the beams, electrons forward."""
         half = self.crossing / 2
         energy = self.electron + self.positron
-        return np.array(
-            [energy * np.sin(half), 0.0, (self.electron - self.positron) * np.cos(half), energy]
-        )
+        return np.array([energy * np.sin(half), 0.0, (self.electron - self.positron) * np.cos(half), energy])
 
     @property
     def beta(self) -> Floats:

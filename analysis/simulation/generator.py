@@ -1,8 +1,8 @@
 """PYTHIA: B decays at rest and e⁺e⁻ → qq̄ or τ⁺τ⁻ events, as flat arrays of visible stable particles.
 
 B mesons enter PYTHIA through its Les Houches interface, one at rest per event, because ``nextBatch`` hands such events
-over as arrays (50 us per decay, against 130 us for a loop over particles in Python). Υ(4S), its angular distribution, its
-boost and the mixing of B⁰ are not PYTHIA's: `analysis.simulation.pairing` does them.
+over as arrays (50 us per decay, against 130 us for a loop over particles in Python). Υ(4S), its angular distribution,
+its boost and the mixing of B⁰ are not PYTHIA's: `analysis.simulation.pairing` does them.
 
 Tags are forced through alias particles (9900521 …), so that PYTHIA's own decay tables stay as they are. Branching
 fractions are PDG 2022. PYTHIA radiates no photons in hadron decays: the tail that final-state radiation would add below
@@ -31,8 +31,8 @@ NO_TAG = -1
 _NEUTRINOS = (12, 14, 16)
 _ALIASES = {9900421: 421, 9900423: 423, 9900413: 413, 9900521: 521, 9900511: 511, 9900522: 521}
 
-# (fraction of the mode, products): the leading resonance (PDG 2022), the rest as phase space. Resonances that also decay
-# to other final states (K*, a1) would make other modes, so they stay out.
+# (fraction of the mode, products): the leading resonance (PDG 2022), the rest as phase space. Resonances that also
+# decay to other final states (K*, a1) would make other modes, so they stay out.
 _D0_CHANNELS: dict[int, tuple[tuple[float, str], ...]] = {
     0: ((1.0, "-321 211"),),
     1: ((0.78, "-321 213"), (0.22, "-321 211 111")),
@@ -275,9 +275,7 @@ def _plain_codes(pdg: Array) -> NDArray[np.int32]:
     return result
 
 
-def _extract(
-    counts: Ints, pdg: Array, status: Array, mother1: Array, p: Floats, x: Floats, *, meson: bool
-) -> Pool:
+def _extract(counts: Ints, pdg: Array, status: Array, mother1: Array, p: Floats, x: Floats, *, meson: bool) -> Pool:
     """Turn PYTHIA's records into a pool: visible stable particles, with their roles in a true tag."""
     n = len(counts)
     first = offsets(counts)
@@ -317,8 +315,8 @@ def _true_tags(
 ) -> tuple[NDArray[np.int8], Ints, Bools]:
     """Find B → D(*)ℓν with D⁰ in a mode of the toy; entry 1 of each event is the B.
 
-    Returns the role of every entry, the mode of every event and whether its D⁰ comes from the B directly. Only B → (D⁰, D*⁰, D*⁺ → D⁰) ℓ ν with exactly three
-    products counts.
+    Returns the role of every entry, the mode of every event and whether its D⁰ comes from the B directly. Only B →
+    (D⁰, D*⁰, D*⁺ → D⁰) ℓ ν with exactly three products counts.
     """
     kind = np.abs(code)
     b_meson = first[event] + 1

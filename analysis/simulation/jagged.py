@@ -75,7 +75,7 @@ def count(event: Ints, n_events: int, select: Bools | None = None) -> Ints:
 
 def total(event: Ints, values: Floats, n_events: int) -> Floats:
     """Return the sum of values per event, shape (n_events,)."""
-    return np.bincount(event, weights=values, minlength=n_events)
+    return np.asarray(np.bincount(event, weights=values, minlength=n_events), dtype=np.float64)
 
 
 @dataclass(frozen=True)

@@ -60,9 +60,7 @@ def about_z(rng: np.random.Generator, n: int) -> Floats:
     """Return rotations about the beam axis, (3, 3, n)."""
     phi = rng.uniform(-np.pi, np.pi, n)
     zero, one = np.zeros(n), np.ones(n)
-    return np.array(
-        [[np.cos(phi), -np.sin(phi), zero], [np.sin(phi), np.cos(phi), zero], [zero, zero, one]]
-    )
+    return np.array([[np.cos(phi), -np.sin(phi), zero], [np.sin(phi), np.cos(phi), zero], [zero, zero, one]])
 
 
 def rotate(p: Floats, rotation: Floats) -> Floats:
@@ -90,7 +88,7 @@ def cosine(a: Floats, b: Floats) -> Floats:
 def fox_wolfram_r2(p3: Floats, event: Ints, n_events: int) -> Floats:
     """Return R2 = H2 / H0 per event (Fox and Wolfram, Phys. Rev. Lett. 41 (1978) 1581).
 
-    The sum over pairs of |p_i||p_j| cos^2 is the trace of T T with T_ab = sum p_a p_b / |p|, hence linear in the particles.
+    The sum over pairs of |p_i||p_j| cos² is the trace of T T with T_ab = sum p_a p_b / |p|: no loop over pairs.
     """
     p = norm(p3)
     inverse = np.divide(1.0, p, out=np.zeros_like(p), where=p > 0)
@@ -106,8 +104,8 @@ def fox_wolfram_r2(p3: Floats, event: Ints, n_events: int) -> Floats:
 def thrust(p3: Floats, event: Ints, n_events: int) -> tuple[Floats, Floats]:
     """Return the thrust axis (3, n_events) and value (n_events,); zero for events without particles.
 
-    The axis n <- sum sign(p.n) p climbs from the two hardest particles of the event and the better of both ends is kept, as
-    in PYTHIA's and Belle's codes; the maximum found may in rare events be a local one.
+    The axis n <- sum sign(p.n) p climbs from the two hardest particles of the event and the better of both ends is
+    kept, as in PYTHIA's and Belle's codes; the maximum found may in rare events be a local one.
 
     Parameters
     ----------
@@ -135,5 +133,3 @@ def thrust(p3: Floats, event: Ints, n_events: int) -> tuple[Floats, Floats]:
     with np.errstate(invalid="ignore", divide="ignore"):
         axis = np.where(best > 0, best_axis / best, 0.0)
         return axis, np.where(scale > 0, best / scale, 0.0)
-
-

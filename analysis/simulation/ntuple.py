@@ -8,7 +8,6 @@ import hashlib
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from unittest import mock
 
 import numpy as np
 
@@ -17,7 +16,8 @@ from analysis.columns import COLUMNS
 from analysis.io import atomic
 from analysis.simulation.jagged import Array
 
-# uproot writes one basket per branch and call. basf2's are smaller still (1600 bytes), but each basket costs 0.1 ms here.
+# uproot writes one basket per branch and call. basf2's are smaller still (1600 bytes), but each basket costs 0.1 ms
+# here.
 ROWS_PER_BASKET = 4000
 # TDatime and TUUID say when and where a file was written; here they must not, or the same seed would give other bytes.
 EPOCH = datetime.datetime(2026, 1, 1)
@@ -41,9 +41,13 @@ def _timeless(name: str) -> Iterator[uuid.UUID]:
     """
     import uproot
 
-    code = uproot._util.datetime_to_code(EPOCH)
-    with mock.patch.object(uproot._util, "datetime_to_code", lambda _when: code):
+    util = uproot._util
+    original = util.datetime_to_code
+    util.datetime_to_code = lambda _when: original(EPOCH)
+    try:
         yield uuid.UUID(bytes=hashlib.sha256(name.encode()).digest()[:16], version=4)
+    finally:
+        util.datetime_to_code = original
 
 
 def write_ntuple(path: str | Path, columns: Mapping[str, Array], *, identity: str, tree: str = DEFAULT_TREE) -> None:

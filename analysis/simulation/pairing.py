@@ -1,8 +1,8 @@
 """Factorised BB̄ events: decays of two B mesons, made once, turned at random, paired and carried to the laboratory.
 
-A B meson has spin 0: it decays isotropically in its rest frame, independently of the other one. So a decay may be turned
-at random and paired with any other decay, and each pair is a new event (Υ(4S) fixes only that the two fly back to back).
-Pairs are made inside blocks: rows of different blocks share no decay.
+A B meson has spin 0: it decays isotropically in its rest frame, independently of the other one. So a decay may be
+turned at random and paired with any other decay, and each pair is a new event (Υ(4S) fixes only that the two fly back
+to back). Pairs are made inside blocks: rows of different blocks share no decay.
 """
 
 from __future__ import annotations
@@ -20,11 +20,14 @@ MASS = M_BPLUS  # of both mesons: they differ by 0.3 MeV
 
 
 def b_velocities(rng: np.random.Generator, n: int) -> Floats:
-    """Return velocities (3, n) of B mesons in the centre of mass: 1 - cos^2 θ about the beams, as a vector decays to scalars."""
+    """Return velocities (3, n) of B mesons in the centre of mass, as a vector decays to scalars: 1 - cos²θ.
+
+    θ is the angle to the beams.
+    """
     energy = DETECTOR.beams.sqrt_s / 2
     speed = np.sqrt(energy**2 - MASS**2) / energy
     cos_theta = 2 * rng.beta(2, 2, n) - 1
-    return speed * direction(cos_theta, rng.uniform(-np.pi, np.pi, n))
+    return np.asarray(speed * direction(cos_theta, rng.uniform(-np.pi, np.pi, n)))
 
 
 def frames(rotation: Floats, velocity: Floats) -> Floats:
@@ -78,9 +81,7 @@ def blocks_of(n: int, n_blocks: int) -> Ints:
     return np.arange(n) * n_blocks // max(n, 1)
 
 
-def pair_with_tags(
-    others: Ints, other_block: Ints, n_tags: int, n_blocks: int, rng: np.random.Generator
-) -> Ints:
+def pair_with_tags(others: Ints, other_block: Ints, n_tags: int, n_blocks: int, rng: np.random.Generator) -> Ints:
     """Return a tag for every other decay: of the same block, and used again only when the block's tags are used up.
 
     Parameters
@@ -102,8 +103,8 @@ def pair_with_tags(
     return result
 
 
-# How often pairs without a true lepton, or without true kaons of both charges, are drawn relative to pairs with them. Such
-# events make a candidate only by misidentification.
+# How often pairs without a true lepton, or without true kaons of both charges, are drawn relative to pairs with them.
+# Such events make a candidate only by misidentification.
 IMPORTANCE = {(True, True): 1.0, (True, False): 0.3, (False, True): 0.15, (False, False): 0.05}
 # The same for the number of true charged particles: more than seven need lost ones.
 IMPORTANCE_CHARGED = {8: 0.4, 9: 0.4}
@@ -199,4 +200,4 @@ def draw_wrong_pairs(
 def _random_member(key: Ints, members: Ints, n: Ints, wanted: Ints, rng: np.random.Generator) -> Ints:
     order = np.argsort(key, kind="stable")
     start = np.cumsum(n) - n
-    return members[order[start[wanted] + rng.integers(0, n[wanted])]]
+    return np.asarray(members[order[start[wanted] + rng.integers(0, n[wanted])]])

@@ -54,7 +54,7 @@ def batches(n: int, size: int = BATCH) -> Iterator[int]:
 
 
 def renumbered(items: Listed, events: Ints, n_events: int, start: int = 0) -> Listed:
-    """Return the items of the chosen events (rising), whose numbers become start, start + 1 …"""
+    """Return the items of the chosen events (rising), numbered from ``start`` on."""
     new = np.full(n_events, -1)
     new[events] = np.arange(len(events)) + start
     number = new[items.event]

@@ -151,9 +151,7 @@ def measure_tracks(particles: Particles, side: Array, rng: np.random.Generator) 
     pt_measured = np.maximum(pt * (1 + resolution * rng.standard_normal(n)), 0.02)
     phi = np.arctan2(p[1], p[0]) + t.angle_resolution * rng.standard_normal(n)
     theta_measured = theta + t.angle_resolution * rng.standard_normal(n)
-    measured = np.array(
-        [pt_measured * np.cos(phi), pt_measured * np.sin(phi), pt_measured / np.tan(theta_measured)]
-    )
+    measured = np.array([pt_measured * np.cos(phi), pt_measured * np.sin(phi), pt_measured / np.tan(theta_measured)])
     ip = np.hypot(t.ip_resolution[0], t.ip_resolution[1] / (momentum * beta * np.sin(theta) ** 1.5))
     d0 = (x[0] * p[1] - x[1] * p[0]) / pt + ip * rng.standard_normal(n)
     along = (x[0] * p[0] + x[1] * p[1]) / pt
@@ -202,9 +200,9 @@ def with_fake_lepton(
 ) -> tuple[Tracks, Floats]:
     """Make one fast hadron of every event without a fast true lepton pass as a lepton; returns the weights, too.
 
-    The hadron is chosen with probability f_t / Σf, f_t being its probability to pass, and its likelihood ratios are drawn
-    from the part of their distributions that passes (a ratio above zero). An outcome with m passing hadrons can be made
-    in m ways, so that the weight is Σf / m: sums of weights are what accepting and rejecting would give.
+    The hadron is chosen with probability f_t / Σf, f_t being its probability to pass, and its likelihood ratios are
+    drawn from the part of their distributions that passes (a ratio above zero). An outcome with m passing hadrons can
+    be made in m ways, so that the weight is Σf / m: sums of weights are what accepting and rejecting would give.
 
     Parameters
     ----------
@@ -273,9 +271,7 @@ def _track_energy(kind: Array, p: Floats, rng: np.random.Generator) -> Floats:
     return np.where(kind == 11, p * (1 + 0.02 * rng.standard_normal(n)), energy)
 
 
-def measure_clusters(
-    particles: Particles, side: Array, rng: np.random.Generator
-) -> Clusters:
+def measure_clusters(particles: Particles, side: Array, rng: np.random.Generator) -> Clusters:
     """Return the clusters that photons, K_L, neutrons and split-offs of charged hadrons leave.
 
     Parameters

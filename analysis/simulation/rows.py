@@ -55,8 +55,9 @@ def stack(parts: Sequence[Rows], mc_events: float) -> Rows:
     """Return the rows of several parts; their event numbers must not overlap."""
     if not parts:
         raise ValueError("stack needs at least one part")
-    return Rows(
-        *(np.concatenate([getattr(part, name) for part in parts]) for name in ("event", "weight", "parent", "block")),
-        {name: np.concatenate([part.columns[name] for part in parts]) for name in parts[0].columns},
-        mc_events,
-    )
+
+    def joined(name: str) -> Array:
+        return np.concatenate([getattr(part, name) for part in parts])
+
+    columns = {name: np.concatenate([part.columns[name] for part in parts]) for name in parts[0].columns}
+    return Rows(joined("event"), joined("weight"), joined("parent"), joined("block"), columns, mc_events)

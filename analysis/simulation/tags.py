@@ -1,6 +1,7 @@
 """Semileptonic tags: B⁻ → D⁰ ℓ⁻ ν̄ with D⁰ → K⁻π⁺, K⁻π⁺π⁰, K⁻π⁺π⁺π⁻, from reconstructed tracks and clusters.
 
-D*⁰ and D*⁺ reach these modes by feed-down: their slow γ, π⁰ or π⁺ stays in the rest of the event and pulls cosθ_BY down.
+D*⁰ and D*⁺ reach these modes by feed-down: their slow γ, π⁰ or π⁺ stays in the rest of the event and pulls cosθ_BY
+down.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ from scipy.special import expit
 
 from analysis.simulation.detector import DETECTOR, M_BPLUS, M_D0, M_E, M_K, M_MU, M_PI, M_PI0
 from analysis.simulation.generator import Role
-from analysis.simulation.jagged import Array, Bools, Floats, Ints, Table, join
+from analysis.simulation.jagged import Bools, Floats, Ints, Table, join
 from analysis.simulation.kinematics import boost, mass, norm, with_mass
 from analysis.simulation.response import Clusters, Tracks
 
 NONE = -1
-# FEI mode: (half width of the mass window, resolution, odds of a true tag before anything is known); GeV/c^2. The odds are
-# those of generic charged B pairs after the loose identification, rounded.
+# FEI mode: (half width of the mass window, resolution, odds of a true tag before anything is known); GeV/c^2. The
+# odds are those of generic charged B pairs after the loose identification, rounded.
 MODES: dict[int, tuple[float, float, float]] = {
     0: (0.050, 0.0055, 0.15),
     1: (0.070, 0.0130, 0.010),
@@ -118,9 +119,7 @@ def find_pi0s(clusters: Clusters, n_events: int) -> Pi0s:
     return Pi0s(clusters.event[i[good]], np.array([i[good], j[good]]), scaled)
 
 
-def reconstruct_tags(
-    tracks: Tracks, pi0s: Pi0s, clusters: Clusters, true_mode: Ints, n_events: int
-) -> Tags:
+def reconstruct_tags(tracks: Tracks, pi0s: Pi0s, clusters: Clusters, true_mode: Ints, n_events: int) -> Tags:
     """Return all tag candidates that pass the skim's cuts.
 
     Parameters
@@ -134,8 +133,8 @@ def reconstruct_tags(
 
     Notes
     -----
-    A candidate depends on nothing but its own tracks and clusters (the vertex quality comes from the tracks' ``luck``), so
-    a true tag that was accepted alone is found again whatever it is paired with.
+    A candidate depends on nothing but its own tracks and clusters (the vertex quality comes from the tracks'
+    ``luck``), so a true tag that was accepted alone is found again whatever it is paired with.
     """
     clean = tracks.clean
     beta = -DETECTOR.beams.beta
@@ -149,9 +148,7 @@ def reconstruct_tags(
         for mode, combination in _combine(tracks, pi0s, leptons, clean, n_events)
         if len(combination.event)
     ]
-    parts = [
-        _candidates(mode, c, tracks, clusters, is_muon, p_lepton, p_star, true_mode) for mode, c in found
-    ]
+    parts = [_candidates(mode, c, tracks, clusters, is_muon, p_lepton, p_star, true_mode) for mode, c in found]
     if not parts:
         return _empty_tags()
     merged = {k: np.concatenate([getattr(part, k) for part in parts], axis=-1) for k in vars(parts[0])}
@@ -167,9 +164,7 @@ def _empty_tags() -> Tags:
     )  # fmt: skip
 
 
-def _combine(
-    tracks: Tracks, pi0s: Pi0s, leptons: Ints, clean: Bools, n_events: int
-) -> list[tuple[int, _Combinations]]:
+def _combine(tracks: Tracks, pi0s: Pi0s, leptons: Ints, clean: Bools, n_events: int) -> list[tuple[int, _Combinations]]:
     """Return the lepton-D⁰ combinations of every mode inside its mass window."""
     kaon_id, q, event = tracks.kaon_id, tracks.charge, tracks.event
     kaons = np.flatnonzero(clean & (kaon_id > KAON_ID))
@@ -199,7 +194,8 @@ def _combine(
     p_three = p[:, a] + pi0s.p[:, b]
     good = inside(1, mass(p_three))
     result.append((1, _Combinations(
-        event[lepton][a][good], lepton[a][good], two.daughters[:, a][:, good], pi0s.photons[:, b[good]], p_three[:, good],
+        event[lepton][a][good], lepton[a][good], two.daughters[:, a][:, good], pi0s.photons[:, b[good]], p_three[:,
+        good],
     )))  # fmt: skip
 
     below = np.flatnonzero(m < M_D0 + MODES[3][0] - 2 * M_PI)
@@ -244,10 +240,11 @@ def _candidates(
         mode, m, p_star[c.lepton], vertex, log_lepton, tracks.log_kaon[c.daughters[0]],
     )  # fmt: skip
     keep = (np.log10(probability) > LOG10_PROBABILITY) & (cos_by > COS_BY[0]) & (cos_by < COS_BY[1])
-    return Tags(
+    found = Tags(
         c.event, np.full(len(c.event), mode), c.lepton, is_muon[c.lepton], c.daughters, c.photons, c.p_d,
         p_lepton[:, c.lepton], m, p_star[c.lepton], cos_by, vertex, probability, matched, side,
-    ).select(keep)  # fmt: skip
+    )  # fmt: skip
+    return Tags(**{k: v[..., keep] for k, v in vars(found).items()})
 
 
 def cos_theta_by(p: Floats) -> Floats:
@@ -273,9 +270,9 @@ def signal_probability(
 ) -> Floats:
     """Return the probability that a candidate is a true tag: a product of likelihood ratios.
 
-    The factors are the D mass (Gaussian with a tail against flat), the vertex (flat against `WRONG_VERTEX`), the lepton's
-    momentum (wrong tags are softer) and identification, where wrong candidates are taken to hold 30 % misidentified
-    leptons and 50 % misidentified kaons. The factors are treated as independent.
+    The factors are the D mass (Gaussian with a tail against flat), the vertex (flat against `WRONG_VERTEX`), the
+    lepton's momentum (wrong tags are softer) and identification, where wrong candidates are taken to hold 30 %
+    misidentified leptons and 50 % misidentified kaons. The factors are treated as independent.
     """
     window, sigma, odds = MODES[mode]
     pull = (m - M_D0) / sigma
