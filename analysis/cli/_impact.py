@@ -86,7 +86,7 @@ def _refuse_missing(sample: str, patterns: str, files: Sequence[str]) -> None:
 def _kept(configuration: config.Config, original: Path, name: str, bucket: str) -> list[str]:
     """Return the files of a sample outside of a bucket."""
     sample = configuration.sample(name)
-    patterns = sample.files or (str(original / "ntuples" / name / "*.root"),)
+    patterns = sample.files or (f"{original}/ntuples/{name}/*.root",)
     files = [path for pattern in patterns for path in matches(pattern)]
     buckets = {path: getattr(read_sidecar(sidecar_of(path)).dataset, "bucket", None) for path in files}
     if bucket not in buckets.values():

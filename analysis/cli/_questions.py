@@ -13,8 +13,7 @@ from analysis import config, io, provenance
 from analysis.conditions import difference, staleness, trace
 from analysis.conditions.dryrun import planned
 from analysis.conditions.ledger import Ledger, ledger_digest, read_ledger
-from analysis.conditions.metadata import SIDECAR_SUFFIX
-from analysis.conditions.recording import known_tags, record, source_of
+from analysis.conditions.recording import known_tags, record_all
 from analysis.conditions.show import changes_table, digests_table, ledger_table
 from analysis.errors import ConditionsError
 from analysis.log import logger
@@ -157,7 +156,7 @@ def _stale(args: argparse.Namespace) -> int:
     if args.tag or args.bucket or args.sample:
         reasons = staleness.affected(ledger, tags=args.tag, buckets=args.bucket, samples=args.sample)
     else:
-        reasons = staleness.changed(ledger.sample_digests, _today(configuration, results))
+        reasons = staleness.changed(ledger.sample_digests, _today(configuration))
     made = staleness.outputs(results, provenance.read_provenance, ledger.sample_digests)
     paths = staleness.stale(made, reasons)
     for sample, reason in sorted(reasons.items()):
@@ -168,17 +167,9 @@ def _stale(args: argparse.Namespace) -> int:
     return _compare_with_snakemake(args.config, results, reasons, set(paths)) if args.dry_run else 0
 
 
-def _today(configuration: config.Config, results: Path) -> dict[str, str]:
+def _today(configuration: config.Config) -> dict[str, str]:
     """Return the digests of the samples as their metadata are now."""
-    known = known_tags(configuration.conditions)
-    digests = {}
-    for sample in configuration.samples:
-        # The workflow's own samples are not in the configuration's files: their record names them.
-        old = results / f"conditions/records/{sample.name}.json"
-        inputs = provenance.read_provenance(old)["inputs"] if sample.simulated and old.is_file() else ()
-        sidecars = [path for path in inputs if path.endswith(SIDECAR_SUFFIX)]
-        digests[sample.name] = record(source_of(sample, sidecars), known).digest
-    return digests
+    return {record.sample: record.digest for record in record_all(configuration, known_tags(configuration.conditions))}
 
 
 def _compare_with_snakemake(configuration: str, results: Path, samples: Iterable[str], predicted: set[str]) -> int:

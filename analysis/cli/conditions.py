@@ -11,7 +11,7 @@ from analysis.cli import _impact, _questions
 from analysis.conditions.findings import Finding, raise_for
 from analysis.conditions.gate import check, outputs
 from analysis.conditions.ledger import Ledger, build, read_ledger
-from analysis.conditions.recording import known_tags, record, source_of
+from analysis.conditions.recording import known_tags, record, record_all, source_of
 from analysis.conditions.records import read_record, record_to_plain
 from analysis.conditions.rootfile import root_identifier
 from analysis.conditions.runinfo import read_runs
@@ -127,7 +127,7 @@ def _gather(configuration: config.Config, records: list[str]) -> Ledger:
     known = known_tags(configuration.conditions)
     if records:
         return build((read_record(path) for path in records), known)
-    return build((record(source_of(sample), known) for sample in configuration.samples), known)
+    return build(record_all(configuration, known), known)
 
 
 def _check_arguments(parser: argparse.ArgumentParser) -> None:

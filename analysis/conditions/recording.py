@@ -13,12 +13,12 @@ from analysis.conditions.databases import read_databases
 from analysis.conditions.findings import Finding, conditions_error, raise_for
 from analysis.conditions.handwritten import read_names, read_yaml
 from analysis.conditions.merging import SampleFile, merge
-from analysis.conditions.metadata import FileMetadata
+from analysis.conditions.metadata import SIDECAR_SUFFIX, FileMetadata
 from analysis.conditions.records import GlobalTag, SampleConditions
 from analysis.conditions.rootfile import metadata_text
 from analysis.conditions.settings import ConditionsSettings
 from analysis.conditions.sidecar import examine_sidecar, examine_text, sidecar_of
-from analysis.config.models import Sample
+from analysis.config.models import Config, Sample
 
 _BY_HAND = {".yaml": read_yaml, ".yml": read_yaml, ".txt": read_names}
 
@@ -59,13 +59,20 @@ def source_of(sample: Sample, files: Sequence[str] = ()) -> SampleSource:
     ConditionsError
         A pattern matches nothing, or there is no file at all.
     """
+    source, findings = find_source(sample, files)
+    raise_for("The metadata of a sample cannot be found", findings)
+    return source
+
+
+def find_source(sample: Sample, files: Sequence[str] = ()) -> tuple[SampleSource, list[Finding]]:
+    """Return where the metadata of a sample lie, as `source_of`, and what is wrong with that."""
     patterns = files or sample.metadata or sample.files
     paths: list[Path] = []
     findings = []
     for pattern in patterns:
         found = matches(pattern)
         if not found:
-            findings.append(_nothing_matches(sample.name, pattern))
+            findings.append(_nothing_matches(sample, pattern))
         paths += [_metadata_of(path, told=patterns is not sample.files) for path in found]
     if not patterns:
         finding = Finding(
@@ -76,9 +83,44 @@ def source_of(sample: Sample, files: Sequence[str] = ()) -> SampleSource:
             remedy="name its files; a simulated sample's are made by the workflow",
         )
         findings.append(finding)
-    raise_for("The metadata of a sample cannot be found", findings)
     distinct = tuple(dict.fromkeys(paths))
-    return SampleSource(sample.name, sample.type, distinct, simulated=sample.simulated)
+    return SampleSource(sample.name, sample.type, distinct, simulated=sample.simulated), findings
+
+
+def record_all(config: Config, known: Mapping[str, GlobalTag] | None = None) -> list[SampleConditions]:
+    """Read the metadata of every configured sample.
+
+    Parameters
+    ----------
+    config
+        The configuration. Samples that the workflow simulates are looked for in its results.
+    known
+        Global tags from the conditions database, by name (see `known_tags`).
+
+    Raises
+    ------
+    ConditionsError
+        With every problem of every sample at once.
+    """
+    records: list[SampleConditions] = []
+    findings: list[Finding] = []
+    for sample in config.samples:
+        source, found = find_source(sample, simulated_metadata(config, sample))
+        conditions = None
+        if not found:
+            conditions, found = examine(source, known)
+        findings += found
+        if conditions is not None:
+            records.append(conditions)
+    raise_for("The conditions of the samples cannot be recorded", findings)
+    return records
+
+
+def simulated_metadata(config: Config, sample: Sample) -> tuple[str, ...]:
+    """Return the pattern of the sidecars that the workflow writes for a sample it simulates."""
+    if not sample.simulated:
+        return ()
+    return (f"results/{config.name}/ntuples/{sample.name}/*{SIDECAR_SUFFIX}",)
 
 
 def matches(pattern: str) -> list[Path]:
@@ -100,15 +142,15 @@ def _metadata_of(path: Path, *, told: bool) -> Path:
     return path if told and not beside.exists() else beside
 
 
-def _nothing_matches(sample: str, pattern: str) -> Finding:
+def _nothing_matches(sample: Sample, pattern: str) -> Finding:
     return Finding(
         "no-metadata",
         "A pattern matches no file.",
-        samples=(sample,),
-        key=f"samples.{sample}",
+        samples=(sample.name,),
+        key=f"samples.{sample.name}",
         found=pattern,
         expected="at least one file, relative to the working directory",
-        remedy="correct the pattern",
+        remedy="run the workflow first: it simulates the sample" if sample.simulated else "correct the pattern",
     )
 
 

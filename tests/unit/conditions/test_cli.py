@@ -83,3 +83,60 @@ def test_unknown_sample(project, capsys):
     arguments = ("--config", "config.yaml", "--sample", "signal", "--output", "x.json")
     assert conditions("record", *arguments) == 1
     assert not (project / "x.json").exists()
+
+
+def test_all_samples_are_told_at_once(project, caplog):
+    for name in ("charged", "data"):
+        (project / f"{name}.root.metadata.json").write_text("{")
+    assert conditions("check", "--config", "config.yaml") == 1
+    assert "2 problems" in caplog.text
+    assert "charged.root.metadata.json" in caplog.text
+    assert "data.root.metadata.json" in caplog.text
+
+
+def test_simulated_samples_are_found_in_the_results(project, simulation, write, caplog):
+    config = {
+        "name": "toy",
+        "samples": [{"name": "charged", "type": "charged", "simulated": True}],
+        "simulation": {"decays": {"charged": 10}},
+    }
+    (project / "toy.yaml").write_text(yaml.safe_dump(config))
+    assert conditions("check", "--config", "toy.yaml") == 1
+    assert "run the workflow first" in caplog.text
+    write(simulation, "results/toy/ntuples/charged/charged_0000.root.metadata.json")
+    assert conditions("check", "--config", "toy.yaml") == 0
+
+
+def test_a_stopped_ledger_is_not_written(project, write, simulation, caplog):
+    write(simulation, "charged.root.metadata.json", dataset__globalTagStates={"mc_production_MC16_a": "OPEN"})
+    assert make_ledger() == 1
+    assert "[tag-state]" in caplog.text
+    assert not (project / "ledger.json").exists()
+    plain = yaml.safe_load((project / "config.yaml").read_text())
+    reason = "a study of the tag before it is published"
+    plain["conditions"] = {
+        "waivers": [{"finding": "tag-state", "reason": reason}],
+        "global_tag_states": {"analysis_tools_light-2406-ragdoll": "PUBLISHED"},
+    }
+    (project / "config.yaml").write_text(yaml.safe_dump(plain))
+    assert make_ledger() == 0
+    ledger = json.loads((project / "ledger.json").read_text())
+    assert [(found["code"], found["waived"]) for found in ledger["findings"]] == [("tag-state", reason)]
+    assert conditions("check", "--ledger", "ledger.json") == 1
+    assert conditions("check", "--ledger", "ledger.json", "--config", "config.yaml") == 0
+
+
+def test_check_of_outputs_and_of_a_classifier(project, write, simulation, caplog):
+    assert make_ledger() == 0
+    (project / "ledger.json").rename(project / "old.json")
+    write(simulation, "charged.root.metadata.json", dataset__feiTraining="FEIv5", nEvents=900)
+    plain = json.loads((project / "data.root.metadata.json").read_text())
+    plain["dataset"]["feiTraining"] = "FEIv5"
+    (project / "data.root.metadata.json").write_text(json.dumps(plain))
+    assert make_ledger() == 0
+    check = ("check", "--config", "config.yaml", "--ledger", "ledger.json")
+    assert conditions(*check, "--trained-under", "ledger.json", "results/charged.json") == 0
+    assert conditions(*check, "--trained-under", "old.json") == 1
+    assert "trained on FEIv4_2024" in caplog.text
+    assert conditions(*check, "old.json") == 1
+    assert "[stale]" in caplog.text
