@@ -75,12 +75,13 @@ def directions() -> FloatArray:
 
 
 @cache
-def _rate(a: tuple[float, ...]) -> float:
-    """Return ∫ |p_K|³ f₊² dq²: proportional to the branching fraction."""
+def _rate_matrix() -> FloatArray:
+    """Return Q, (3, 3): the branching fraction ∫ |p_K|³ f₊² dq² is a Q a, up to a constant."""
     nodes, weights = np.polynomial.legendre.leggauss(64)
     q2 = (nodes + 1) * formfactors.Q2_MAX / 2
-    momentum = formfactors.kaon_momentum(q2)
-    return float(np.sum(weights * momentum**3 * (basis(q2) @ np.asarray(a)) ** 2))
+    functions = basis(q2)
+    matrix: FloatArray = (functions * (weights * formfactors.kaon_momentum(q2) ** 3)[:, None]).T @ functions
+    return matrix
 
 
 def spectrum_ratio(q2: NDArray[Any], a: NDArray[Any]) -> FloatArray:
@@ -100,7 +101,8 @@ def spectrum_ratio(q2: NDArray[Any], a: NDArray[Any]) -> FloatArray:
     known = np.isfinite(q2)
     functions = basis(np.clip(np.where(known, q2, 0.0), 0.0, formfactors.Q2_MAX))
     ratio = ((functions @ a) / (functions @ A_PLUS)) ** 2
-    ratio *= _rate(formfactors.A_PLUS) / _rate(tuple(a.tolist()))
+    rate = _rate_matrix()
+    ratio *= (A_PLUS @ rate @ A_PLUS) / (a @ rate @ a)
     return np.where(known, ratio, 1.0)
 
 
