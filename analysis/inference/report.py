@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analysis.inference.results import FitResult
+from analysis.inference.results import FitResult, Impacts, Limits, ToyStudy
 
 
 def fit_table(result: FitResult, n_parameters: int = 12) -> str:
@@ -79,3 +79,52 @@ def _parameter_lines(result: FitResult, n: int) -> list[str]:
 
 def _value(value: float, error: float, low: float, high: float) -> str:
     return f"{value:.4g} ± {error:.3g} ({low:+.3g} {high:+.3g})"
+
+
+def limit_table(result: Limits) -> str:
+    """Return limits as a table: observed and expected, asymptotic and from toys."""
+    header = f"{'limit on ' + result.poi:<24} {'observed':>9}   expected −2σ … +2σ"
+    lines = [header]
+    rows = [*result.asymptotic, *([result.toys.limit] if result.toys else [])]
+    for limit in rows:
+        bands = " ".join(f"{value:8.4g}" for value in limit.expected)
+        lines.append(f"{100 * limit.level:g} % {limit.method:<18} {limit.observed:>9.4g}   {bands}")
+    if result.toys:
+        lines.append(f"  ± {result.toys.error:.2g} from {result.toys.n} toys for each point and hypothesis")
+    if result.feldman_cousins:
+        interval = result.feldman_cousins
+        lines.append(f"{100 * interval.level:g} % Feldman–Cousins    [{interval.lower:.4g}, {interval.upper:.4g}]")
+    return "\n".join(lines)
+
+
+def toy_table(result: ToyStudy) -> str:
+    """Return a study with toys as a table, one line for each true value and level."""
+    lines = [f"{'true ' + result.poi:>10} {'toys':>6} {'bias':>16} {'pull':>14} {'level':>7} {'covered':>8}"]
+    for point in result.points:
+        for k, entry in enumerate(point.coverage):
+            bias = f"{point.bias:+.3f} ± {point.bias_error:.3f}" if not k else ""
+            pull = f"{point.pull_mean:+.2f} ± {point.pull_width:.2f}" if not k else ""
+            start = f"{point.mu:>10g} {point.n - point.n_failed:>6}" if not k else " " * 17
+            lines.append(
+                f"{start} {bias:>16} {pull:>14} {100 * entry.level:6.2f}% {100 * entry.covered:7.2f}% "
+                + ("ok" if entry.passed else "FAILED")
+            )
+    ensemble = {"auxiliary": "auxiliary measurements fluctuate", "parameters": "parameters fluctuate"}
+    lines.append(f"{ensemble[result.nuisances]}; true parameters: {result.truth}; seed {result.seed}")
+    return "\n".join(lines)
+
+
+def impact_table(result: Impacts, n: int = 15) -> str:
+    """Return the largest impacts and the breakdown of the error."""
+    shown = result.impacts[:n]
+    width = max((len(row.name) for row in shown), default=9)
+    lines = [f"{'parameter':<{width}} {'up':>9} {'down':>9} {'pull':>7} {'constraint':>10}"]
+    for row in shown:
+        pull = "" if row.pull is None else f"{row.pull:+.2f}"
+        constraint = "" if row.constraint is None else f"{row.constraint:.2f}"
+        lines.append(f"{row.name:<{width}} {row.up:>+9.4f} {row.down:>+9.4f} {pull:>7} {constraint:>10}")
+    if len(result.impacts) > n:
+        lines.append(f"… and {len(result.impacts) - n} more in the JSON file")
+    lines += ["", f"{result.poi} = {result.value:.4g} ± {result.error:.4g}, of which"]
+    lines += [f"  {share.name:<28} {share.sigma:>+8.4f}" for share in result.groups]
+    return "\n".join(lines)

@@ -212,10 +212,10 @@ def feldman_cousins_interval(setting: _Setting, asymptotic: UpperLimit, n_points
     for mu in np.linspace(0.0, top, n_points).tolist():
         tests = (0.0, mu) if mu > 0 else (0.0,)
         toys = _t_tilde(setting.toys(mu, tests, f"neyman {mu:.12g}"), mu)
-        points.append(
-            FeldmanCousinsPoint(mu=mu, t=max(setting.t_observed(mu), 0.0), critical=float(np.quantile(toys, level)))
-        )
-    inside = [p.t - p.critical <= 0 for p in points]
+        # The smallest value that at least this share of toys does not exceed: conservative for discrete data.
+        critical = float(np.quantile(toys, level, method="inverted_cdf"))
+        points.append(FeldmanCousinsPoint(mu=mu, t=max(setting.t_observed(mu), 0.0), critical=critical))
+    inside = [p.t <= p.critical + SAME for p in points]
     if not any(inside) or inside[-1]:
         raise FitError(
             "the Feldman–Cousins interval is not resolved by the grid",
@@ -238,4 +238,5 @@ def _between(a: FeldmanCousinsPoint, b: FeldmanCousinsPoint) -> float:
     """Return where √t crosses √critical between two points: both are nearly linear."""
     left = math.sqrt(a.t) - math.sqrt(a.critical)
     right = math.sqrt(b.t) - math.sqrt(b.critical)
-    return a.mu + (b.mu - a.mu) * left / (left - right)
+    share = left / (left - right) if left != right else 0.5
+    return a.mu + (b.mu - a.mu) * min(max(share, 0.0), 1.0)

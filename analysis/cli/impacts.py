@@ -1,0 +1,47 @@
+"""Impacts of all parameters of any pyhf workspace on the parameter of interest, and its error in groups.
+
+A group is a name and beginnings of parameter names: ``--group "kaon ID=corr_pid" --group "BB=mu_bkg_,corr_br_"``.
+Parameters that no group claims are grouped by the kind of their modifier.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from analysis import io, provenance
+from analysis.cli._inference import choice
+from analysis.cli.fit import add_workspace_arguments, show
+from analysis.errors import FitError
+from analysis.log import logger
+
+HELP = "impacts of a pyhf workspace's parameters, and groups of its error"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    add_workspace_arguments(parser)
+    parser.add_argument("--config", metavar="YAML", help="configuration: blinding")
+    parser.add_argument("--group", action="append", default=[], metavar="NAME=START,…", help="a group of parameters")
+    parser.add_argument("--minos", action="store_true", help="hold parameters at their MINOS errors")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run the command."""
+    from analysis.inference.impacts import impacts
+    from analysis.inference.report import impact_table
+
+    groups = {}
+    for text in args.group:
+        name, equals, starts = text.partition("=")
+        if not (name and equals and starts):
+            raise FitError("a group is NAME=START,START…", where="--group", found=text)
+        groups[name] = starts.split(",")
+    options = {"groups": groups, "with_minos": args.minos, **choice(args)}
+    result = impacts(
+        io.read_json(args.workspace),
+        **options,
+        provenance=provenance.collect("impacts", options, [args.workspace]),
+    )
+    io.write_json(args.output, result.model_dump(mode="json"))
+    show(impact_table(result))
+    logger.info("written: %s", args.output)
