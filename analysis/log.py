@@ -23,7 +23,11 @@ def configure(*, file: str | Path | None = None, verbose: bool = False) -> None:
     """
     logger.setLevel(logging.DEBUG if verbose else logging.INFO)
     logger.handlers.clear()
-    logger.addHandler(RichHandler(console=Console(stderr=True), show_path=False, omit_repeated_times=False))
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        # rich assumes 80 columns there, which would fold every table
+        console.width = 200
+    logger.addHandler(RichHandler(console=console, show_path=False, omit_repeated_times=False))
     if file is not None:
         Path(file).parent.mkdir(parents=True, exist_ok=True)
         handler = logging.FileHandler(file, mode="w")
