@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 from analysis import config, io, provenance
 from analysis.cli import _impact, _questions
+from analysis.conditions.buckets import read_buckets
 from analysis.conditions.findings import Finding, raise_for
 from analysis.conditions.gate import check, outputs
 from analysis.conditions.ledger import Ledger, build, read_ledger
@@ -116,7 +117,7 @@ def _examine(ledger: Ledger, configuration: config.Config) -> list[Finding]:
     """Ask the gate, and log what does not stop the workflow."""
     settings = configuration.conditions
     runs = read_runs(settings.run_information) if settings.run_information else None
-    findings = check(ledger, settings, configuration.dataset, runs)
+    findings = check(ledger, settings, configuration.dataset, runs, read_buckets(settings.buckets))
     for finding in findings:
         if not finding.stops:
             logger.warning("%s", finding)

@@ -35,6 +35,8 @@ class ConditionsSettings(Model):
     """States of global tags that the metadata do not tell, from the conditions database."""
     databases: tuple[str, ...] = ()
     """Text databases (`database.txt`) and `b2conditionsdb` dumps (`.sqlite`) that hold the tags' payloads."""
+    buckets: tuple[str, ...] = ()
+    """Closing records of calibration campaigns (`conditions.json`): what samples of these buckets must agree with."""
     run_information: str | None = None
     """CSV of the run database: experiment, run, luminosity … (luminosity per run and bucket is checked with it)."""
     luminosity_tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.05

@@ -25,6 +25,7 @@ rule ledger:
         records=expand(RESULTS / "conditions/records/{sample}.json", sample=SAMPLES),
         databases=CFG.conditions.databases,
         runs=CFG.conditions.run_information or [],
+        buckets=CFG.conditions.buckets,
     output:
         RESULTS / "conditions/ledger.json",
     log:

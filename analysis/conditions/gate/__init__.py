@@ -27,6 +27,9 @@ event-type         error     the sample's type is not what was generated
 parents            error     one parent file behind two samples
 payload-overlap    warning   a global tag holds two payloads of one name for the same runs
 no-events          warning   a sample without events
+calibration        error     a sample of a bucket was made with another calibration, or has other
+                             runs, than the bucket's campaign closed with (no record: warning)
+calibration-forced warning   a step of the campaign was forced
 training           error     a classifier trained under other conditions than it is applied to
 stale              error     an output made under conditions that have changed
 unused-waiver      warning   a waiver that accepts nothing
@@ -38,9 +41,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from analysis.conditions.buckets import Bucket
 from analysis.conditions.databases import overlaps
 from analysis.conditions.findings import Finding, Severity
-from analysis.conditions.gate import datasets, runs, tags
+from analysis.conditions.gate import calibration, datasets, runs, tags
 from analysis.conditions.ledger import Ledger
 from analysis.conditions.runinfo import RunTable
 from analysis.conditions.settings import ConditionsSettings, Waiver
@@ -52,6 +56,7 @@ def check(
     settings: ConditionsSettings,
     dataset: Dataset | None = None,
     run_table: RunTable | None = None,
+    buckets: Sequence[Bucket] = (),
 ) -> list[Finding]:
     """Return everything that is wrong or strange with a set of samples, waived findings included.
 
@@ -65,6 +70,8 @@ def check(
         What the configuration says of the data; None leaves its luminosity unchecked.
     run_table
         Luminosity per run; without it luminosity is compared bucket by bucket only.
+    buckets
+        Closing records of calibration campaigns.
 
     Returns
     -------
@@ -76,6 +83,7 @@ def check(
         *tags.check(records),
         *datasets.check(records, dataset),
         *runs.check(records, settings.luminosity_tolerance, run_table),
+        *calibration.check(records, buckets),
         *(finding for tag in ledger.global_tags.values() for finding in overlaps(tag)),
     ]
     return sort(waive(findings, settings.waivers))

@@ -1,6 +1,9 @@
 import pytest
 
+from analysis import io
 from analysis.basf2 import SampleType
+from analysis.campaign.closing import BucketConditions
+from analysis.conditions.buckets import Bucket, read_bucket
 from analysis.conditions.findings import Severity
 from analysis.conditions.gate import check, outputs
 from analysis.conditions.iov import IoV
@@ -10,6 +13,7 @@ from analysis.conditions.records import Block, GlobalTag, Payload, SampleConditi
 from analysis.conditions.runinfo import parse_runs
 from analysis.conditions.settings import ConditionsSettings, Waiver
 from analysis.config.models import Dataset
+from analysis.errors import ConditionsError
 
 OPEN, PUBLISHED = GlobalTagState.OPEN, GlobalTagState.PUBLISHED
 
@@ -334,3 +338,84 @@ def test_a_large_analysis():
     assert [finding.code for finding in found] == ["run-gap"]
     assert found[0].found.startswith("31,199800,31,199800, 31,199802,31,199802")
     assert "and 95 more" in found[0].found
+
+
+PROMPT = TagUse(name="data_prompt_bucket36", state=PUBLISHED, content="c" * 64)
+CALIBRATED = {
+    "bucket": "bucket36",
+    "iov": [31, 1, 31, 22],
+    "release": "release-08-02-07",
+    "beam_energy": "4S",
+    "global_tags": [{"name": "data_prompt_bucket36", "state": "PUBLISHED", "content": "a" * 64}],
+    "global_tags_mcrd": [{"name": "mc_production_MC16_a", "state": "PUBLISHED", "content": None}],
+    "runs": [[31, 1, 31, 9], [31, 20, 31, 22]],
+    "luminosity": 2.0,
+    "settings": {"ECL_energy": "b" * 64},
+    "forced": [],
+}
+
+
+def calibrated(**changes):
+    return Bucket.model_validate({**CALIBRATED, **changes})
+
+
+def test_what_a_campaign_closes_with_is_what_the_gate_reads(tmp_path):
+    closing = BucketConditions.model_validate({**CALIBRATED, "n_events": 10, "validated": {"ECL_energy": True}})
+    plain = {"schema": 1, "digest": closing.digest, "conditions": closing.model_dump(mode="json")}
+    io.write_json(tmp_path / "conditions.json", plain)
+    assert read_bucket(tmp_path / "conditions.json") == calibrated()
+
+
+def test_samples_that_have_the_calibration_of_their_bucket():
+    simulation = simulated(blocks=(block(bucket="bucket36"),))
+    assert gate(simulation, recorded(), buckets=[calibrated()]) == []
+    # Without closing records nothing is asked.
+    assert gate(recorded(blocks=(bucket("bucket99"),))) == []
+
+
+@pytest.mark.parametrize(
+    ("sample", "changes", "key"),
+    [
+        (recorded(), {"global_tags": [{"name": "data_prompt_bucket36_v2", "state": "PUBLISHED"}]}, "globalTag"),
+        (simulated(blocks=(block(bucket="bucket36"),)), {"global_tags_mcrd": []}, "globalTag"),
+        (recorded(), {"runs": [[31, 1, 31, 9]]}, "dataset.runs"),
+        (
+            recorded(blocks=(bucket(runs=(IoV(31, 1, 31, 30),), runs_exact=False),)),
+            {},
+            "dataset.runs",
+        ),
+        (recorded(), {"luminosity": 1.9}, "dataset.luminosity of bucket36"),
+        (recorded(blocks=(bucket("bucket37"),)), {}, "dataset.bucket"),
+        (
+            recorded(blocks=(bucket(global_tags=(PROMPT,)),)),
+            {},
+            "globalTag data_prompt_bucket36",
+        ),
+    ],
+)
+def test_samples_of_another_calibration(sample, changes, key):
+    found = gate(sample, buckets=[calibrated(**changes)])
+    assert [(finding.code, finding.key) for finding in found] == [("calibration", key)]
+
+
+def test_forced_calibrations_are_told():
+    (found,) = gate(recorded(), buckets=[calibrated(forced=["run by someone: shutdown tomorrow"])])
+    assert (found.code, found.severity) == ("calibration-forced", Severity.WARNING)
+    assert "shutdown tomorrow" in found.found
+
+
+def test_closing_record_is_read_and_its_digest_checked(tmp_path):
+    path = tmp_path / "conditions.json"
+    plain = {"schema": 1, "digest": io.digest(CALIBRATED), "conditions": CALIBRATED, "sidecar": {}}
+    io.write_json(path, plain)
+    assert read_bucket(path) == calibrated()
+    io.write_json(path, {**plain, "conditions": {**CALIBRATED, "luminosity": 3.0}})
+    with pytest.raises(ConditionsError, match="changed by hand"):
+        read_bucket(path)
+    wrong = {**CALIBRATED, "runs": [[31, 9, 31, 1]]}
+    io.write_json(path, {**plain, "conditions": wrong, "digest": io.digest(wrong)})
+    with pytest.raises(ConditionsError, match="reversed"):
+        read_bucket(path)
+    io.write_json(path, {"schema": 1})
+    with pytest.raises(ConditionsError, match="closing record"):
+        read_bucket(path)
