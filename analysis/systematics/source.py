@@ -63,6 +63,18 @@ class Source:
         Table columns -> both sides. It is given each sample's rows once, all of them.
     note
         Size and where it comes from; written into the output. Says so if the size is an assumption.
+
+    Examples
+    --------
+    A change of shape takes columns that an earlier stage computed from varied inputs; rows then move between bins:
+
+    >>> def photon_energy(columns: Columns) -> Variation:
+    ...     return Variation(
+    ...         Shift(columns={"eta": columns["eta_gammaUp"]}), Shift(columns={"eta": columns["eta_gammaDown"]})
+    ...     )
+    >>> needs = frozenset({"eta_gammaUp", "eta_gammaDown"})
+    >>> Source("corr_neutralGamma_c1", "photon energy", SIMULATED, needs, photon_energy, "±0.5 %").name
+    'corr_neutralGamma_c1'
     """
 
     name: str
