@@ -12,7 +12,7 @@ from rich.console import Console, RenderableType
 from analysis import config, io, provenance
 from analysis.conditions import difference, staleness, trace
 from analysis.conditions.dryrun import planned
-from analysis.conditions.ledger import Ledger, ledger_digest, read_ledger
+from analysis.conditions.ledger import Ledger, ledger_digest, read_findings, read_ledger
 from analysis.conditions.recording import known_tags, record_all
 from analysis.conditions.show import changes_table, digests_table, ledger_table
 from analysis.errors import ConditionsError
@@ -27,6 +27,8 @@ def _show(args: argparse.Namespace) -> int:
     """Show the conditions in a ledger, or the digests that an output carries."""
     if _is_ledger(args.file):
         show(ledger_table(read_ledger(args.file)))
+        for finding in read_findings(args.file):
+            show(str(finding))
     else:
         digests = provenance.read_provenance(args.file)["conditions"]
         show(digests_table(ledger_digest(digests), digests))

@@ -107,7 +107,7 @@ def test_simulated_samples_are_found_in_the_results(project, simulation, write, 
     assert conditions("check", "--config", "toy.yaml") == 0
 
 
-def test_a_stopped_ledger_is_not_written(project, write, simulation, caplog):
+def test_a_stopped_ledger_is_not_written(project, write, simulation, caplog, capsys):
     write(simulation, "charged.root.metadata.json", dataset__globalTagStates={"mc_production_MC16_a": "OPEN"})
     assert make_ledger() == 1
     assert "[tag-state]" in caplog.text
@@ -122,6 +122,8 @@ def test_a_stopped_ledger_is_not_written(project, write, simulation, caplog):
     assert make_ledger() == 0
     ledger = json.loads((project / "ledger.json").read_text())
     assert [(found["code"], found["waived"]) for found in ledger["findings"]] == [("tag-state", reason)]
+    assert conditions("show", "ledger.json") == 0
+    assert reason in capsys.readouterr().out
     assert conditions("check", "--ledger", "ledger.json") == 1
     assert conditions("check", "--ledger", "ledger.json", "--config", "config.yaml") == 0
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from analysis import io, provenance
-from analysis.cli import main
+from analysis.cli import _impact, main
 from analysis.conditions.impact import link_results, measure, vary
 from analysis.conditions.ledger import Ledger
 from analysis.conditions.recording import record, source_of
@@ -158,3 +158,28 @@ def test_impact_refuses_before_anything_runs(config, results, tmp_path, caplog, 
     assert main(command) == 1
     assert message in caplog.text
     assert not (tmp_path / "results/y").exists()
+
+
+def test_impact_of_one_bucket(config, results, write, data, tmp_path, monkeypatch):
+    """The command without the workflow, which tests/workflow runs: a stand-in writes the new result."""
+    for name, bucket in (("data", "bucket36"), ("more", "bucket37"), ("new", "bucket36")):
+        write(data, f"{name}.root.metadata.json", LFN=f"/{name}", dataset__bucket=bucket)
+        (tmp_path / f"{name}.root").touch()
+    plain = json.loads((tmp_path / "config.yaml").read_text())
+    plain["samples"][1]["files"] = ["data.root", "more.root"]
+    (tmp_path / "config.yaml").write_text(json.dumps(plain))
+    mu = {"value": 1.0, "error": 0.5}
+    io.write_json(results / "fit/result.json", {"mu": mu, "provenance": {"conditions": {"data": "x"}}})
+
+    def workflow(configuration, target, cores):
+        files = Config.model_validate(io.read_json(configuration)).sample("data").files
+        assert files == ("more.root", "new.root")
+        assert not target.exists()
+        io.write_json(target, {"mu": mu | {"value": 1.25}})
+
+    monkeypatch.setattr(_impact, "_workflow", workflow)
+    command = ["conditions", "impact", "--config", "config.yaml", "--name", "y", "--bucket", "bucket36"]
+    assert main([*command, "--replace", "data=new.root"]) == 0
+    impact = json.loads((tmp_path / "results/y/conditions/impact.json").read_text())
+    assert impact["shift"] == 0.25
+    assert impact["replaced"] == {"data": "new.root"}
