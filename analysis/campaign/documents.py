@@ -82,7 +82,9 @@ def examine_plain(plain: Mapping[str, object], model: type[Kind], source: str) -
     try:
         return model.model_validate(plain), []
     except ValidationError as error:
-        return None, from_validation(error, source, sorted(_keys(model)))
+        findings = from_validation(error, source, sorted(_keys(model)))
+        # A list whose items are refused counts as too short besides; the items are told already.
+        return None, [one for one in findings if not any((two.key or "").startswith(f"{one.key}.") for two in findings)]
 
 
 def examine(

@@ -59,9 +59,9 @@ def setup(primary: Path) -> Setup:
     """
     campaign = load(primary)
     tasks, findings = discover(campaign)
-    graph, more = dependencies.examine(tasks)
-    # A task whose settings have mistakes would be reported once more as missing.
-    findings += [] if findings else more
+    if not findings:
+        # Otherwise a task whose settings have mistakes would be reported once more, as missing.
+        _, findings = dependencies.examine(tasks)
     raise_for("The release's settings have mistakes", findings)
     layout = Layout(campaign.paths.repository.resolve() / campaign.name)
     texts = {layout.primary: primary.read_text(encoding="utf-8")}

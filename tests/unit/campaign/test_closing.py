@@ -1,0 +1,122 @@
+"""Constants, from the command that makes them to the record that samples refer to."""
+
+import pytest
+
+from analysis import io
+from analysis.campaign import closing, execution
+from analysis.campaign.closing import Made
+from analysis.campaign.inputs import bucket_runs, run_info_csv
+from analysis.campaign.layout import files_of, read_tasks
+from analysis.campaign.loop import progress_of
+from analysis.campaign.payloads import Entry, read_entries
+from analysis.cli import main
+from analysis.conditions.databases import read_text_database
+from analysis.conditions.iov import IoV
+from analysis.conditions.records import Payload, Validity
+from analysis.conditions.runinfo import Run, RunTable, read_runs
+from tests.unit.campaign.conftest import Site
+
+BUCKET = IoV(40, 1, 40, 8)
+RUNS = RunTable("runs", tuple(Run(40, number) for number in (1, 2, 6)))
+
+
+def made(name: str, *iov: int, task: str = "t") -> Made:
+    return Made(task, Entry(Validity(payload=Payload(name=name, revision="1"), iov=IoV(*iov)), None))  # type: ignore[arg-type]
+
+
+def found(*items: Made) -> list[tuple[str, str]]:
+    return [(finding.code, finding.severity.value) for finding in closing.inspect(items, BUCKET, RUNS)]
+
+
+def test_open_ended_payloads_end_where_the_next_begins() -> None:
+    items = [made("A", 40, 1, -1, -1), made("A", 40, 4, -1, -1), made("A", 41, 1, -1, -1)]
+    assert found(*items) == []
+    used = [[iov.as_tuple() for iov in line.in_bucket] for line in closing.manifest(items, BUCKET)]
+    assert used == [[(40, 1, 40, 3)], [(40, 4, 40, 8)], []]
+
+
+@pytest.mark.parametrize(
+    ("items", "codes"),
+    [
+        ([made("A", 40, 0, 40, -1)], []),
+        ([made("A", 40, 1, 40, 8), made("B", 39, 0, -1, -1)], []),
+        ([made("A", 40, 2, -1, -1)], [("payload-gap", "error")]),
+        ([made("A", 40, 1, 40, 2), made("A", 40, 4, -1, -1)], [("payload-gap", "note")]),
+        ([made("A", 40, 1, 40, 4), made("A", 40, 8, -1, -1)], [("payload-gap", "error")]),
+        ([made("A", 40, 1, 40, 5), made("A", 40, 5, -1, -1)], [("payload-overlap", "error")]),
+        ([made("A", 40, 1, -1, -1), made("A", 40, 1, -1, -1)], [("payload-overlap", "error")]),
+        ([made("A", 40, 1, -1, -1), made("A", 40, 4, -1, -1, task="u")], [("two-makers", "error")]),
+    ],
+)
+def test_gaps_and_overlaps(items: list[Made], codes: list[tuple[str, str]]) -> None:
+    assert found(*items) == codes
+
+
+def finish(site: Site) -> None:
+    """What the loop does, without Snakemake."""
+    layout, campaign = site.open()
+    runs = bucket_runs(read_runs(campaign.paths.run_database), campaign.iov)
+    layout.run_info.write_text(run_info_csv(runs))
+    execution.prepare(campaign, read_tasks(layout, campaign), runs)
+    for name in ("local_svd", "energy", "scale"):
+        assert main(["campaign", "step", str(site.folder), name, "calibrate", "validate"]) == 0
+
+
+def test_steps_and_closing(site: Site) -> None:
+    layout = site.setup()
+    finish(site)
+    _, campaign = site.open()
+    tasks = read_tasks(layout, campaign)
+    assert set(progress_of(campaign, tasks).values()) == {"done"}
+    # The nearest upstream comes first, and payloads of other times are not copied.
+    (scale,) = read_entries(files_of(campaign, "scale").database)
+    assert scale.file.read_text() == '["scale", ["energy", "local_svd"]]'
+    assert [entry.name for entry in read_entries(files_of(campaign, "local_svd").database)] == ["Shift"]
+    assert "Status: done" in (layout.folder / "issues/scale.md").read_text()
+
+    assert main(["campaign", "close", str(site.folder)]) == 0
+    plain = io.read_json(layout.folder / "conditions.json")
+    record = closing.BucketConditions.model_validate(plain["conditions"])
+    assert plain["digest"] == record.digest
+    assert (record.n_events, record.luminosity) == (None, pytest.approx(0.04))
+    assert [iov.as_tuple() for iov in record.runs] == [(40, 1, 40, 2), (40, 5, 40, 6)]
+    tag = read_text_database(layout.folder / "tags/data_staging/database.txt")
+    assert record.global_tags[0].name == tag.name == "data_staging"
+    assert record.global_tags[0].content == tag.digest
+    assert {line["task"] for line in io.read_json(layout.folder / "tag.json")["payloads"]} == set(tasks)
+    assert "Status: closed" in (layout.folder / "issues/tracker.md").read_text()
+    report = (layout.folder / "report.md").read_text()
+    assert "| Shift | 3 | 39,0,-1,-1 | 40,1,40,8 | local_svd |" in report
+    assert "- energy: not validated" in report
+
+
+def test_constants_of_other_settings_do_not_count(site: Site) -> None:
+    layout = site.setup()
+    finish(site)
+    site.edit("campaigns/bucket40/tasks/scale.yaml", "The scale.", "Another scale.")
+    _, campaign = site.open()
+    assert progress_of(campaign, read_tasks(layout, campaign))["scale"] == "waiting"
+    assert main(["campaign", "close", str(site.folder)]) == 1
+
+
+def test_a_gap_stops_closing_unless_forced(site: Site, capfd: pytest.CaptureFixture[str]) -> None:
+    site.edit("calibration.py", "-1,-1", "40,1")
+    layout = site.setup()
+    finish(site)
+    assert main(["campaign", "close", str(site.folder)]) == 1
+    assert "nothing for 40,2,40,8, in which there are 3 runs" in capfd.readouterr().err.replace("\n" + " " * 29, " ")
+    assert not (layout.folder / "conditions.json").exists()
+    assert main(["campaign", "close", str(site.folder), "--force", "beam lost after run 1"]) == 0
+    assert "beam lost after run 1" in (layout.folder / "report.md").read_text()
+
+
+def test_a_failed_step_is_told(site: Site) -> None:
+    layout = site.setup()
+    assert main(["campaign", "step", str(site.folder), "energy", "calibrate"]) == 1
+    _, campaign = site.open()
+    assert progress_of(campaign, read_tasks(layout, campaign))["energy"] == "failed"
+    text = (layout.folder / "issues/energy.md").read_text()
+    assert "Status: failed" in text
+    assert "caf_config.json" in text
+    finish(site)
+    assert progress_of(campaign, read_tasks(layout, campaign))["energy"] == "done"
