@@ -220,10 +220,9 @@ def _modifiers(
 ) -> tuple[list[JsonValue], list[Pruned]]:
     """Return the modifiers of one sample in one channel, and what pruning took away; note the groups of parameters.
 
-    A background without a row in the channel has no modifiers: parameters that scale a floor would mean nothing.
+    A background without a single row has no modifiers: parameters that scale a floor would mean nothing.
     """
-    counts = next(each for each in templates.channels if each.name == channel).processes[process.name].counts
-    if process.type is not SampleType.SIGNAL and not any(counts):
+    if process.type is not SampleType.SIGNAL and not process.rows:
         return [], []
     modifiers: list[JsonValue] = [*_normalisation(process, settings, groups)]
     pruned = []

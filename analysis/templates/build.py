@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -88,28 +88,8 @@ def build(
     """
     binnings = [Binning.of(channel) for channel in settings.channels]
     sources = resolve(declared, tables, binnings)
-    filled: list[Filled] = []
-    data: dict[str, NDArray[np.int64]] = {}
-    data_samples: list[str] = []
-    ignored: list[document.Ignored] = []
-    for table in tables():
-        if table.type is SampleType.OFFRES:
-            ignored.append(document.Ignored(name=table.name, reason=OFF_RESONANCE))
-            logger.warning("Sample %s is left out: %s.", table.name, OFF_RESONANCE)
-        elif table.type.is_data:
-            data_samples.append(table.name)
-            for channel, counts in _count_data(table, settings.channels, blinded).items():
-                data[channel] = data.get(channel, 0) + counts
-        else:
-            filled.append(_fill(table, binnings, sources))
-    if not any(each.process.type is SampleType.SIGNAL for each in filled):
-        raise ConfigurationError(
-            "There is no signal sample.",
-            where="samples",
-            found=", ".join(each.process.name for each in filled) or "no simulated sample",
-            remedy="add a sample with `type: signal`",
-        )
-    filled, floors = with_floors(filled, binnings, settings.empty_bin_floor)
+    found = _gather(tables(), settings, binnings, sources, blinded)
+    filled, floors = with_floors(found.filled, binnings, settings.empty_bin_floor)
     variations = _variations(filled, sources)
     result = Document(
         blinded=blinded,
@@ -119,14 +99,56 @@ def build(
         ),
         variations=variations,
         floors=tuple(floors),
-        data_samples=tuple(data_samples),
-        ignored=tuple(ignored),
+        data_samples=tuple(found.data_samples),
+        ignored=tuple(found.ignored),
         histograms={each.channel: _histogram(each, filled, variations) for each in binnings},
-        data={each.channel: _data_histogram(each, data[each.channel]) for each in binnings if each.channel in data},
+        data={
+            each.channel: _data_histogram(each, found.data[each.channel])
+            for each in binnings
+            if each.channel in found.data
+        },
         provenance=provenance,
     )
     report(result)
     return result
+
+
+@dataclass
+class _Gathered:
+    """What the tables gave, while they go by."""
+
+    filled: list[Filled] = field(default_factory=list)
+    data: dict[str, NDArray[np.int64]] = field(default_factory=dict)
+    data_samples: list[str] = field(default_factory=list)
+    ignored: list[document.Ignored] = field(default_factory=list)
+
+
+def _gather(
+    tables: Iterable[SampleTable],
+    settings: Templates,
+    binnings: Sequence[Binning],
+    sources: Sequence[Source],
+    blinded: bool,
+) -> _Gathered:
+    found = _Gathered()
+    for table in tables:
+        if table.type is SampleType.OFFRES:
+            found.ignored.append(document.Ignored(name=table.name, reason=OFF_RESONANCE))
+            logger.warning("Sample %s is left out: %s.", table.name, OFF_RESONANCE)
+        elif table.type.is_data:
+            found.data_samples.append(table.name)
+            for channel, counts in _count_data(table, settings.channels, blinded).items():
+                found.data[channel] = found.data.get(channel, 0) + counts
+        else:
+            found.filled.append(_fill(table, binnings, sources))
+    if not any(each.process.type is SampleType.SIGNAL for each in found.filled):
+        raise ConfigurationError(
+            "There is no signal sample.",
+            where="samples",
+            found=", ".join(each.process.name for each in found.filled) or "no simulated sample",
+            remedy="add a sample with `type: signal`",
+        )
+    return found
 
 
 def _open(channel: Channel, kind: SampleType, blinded: bool) -> bool:

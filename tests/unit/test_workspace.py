@@ -236,6 +236,18 @@ def test_a_background_without_rows_has_no_parameters():
     assert not {"mu_bkg_ccbar", "corr_lumi_c1", "uncorr_SR_ccbar"} & {*names, *workspace.account.parameters}
 
 
+def test_backgrounds_assumed_in_a_bare_channel_have_an_error():
+    def nowhere_in_cr(samples):
+        for table in samples:
+            keep = (table.columns["eta"] > 0.4) | (table.name in ("signal", "data"))
+            yield SampleTable(table.name, table.type, {name: v[keep] for name, v in table.columns.items()})
+
+    found = build_templates(lambda: nowhere_in_cr(tables()), CHANNELS, SOURCES, blinded=False)
+    samples = build(found, Systematics()).spec["channels"][1]["samples"]
+    assert samples[1]["data"] == pytest.approx([0.1])  # one row of `charged`
+    assert {"name": "uncorr_CR_charged", "type": "staterror", "data": pytest.approx([0.1])} in samples[1]["modifiers"]
+
+
 def test_pyhf_refusal_is_our_error(workspace):
     broken = json.loads(json.dumps(workspace.spec))
     broken["channels"][0]["samples"][0]["data"] = []

@@ -10,9 +10,7 @@ rule templates:
         RESULTS / "logs/templates/templates.log",
     params:
         code=code("templates"),
-        settings=settings(
-            "blinded", "dataset", "samples", "weights", "templates", "systematics"
-        ),
+        settings=settings("blinded", "dataset", "samples", "weights", "templates", "systematics"),
     shell:
         "python -m analysis --log {log} templates --config {input.config} --output {output} {input.tables}"
 
