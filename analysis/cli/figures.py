@@ -140,8 +140,8 @@ def _bdt(args: argparse.Namespace, settings: config.Config, tag: Tag, write: Wri
     from analysis.report.tables import training_tables
 
     training = Training.model_validate(io.read_json(args.training))
-    edges = {each.name: np.asarray(each.edges) for each in training.inputs}
-    edges["eta"] = np.asarray(training.eta.edges)
+    edges = {each.name: classifier.round_edges(each.edges) for each in training.inputs}
+    edges["eta"] = np.round(np.linspace(0.0, 1.0, 21), 12)
     *inputs, eta = spectra(_tables(args.files, list(edges), settings), edges, blinded=settings.blinded)
     for number, page in enumerate(pages(inputs), start=1):
         write.figure(f"inputs_{number}", classifier.input_page(page, tag))

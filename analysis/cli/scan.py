@@ -1,7 +1,8 @@
 """Profile the likelihood of any pyhf workspace over its parameter of interest.
 
 With ``--config`` the configuration gives range and number of points, and says whether the analysis is blinded (then the
-Asimov data set of μ = 1 is scanned). The range is cut to the bounds of the parameter.
+Asimov data set of μ = 1 is scanned). The range is widened to three standard deviations on both sides of the minimum,
+and cut to the bounds of the parameter.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from analysis.errors import FitError
 from analysis.log import logger
 
 HELP = "scan the profile likelihood of a pyhf workspace"
+
+# What the scan holds at least, on both sides of the minimum.
+SIGMAS = 3.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +32,7 @@ def run(args: argparse.Namespace) -> None:
     """Run the command."""
     import numpy as np
 
-    from analysis.inference.fit import index_of, scan
+    from analysis.inference.fit import index_of, make_engine, scan
     from analysis.inference.problem import load
 
     settings = config.load(args.config) if args.config else None
@@ -44,9 +48,19 @@ def run(args: argparse.Namespace) -> None:
     choice = {"poi": args.poi, "measurement": args.measurement, "asimov": asimov}
     problem = load(workspace, **choice)
     poi = index_of(problem, None)
-    inside = max(low, float(problem.lower[poi])), min(high, float(problem.upper[poi]))
+    engine = make_engine(problem)
+    best = engine.minimise()
+    error = float(np.sqrt(engine.covariance(best.x, best.free)[poi, poi]))
+    reach = float(best.x[poi]) - SIGMAS * error, float(best.x[poi]) + SIGMAS * error
+    bounds = float(problem.lower[poi]), float(problem.upper[poi])
+    inside = max(min(low, reach[0]), bounds[0]), min(max(high, reach[1]), bounds[1])
     if inside != (low, high):
-        logger.warning("the range of the scan is cut to the bounds of '%s': %g to %g", problem.names[poi], *inside)
+        logger.info(
+            "the scan of '%s' goes from %g to %g: %g σ around its minimum, within its bounds",
+            problem.names[poi],
+            *inside,
+            SIGMAS,
+        )
     found = scan(workspace, np.linspace(*inside, points).tolist(), **choice)
     io.write_json(
         args.output,

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
+from numpy.typing import ArrayLike
 
 from analysis.plots.histograms import (
     Component,
@@ -83,6 +84,36 @@ class Spectrum:
             return 1.0
         decade = 10.0 ** np.floor(np.log10(factor))
         return float(np.round(factor / decade) * decade)
+
+
+def round_edges(edges: ArrayLike, bins: int = 20) -> Floats:
+    """Return about ``bins`` equal bins with round edges over the same range; bins of one unit around integers stay.
+
+    Parameters
+    ----------
+    edges : (n,)
+        Rising edges that give the range.
+    bins
+        Number of bins: never more, and at least a third of it.
+
+    Examples
+    --------
+    >>> round_edges([0.0, 0.977]).tolist()[:3]
+    [0.0, 0.05, 0.1]
+    """
+    old = np.asarray(edges, dtype=float)
+    low, high = float(old[0]), float(old[-1])
+    if np.allclose(np.diff(old), 1.0) and low % 1 == 0.5:
+        return old
+    step = (high - low) / bins
+    decade = 10.0 ** np.floor(np.log10(step))
+    for factor in (1.0, 2.0, 2.5, 5.0, 10.0, 20.0):
+        nice = factor * decade
+        first, last = np.floor(low / nice + 1e-9), np.ceil(high / nice - 1e-9)
+        if last - first <= bins:
+            break
+    # Multiples rather than sums of the step: 0.1 + 0.2 is not 0.3.
+    return np.asarray(np.round(np.arange(first, last + 1) * nice, 12))
 
 
 @styled
@@ -168,7 +199,8 @@ def spectrum(shown: Spectrum, tag: Tag, *, log: bool = False, boundaries: Sequen
     put_tag(main, tag)
     expected, error = shown.background, shown.background_error
     if shown.signal is not None:
-        expected = expected + shown.signal.values
+        # Where no simulated background event lies, what is expected and how well is not known: no ratio there.
+        expected = np.where(expected > 0, expected + shown.signal.values, 0.0)
         error = np.sqrt(error**2 + shown.signal.variances)
     draw_ratio(
         panel, shown.edges, shown.data, expected, error, "Data / sim." if shown.data is not None else "Rel. unc."
@@ -285,9 +317,9 @@ def overtraining(shown: ScoreHistograms, tag: Tag, note: str = "") -> Figure:
             linewidth=1.1,
         )
     main.set_yscale("log")
-    headroom(main, 1.25)
+    headroom(main, 1.35)
     main.set_ylabel("Density")
-    main.legend(loc="upper center", ncols=2, title=note or None)
+    main.legend(loc="upper center", ncols=2, title=note or None, title_fontsize=9)
     put_tag(main, tag)
     panel.axhline(1.0, color="#50535c", linewidth=0.8)
     panel.set_ylim(0.4, 1.6)

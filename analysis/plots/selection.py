@@ -57,7 +57,7 @@ def cut_flow(flows: Sequence[Flow], tag: Tag) -> Figure:
     }
     for kind, values in totals.items():
         left.plot(
-            np.where(values > 0, values, np.nan), rows, drawstyle="steps-mid", marker="o", markersize=3.5,
+            np.where(values > 0, values, np.nan), rows, marker="o", markersize=3.5,
             linewidth=1.3, color=SAMPLE_COLOURS[kind], label=SAMPLE_LABELS[kind],
         )  # fmt: skip
     left.set_xscale("log")
@@ -88,11 +88,11 @@ def _efficiency_and_purity(axes: Axes, rows: NDArray[np.int_], totals: Mapping[S
     with np.errstate(divide="ignore", invalid="ignore"):
         efficiency = signal / signal[0]
         purity = signal / (signal + total)
-    axes.plot(efficiency, rows, "o-", markersize=3.5, linewidth=1.3, color="#1c1c1f", label="signal efficiency")
-    axes.plot(purity, rows, "s--", markersize=3.5, linewidth=1.3, color="#832db6", label="signal purity")
+    axes.plot(efficiency, rows, "o-", markersize=3.5, linewidth=1.3, color="#1c1c1f", label="efficiency")
+    axes.plot(purity, rows, "s--", markersize=3.5, linewidth=1.3, color="#832db6", label="purity")
     axes.set_xscale("log")
     axes.margins(x=0.06)
     axes.tick_params(axis="y", which="minor", left=False, right=False)
-    axes.set_xlabel("Fraction")
+    axes.set_xlabel("Signal efficiency, purity")
     axes.grid(axis="y", color="#e4e4e6", linewidth=0.7)
     axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2, borderaxespad=0.1)

@@ -177,8 +177,10 @@ def variations(
         Text above the figure.
     """
     largest = sorted(shown, key=lambda variation: -variation.size)[:PANELS]
+    if not largest:
+        return _nothing_varies(sample, tag)
     columns = 2 if len(largest) > 1 else 1
-    rows = -(-max(len(largest), 1) // columns)
+    rows = -(-len(largest) // columns)
     figure = new_figure(5.4 * columns if columns > 1 else 7.2, 1.5 + 1.75 * rows)
     panels = figure.subplots(rows, columns, sharex=True, squeeze=False)
     edges = np.arange(len(statistical) + 1) - 0.5
@@ -214,4 +216,13 @@ def variations(
         f"{tag.text}: {SAMPLE_LABELS[sample]}, {some} systematic variations", fontsize=11, x=0.01, ha="left"
     )
     figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return figure
+
+
+def _nothing_varies(sample: SampleType, tag: Tag) -> Figure:
+    figure = new_figure(7.2, 1.2)
+    axes = figure.subplots()
+    axes.set_axis_off()
+    text = f"{tag.text}: {SAMPLE_LABELS[sample]}, no shape systematic acts on this sample"
+    axes.text(0.0, 0.5, text, transform=axes.transAxes, fontsize=11)
     return figure

@@ -11,7 +11,7 @@ from pydantic import JsonValue
 
 STYLE = """
 body { font: 15px/1.45 system-ui, "Segoe UI", Helvetica, Arial, sans-serif; color: #1c1c1f; background: #fff;
-       margin: 1.6rem auto; padding: 0 1.4rem; max-width: 76rem; }
+       margin: 1.6rem auto; padding: 0 1.4rem; max-width: 100rem; }
 h1 { font-size: 1.45rem; margin: 0 0 .3rem; } h2 { font-size: 1.12rem; margin: 1.8rem 0 .4rem; }
 p { margin: .35rem 0; max-width: 60rem; } .note, caption { color: #55585f; font-size: .88rem; }
 div.wide { overflow-x: auto; }
@@ -19,8 +19,9 @@ table { border-collapse: collapse; margin: .5rem 0; font-variant-numeric: tabula
 caption { text-align: left; padding-bottom: .3rem; }
 th, td { padding: .22rem .7rem; text-align: right; vertical-align: baseline; white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; padding-left: .2rem; }
-table.text th, table.text td { text-align: left; white-space: normal; overflow-wrap: anywhere; vertical-align: top; }
-table.text td:first-child { white-space: nowrap; }
+table.text th, table.text td { text-align: left; white-space: normal; overflow-wrap: break-word; vertical-align: top; }
+table.text tbody th { white-space: nowrap; }
+span.pm { display: inline-flex; flex-direction: column; vertical-align: middle; font-size: .76em; line-height: 1.15; }
 thead th { border-bottom: 1.5px solid #1c1c1f; font-weight: 600; }
 tbody tr:nth-child(even) { background: #f4f5f7; } tbody th { font-weight: 400; }
 tr.ours td, tr.ours th { font-weight: 600; background: #fbeae6; }
@@ -55,7 +56,7 @@ def table(
     text: bool = False,
     ours: Sequence[int] = (),
 ) -> Markup:
-    """Return a table; the first column names the row.
+    """Return a table; the first column names the row, the others are numbers unless ``text``.
 
     Parameters
     ----------
@@ -103,6 +104,11 @@ def paragraph(text: Cell, *, note: bool = False) -> Markup:
 def code(text: str) -> Markup:
     """Return text in the typewriter face."""
     return Markup(f"<code>{escape(text)}</code>")
+
+
+def errors(low: str, high: str) -> Markup:
+    """Return two errors above each other: the upper one, then the lower one."""
+    return Markup(f'<span class="pm"><span>+{escape(high)}</span><span>−{escape(low)}</span></span>')
 
 
 def with_small(text: str, small: str) -> Markup:

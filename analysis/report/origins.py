@@ -9,6 +9,7 @@ from analysis.conditions.ledger import Ledger
 from analysis.conditions.records import Block, SampleConditions
 from analysis.provenance import Provenance
 from analysis.report.html import Cell, Markup, code, fold_out, heading, paragraph, table
+from analysis.report.tables import grouped
 
 SHORT = 12
 SHOWN_RUNS = 3
@@ -26,14 +27,14 @@ def conditions_tables(ledger: Ledger) -> list[Markup]:
                     _made_in(record, block),
                     Markup("<br>".join(f"{code(tag.name)} {tag.state}" for tag in block.global_tags)),
                     _runs(block),
-                    f"{block.n_events:,}".replace(",", " "),
-                    f"{block.mc_events:,}".replace(",", " ") if record.is_mc else "–",
+                    grouped(block.n_events),
+                    grouped(block.mc_events) if record.is_mc else "–",
                     "–" if block.luminosity is None else f"{block.luminosity:.3f}",
                     code(record.digest[:SHORT]) if index == 0 else "",
                 ]
             )
     header = [
-        "sample", "kind", "campaign, release", "global tags", "experiments and runs",
+        "sample", "kind", "campaign, release", "global tags", "exp, run – exp, run",
         "events", "generated", "fb⁻¹", "digest",
     ]  # fmt: skip
     return [

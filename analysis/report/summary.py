@@ -18,7 +18,7 @@ from analysis.inference.results import (
 )
 from analysis.plots.fit import Measurement
 from analysis.plots.style import Tag
-from analysis.report.html import Cell, Markup, fold_out, heading, paragraph, table
+from analysis.report.html import Cell, Markup, errors, fold_out, heading, paragraph, table
 from analysis.report.published import PUBLISHED, Published
 from analysis.report.tables import number
 
@@ -96,7 +96,7 @@ def fitted(result: FitResult, tag: Tag) -> str:
 def asymmetric(value: float, low: float, high: float, digits: int = 2) -> Markup:
     """Return a value with its errors above each other; ``low`` ≤ 0 ≤ ``high``."""
     text = f"{value:.{digits}f}".replace("-", "−")
-    return Markup(f"{text} <sup>+{high:.{digits}f}</sup><sub>−{abs(low):.{digits}f}</sub>")
+    return Markup(f"{text} {errors(f'{abs(low):.{digits}f}', f'{high:.{digits}f}')}")
 
 
 def result_page(summary: Summary) -> list[Markup]:
@@ -152,6 +152,7 @@ def published_table(summary: Summary) -> Markup:
         ["analysis", "tag", "data", "reference", "B [10⁻⁵]", "90 % CL limit [10⁻⁵]", "note"],
         rows,
         caption="≈: approximate, not checked against the paper. Two errors: statistical, then systematic.",
+        text=True,
         ours=[0],
     )
 
@@ -190,7 +191,7 @@ def _published_row(item: Published) -> list[Cell]:
 
 def _errors(pair: tuple[float, float]) -> str:
     low, high = pair
-    return f"± {high:.1f}" if low == high else f"<sup>+{high:.1f}</sup><sub>−{low:.1f}</sub>"
+    return f"± {high:.1f}" if low == high else errors(f"{low:.1f}", f"{high:.1f}").text
 
 
 def measurements(result: FitResult, tag: Tag) -> list[Measurement]:

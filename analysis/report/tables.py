@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -52,6 +53,27 @@ def number(value: float | None, digits: int = 4) -> str:
     return text.replace("-", "−")
 
 
+def grouped(value: float, decimals: int = 0) -> str:
+    """Return a number with its thousands set apart by narrow spaces that do not break."""
+    return f"{value:,.{decimals}f}".replace(",", "\u202f").replace("-", "−")
+
+
+def measured(value: float, error: float) -> str:
+    """Return a value with its error, which has two digits; both end at the same decimal.
+
+    Examples
+    --------
+    >>> measured(5668.2, 491.3), measured(6.2553, 0.1987), measured(0.0, 0.0)
+    ('5\u202f670 ± 490', '6.26 ± 0.20', '0')
+    """
+    if not error > 0:
+        return number(value)
+    last = 1 - math.floor(math.log10(float(f"{error:.1e}")))
+    if last > 6:
+        return f"{number(value, 3)} ± {number(error, 2)}"
+    return f"{grouped(round(value, last), max(last, 0))} ± {grouped(round(error, last), max(last, 0))}"
+
+
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -89,9 +111,9 @@ def cut_flow_tables(flows: Sequence[CutFlow]) -> list[Markup]:
 def _expected(step: Step) -> Cell:
     text = number(step.sum_w)
     if step.sum_w is not None and step.sum_w2 is not None and step.sum_w2 != step.sum_w:
-        text += f" ± {number(float(np.sqrt(step.sum_w2)), 2)}"
+        text = measured(step.sum_w, math.sqrt(step.sum_w2))
     count = step.events if step.events is not None else step.rows
-    return with_small(text, f"{count:,}".replace(",", " ")) if count is not None else text
+    return with_small(text, grouped(count)) if count is not None else text
 
 
 def _one_flow(flow: CutFlow) -> Markup:
@@ -144,10 +166,11 @@ def training_tables(training: Training) -> list[Markup]:
     ]  # fmt: skip
     inputs: list[list[Cell]] = [
         [
-            with_small(each.name, each.meaning + (f" [{each.unit}]" if each.unit else "")),
+            each.name,
             f"{each.separation:.3f}",
             f"{100 * each.gain.value:.1f} ± {100 * each.gain.error:.1f}",
             f"{100 * each.permutation.value:.2f} ± {100 * each.permutation.error:.2f}",
+            each.meaning + (f" [{each.unit}]" if each.unit else ""),
         ]
         for each in sorted(training.inputs, key=lambda each: -each.gain.value)
     ]
@@ -170,7 +193,7 @@ def training_tables(training: Training) -> list[Markup]:
         ),
         heading("Inputs"),
         table(
-            ["input", "separation", "share of the gain [%]", "loss of AUC if shuffled [%]"],
+            ["input", "separation", "share of the gain [%]", "loss of AUC if shuffled [%]", "meaning"],
             inputs,
             caption="Mean and spread over the folds. Separation: ½ Σ (s − b)² / (s + b) of the normalised histograms.",
         ),
@@ -185,24 +208,30 @@ def yields_tables(document: Document, result: FitResult) -> list[Markup]:
     by_name = {channel.channel: channel for channel in result.yields.channels}
     for channel in document.channels:
         yields = by_name[channel.name]
+        names = [process.name for process in document.processes if process.name in yields.samples]
         header: list[Cell] = [
-            "bin", *(heading_of(name, kinds[name]) for name in yields.samples),
+            "bin", *(heading_of(name, kinds[name]) for name in names),
             "before the fit", "after the fit", observed,
         ]  # fmt: skip
         rows: list[list[Cell]] = [
             [
                 each.label,
-                *(number(values[index], 3) for values in yields.samples.values()),
-                f"{number(yields.prefit[index])} ± {number(yields.prefit_error[index], 2)}",
-                f"{number(yields.total[index])} ± {number(yields.total_error[index], 2)}",
+                *(_events(yields.samples[name][index]) for name in names),
+                measured(yields.prefit[index], yields.prefit_error[index]),
+                measured(yields.total[index], yields.total_error[index]),
                 number(yields.observed[index], 5),
             ]
             for index, each in enumerate(channel.bins)
         ]
         what = f"Region: {channel.cut}. " if channel.cut else ""
-        note = "Samples are given after the fit; errors hold all parameters with their correlations."
+        note = "Samples are given after the fit; ~0: the floor of a bin that no simulated event reaches. "
+        note += "Errors hold all parameters, after the fit with their correlations."
         parts += [heading(f"Channel {channel.name}"), table(header, rows, caption=what + note)]
     return parts
+
+
+def _events(value: float) -> str:
+    return number(value, 3) if value >= 1e-4 else "~0"
 
 
 def systematics_table(

@@ -11,6 +11,9 @@ from analysis.bdt.report import Contents, Measured, Training
 from analysis.plots.classifier import Importance, Roc, ScoreHistograms
 from analysis.plots.histograms import Floats
 
+# Bins of the training report's score histograms that make one bin of the figure.
+MERGED = 2
+
 
 def curves(training: Training) -> list[Roc]:
     """Return the ROC curve of every fold in its held-out events."""
@@ -30,7 +33,7 @@ def curves(training: Training) -> list[Roc]:
 def scores(training: Training) -> ScoreHistograms:
     """Return the score histograms as densities."""
     score = training.score
-    edges = np.asarray(score.edges)
+    edges = np.asarray(score.edges)[::MERGED]
     parts = {
         f"{stage}_{name}": _density(getattr(score, f"{name}_{stage}"), edges)
         for name in ("signal", "background")
@@ -48,9 +51,10 @@ def scores(training: Training) -> ScoreHistograms:
 
 
 def _density(contents: Contents, edges: Floats) -> tuple[Floats, Floats]:
-    values = np.asarray(contents.sum_w)
+    values = np.asarray(contents.sum_w).reshape(-1, MERGED).sum(axis=1)
+    variances = np.asarray(contents.sum_w2).reshape(-1, MERGED).sum(axis=1)
     scale = np.maximum(values.sum(), 1e-300) * np.diff(edges)
-    return values / scale, np.sqrt(np.asarray(contents.sum_w2)) / scale
+    return values / scale, np.sqrt(variances) / scale
 
 
 def compatibility(training: Training) -> str:
@@ -58,8 +62,8 @@ def compatibility(training: Training) -> str:
     signal = [fold.ks_signal.p_value for fold in training.per_fold]
     background = [fold.ks_background.p_value for fold in training.per_fold]
     return (
-        f"Kolmogorov–Smirnov p over the folds: signal {min(signal):.2g} – {max(signal):.2g}, "
-        f"background {min(background):.2g} – {max(background):.2g}"
+        "Kolmogorov–Smirnov p-values of the folds\n"
+        f"signal {min(signal):.2g} – {max(signal):.2g}, background {min(background):.2g} – {max(background):.2g}"
     )
 
 

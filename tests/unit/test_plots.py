@@ -170,8 +170,8 @@ def test_cut_flow_adds_samples_of_one_type_and_shows_efficiency_and_purity():
     curves = {line.get_label(): line.get_xdata() for line in left.lines}
     np.testing.assert_array_equal(curves[labels.SAMPLE_LABELS[SampleType.CHARGED]], [2e6, 2e3, 90.0])
     fractions = {line.get_label(): line.get_xdata() for line in right.lines}
-    np.testing.assert_allclose(fractions["signal efficiency"], [1.0, 0.5, 0.1])
-    np.testing.assert_allclose(fractions["signal purity"], [100 / 2000100, 50 / 2050, 0.1])
+    np.testing.assert_allclose(fractions["efficiency"], [1.0, 0.5, 0.1])
+    np.testing.assert_allclose(fractions["purity"], [100 / 2000100, 50 / 2050, 0.1])
     assert [tick.get_text() for tick in left.get_yticklabels()][1] == "tag: cosθ$_\\mathrm{BY}$"
 
 
@@ -356,6 +356,7 @@ def test_variations_draws_the_largest_first_and_counts_the_rest():
 def test_variations_of_a_sample_without_any():
     figure = templates.variations(SampleType.TAUPAIR, [], np.full(6, 0.02), (("SR", SR), ("CR", CR)), TAG)
     assert not any(axes.axison for axes in figure.axes)
+    assert any("no shape systematic" in text for text in texts(figure))
 
 
 def test_size_of_a_variation_ignores_bins_without_expectation():

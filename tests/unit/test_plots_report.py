@@ -201,7 +201,7 @@ def test_cut_flow_table_has_numbers_with_errors_and_names_samples():
     words = text_of(parts)
     assert "B⁺ → K⁺νν̄" in words
     assert "mybb" in words
-    assert "10 ± 1 " in words  # √(10 / 10)
+    assert "10.0 ± 1.0 " in words  # √(10 / 10)
     assert "1×10⁸" in words
 
 
@@ -231,6 +231,21 @@ def test_yields_call_asimov_data_by_their_name(blinded):
 )
 def test_numbers_are_written_as_the_field_does(value, expected):
     assert tables.number(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "expected"),
+    [
+        (5668.2, 491.3, "5\u202f670 ± 490"),
+        (162653.0, 4312.0, "162\u202f700 ± 4\u202f300"),
+        (6.2553, 0.1987, "6.26 ± 0.20"),
+        (-1.0, 0.996, "−1.0 ± 1.0"),
+        (1e-9, 2e-9, "1×10⁻⁹ ± 2×10⁻⁹"),
+        (3.0, 0.0, "3"),
+    ],
+)
+def test_values_end_where_their_errors_do(value, error, expected):
+    assert tables.measured(value, error) == expected
 
 
 # --- summary ----------------------------------------------------------------------------------------------------------
