@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from analysis.ntuples.baskets import BasketFile, Counters, Surprise
 from analysis.ntuples.codec import Codecs
 from analysis.ntuples.index import Baskets, IndexStore, TreeIndex, build
+from analysis.ntuples.metadata import Located, read_index
 from analysis.ntuples.source import Duplicates, Source, UprootSource, check_file, is_remote, open_uproot
 
 Array = NDArray[Any]
@@ -136,12 +137,14 @@ def open_source(
 
 
 def _make_index(path: str, tree: str, options: Options) -> TreeIndex | None:
-    """Make the index of a TTree from uproot's metadata and store it; None for an RNTuple."""
-    with open_uproot(path, tree, options.duplicates) as source:
-        if not source.is_tree:
-            return None
-        index = build(source.model)
-        if options.store:
+    """Make the index of a TTree, by uproot if it is unusual, and store it; None for an RNTuple."""
+    located = read_index(path, tree, options.codecs)
+    if located is None:
+        with open_uproot(path, tree, options.duplicates) as source:
+            if not source.is_tree:
+                return None
             key = source.model.parent  # the key that uproot read the tree from
-            options.store.save(path, tree, index, int(key.fSeekKey), int(key.fNbytes))
-    return index
+            located = Located(build(source.model), int(key.fSeekKey), int(key.fNbytes))
+    if options.store:
+        options.store.save(path, tree, located.index, located.seek, located.size)
+    return located.index

@@ -75,12 +75,13 @@ def test_other_types_go_through_uproot_and_the_log_says_so(tmp_path, caplog):
                 {"s": ["a", "bb"], "j": [[1.0], [2, 3]], "v": np.arange(6.0).reshape(2, 3), "x": [1.0, 2]}
             )
     with caplog.at_level(logging.INFO, logger="analysis"):
-        chunks = list(iterate([path, path], "variables", {n: n for n in "sjvx"}, step=2))
+        chunks = list(iterate([path, path], "variables", {n: n for n in "jsvx"}, step=2))
     assert chunks[0].columns["s"].tolist() == ["a", "bb"]
     assert chunks[1].columns["v"].shape == (2, 3)
     said = [record.getMessage() for record in caplog.records]
-    assert len(said) == 3  # once, not for each chunk and file
-    assert any("read by uproot: s (read as AsStrings)" in line for line in said)
+    assert len(said) == 2  # once, not for each chunk and file
+    assert any("read by uproot: s (strings)" in line for line in said)
+    assert any("read by uproot: j, v (several numbers per entry)" in line for line in said)
     with open_source(path, "variables") as source:
         source.read(["x"], 0, 4)
         assert source._uproot is None
@@ -266,4 +267,4 @@ def test_index_keeps_what_uproot_must_read(tmp_path, store):
         with open_source(path, "variables", Options(store=store)) as source:
             found = source.read(["s", "x"], 0, 2)
             assert found["s"].tolist() == ["a", "bb"]
-            assert source.reasons == {"s": "read as AsStrings"}
+            assert source.reasons == {"s": "strings"}
