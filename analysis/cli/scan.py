@@ -23,6 +23,7 @@ SIGMAS = 3.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add_workspace_arguments(parser)
+    parser.add_argument("--account", metavar="JSON", help="account of the workspace: its conditions enter the scan")
     parser.add_argument("--config", metavar="YAML", help="configuration: blinding, range, points")
     parser.add_argument("--range", type=float, nargs=2, metavar=("LOW", "HIGH"), help="range (-5 10)")
     parser.add_argument("--points", type=int, metavar="N", help="number of points (31)")
@@ -62,11 +63,12 @@ def run(args: argparse.Namespace) -> None:
             SIGMAS,
         )
     found = scan(workspace, np.linspace(*inside, points).tolist(), **choice)
-    io.write_json(
-        args.output,
-        {
-            **found.model_dump(mode="json"),
-            "provenance": provenance.collect("scan", {**choice, "range": inside, "points": points}, [args.workspace]),
-        },
+    accounts = [args.account] if args.account else []
+    origin = provenance.collect(
+        "scan",
+        {**choice, "range": inside, "points": points},
+        [args.workspace, *accounts],
+        conditions=provenance.conditions_of(accounts),
     )
+    io.write_json(args.output, {**found.model_dump(mode="json"), "provenance": origin})
     logger.info("written: %s", args.output)

@@ -159,6 +159,7 @@ rule scan:
     input:
         config=RESOLVED,
         workspace=RESULTS / "fit/workspace.json",
+        account=RESULTS / "fit/workspace.provenance.json",
     output:
         RESULTS / "fit/scan.json",
     log:
@@ -167,7 +168,8 @@ rule scan:
         code=code("scan"),
         settings=settings("blinded", "fit"),
     shell:
-        "python -m analysis --log {log} scan --config {input.config} --workspace {input.workspace} --output {output}"
+        "python -m analysis --log {log} scan --config {input.config} --workspace {input.workspace} "
+        "--account {input.account} --output {output}"
 
 
 rule figures_fit:
