@@ -1,0 +1,334 @@
+"""Fits of HistFactory models: our engine beside pyhf (SLSQP, Minuit, jax) and cabinetry.
+
+    python benchmarks/fit.py [--models small main] [--published FILE] [--slow] [--repeat 3] [--output fit.json]
+                             [--peers pyhf-slsqp pyhf-minuit pyhf-jax cabinetry]
+
+Times are CPU seconds of one thread (numpy's threads are limited before it is imported). Ours and the peer's
+turns alternate, so that a busy machine hits both; the median counts. Before any time is taken a gate demands
+that both find the same minimum. Peers that are not installed are named and left out. ``--slow`` adds what
+takes a peer minutes: ranking and limit by cabinetry, the main model by Minuit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import math
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+Workspace = dict[str, Any]
+PEERS = ("pyhf-slsqp", "pyhf-minuit", "pyhf-jax", "cabinetry")
+
+
+def model(channels: int, bins: int, samples: int, norms: int, shapes: int, seed: int = 1) -> Workspace:
+    """Make a workspace: a signal bump over falling backgrounds, normsys, histosys and pooled staterror."""
+    import numpy as np
+
+    rng = np.random.default_rng(seed)
+    x = (np.arange(bins) + 0.5) / bins
+    spec: list[Workspace] = []
+    observed = []
+    for c in range(channels):
+        total, entries = np.zeros(bins), []
+        for s in range(samples):
+            if s == 0:
+                nominal = 30 * np.exp(-0.5 * ((x - 0.6) / 0.25) ** 2)
+            else:
+                nominal = 400 / s * np.exp(-x * (0.5 + 0.3 * s)) * (1 + 0.3 * np.sin(3 * x + s + c))
+            total += nominal
+            modifiers: list[Workspace] = []
+            if s == 0:
+                modifiers.append({"name": "mu", "type": "normfactor", "data": None})
+            for k in range(norms):
+                if (s and k % (samples - 1) == s - 1) or k == norms - 1:
+                    size = 0.05 + 0.02 * k
+                    data = {"hi": 1 + size, "lo": 1 - 0.9 * size}
+                    modifiers.append({"name": f"norm{k}", "type": "normsys", "data": data})
+            for k in range(shapes):
+                if (k + s + c) % 3:
+                    shape = rng.normal(0, 0.02) * np.cos(np.pi * x * (1 + k % 4) + k)
+                    data = {
+                        "hi_data": (nominal * (1 + shape)).tolist(),
+                        "lo_data": (nominal * (1 - 0.9 * shape)).tolist(),
+                    }
+                    modifiers.append({"name": f"shape{k}", "type": "histosys", "data": data})
+            errors = (0.5 * np.sqrt(nominal)).tolist()
+            modifiers.append({"name": f"stat{c}", "type": "staterror", "data": errors})
+            entries.append({"name": f"sample{s}", "data": nominal.tolist(), "modifiers": modifiers})
+        spec.append({"name": f"channel{c}", "samples": entries})
+        observed.append({"name": f"channel{c}", "data": rng.poisson(total).astype(float).tolist()})
+    parameters = [{"name": "mu", "bounds": [[-10.0, 20.0]], "inits": [1.0]}]
+    return {
+        "version": "1.0.0",
+        "channels": spec,
+        "observations": observed,
+        "measurements": [{"name": "m", "config": {"poi": "mu", "parameters": parameters}}],
+    }
+
+
+MODELS: dict[str, Callable[[], Workspace]] = {
+    "small": lambda: model(1, 12, 5, 7, 45),
+    "main": lambda: model(3, 24, 7, 12, 70),
+}
+
+
+class Ours:
+    """Our engine; built once, as the peers' models are."""
+
+    name = "this project"
+
+    def __init__(self, workspace: Workspace) -> None:
+        from analysis.inference.fit import make_engine
+        from analysis.inference.problem import load
+
+        self.workspace = workspace
+        self.engine = make_engine(load(workspace))
+
+    def fit(self) -> tuple[float, float]:
+        """Return μ̂ and 2NLL."""
+        best = self.engine.minimise()
+        return float(best.x[self.engine.problem.poi]), best.twice_nll
+
+    def fit_with_errors(self) -> tuple[float, float, float]:
+        """Return μ̂ with its MINOS errors."""
+        from analysis.inference.profile import Profile, minos
+
+        best = self.engine.minimise()
+        poi = self.engine.problem.poi
+        covariance = self.engine.covariance(best.x, best.free)
+        low, high, _ = minos(Profile(self.engine, poi, best), math.sqrt(covariance[poi, poi]))
+        return float(best.x[poi]), low, high
+
+    def ranking(self) -> dict[str, tuple[float, float]]:
+        """Return post-fit impacts up and down of every parameter."""
+        from analysis.inference.impacts import impacts
+
+        return {row.name: (row.up, row.down) for row in impacts(self.workspace).impacts}
+
+    def cls(self, mu: float) -> float:
+        """Return the observed asymptotic CLs at ``mu``, all fits included."""
+        from analysis.inference.limits import AsymptoticCLs
+
+        return AsymptoticCLs.prepare(self.engine, self.engine.minimise()).cls(mu)
+
+    def limit(self) -> list[float]:
+        """Return observed and expected 95 % limits."""
+        from analysis.inference.limits import AsymptoticCLs
+
+        found = AsymptoticCLs.prepare(self.engine, self.engine.minimise()).limit(0.95)
+        return [found.observed, *found.expected]
+
+    def toys(self, n: int) -> float:
+        """Fit ``n`` toys; return the mean of μ̂."""
+        from analysis.inference.toys import fit_toys
+
+        return float(fit_toys(self.engine, self.engine.problem.init, n, seed=1).mu_hat.mean())
+
+
+class Pyhf:
+    """pyhf with one backend and optimizer."""
+
+    def __init__(self, workspace: Workspace, kind: str) -> None:
+        import pyhf
+
+        self.name = kind
+        self.pyhf = pyhf
+        self.kind = kind
+        self._select()
+        spec = pyhf.Workspace(workspace)
+        self.model = spec.model()
+        self.data = spec.data(self.model)
+
+    def _select(self) -> None:
+        optimizers = self.pyhf.optimize
+        if self.kind == "pyhf-minuit":
+            self.pyhf.set_backend("numpy", optimizers.minuit_optimizer())
+        else:
+            backend = "jax" if self.kind == "pyhf-jax" else "numpy"
+            self.pyhf.set_backend(backend, optimizers.scipy_optimizer(), precision="64b")
+
+    def fit(self) -> tuple[float, float]:
+        """Return μ̂ and 2NLL."""
+        self._select()
+        values, twice_nll = self.pyhf.infer.mle.fit(self.data, self.model, return_fitted_val=True)
+        return float(values[self.model.config.poi_index]), float(twice_nll)
+
+    def cls(self, mu: float) -> float:
+        """Return the observed asymptotic CLs at ``mu``."""
+        self._select()
+        return float(self.pyhf.infer.hypotest(mu, self.data, self.model))
+
+
+class Cabinetry:
+    """cabinetry, which fits with pyhf and Minuit."""
+
+    name = "cabinetry"
+
+    def __init__(self, workspace: Workspace) -> None:
+        import cabinetry
+
+        self.cabinetry = cabinetry
+        self.model, self.data = cabinetry.model_utils.model_and_data(workspace)
+
+    def fit(self) -> tuple[float, float]:
+        """Return μ̂ and 2NLL."""
+        found = self.cabinetry.fit.fit(self.model, self.data)
+        return float(found.bestfit[self.model.config.poi_index]), float(found.best_twice_nll)
+
+    def fit_with_errors(self) -> tuple[float, float, float]:
+        """Return μ̂ with its MINOS errors."""
+        name = self.model.config.poi_name
+        found = self.cabinetry.fit.fit(self.model, self.data, minos=[name])
+        low, high = found.minos_uncertainty[name]
+        return float(found.bestfit[self.model.config.poi_index]), float(low), float(high)
+
+    def ranking(self) -> dict[str, tuple[float, float]]:
+        """Return post-fit impacts up and down of every parameter."""
+        found = self.cabinetry.fit.ranking(self.model, self.data)
+        return {
+            label: (float(up), float(down))
+            for label, up, down in zip(found.labels, found.postfit_up, found.postfit_down, strict=True)
+        }
+
+    def limit(self) -> list[float]:
+        """Return observed and expected 95 % limits."""
+        found = self.cabinetry.fit.limit(self.model, self.data)
+        return [float(found.observed_limit), *map(float, found.expected_limit)]
+
+
+def cpu(function: Callable[[], Any]) -> tuple[float, Any]:
+    """Return CPU seconds of a call, and its result."""
+    start = time.process_time()
+    result = function()
+    return time.process_time() - start, result
+
+
+def alternate(ours: Callable[[], Any], theirs: Callable[[], Any], repeat: int) -> tuple[float, float, Any, Any]:
+    """Take turns; return the median times and the last results."""
+    mine, peers = [], []
+    for _ in range(repeat):
+        mine.append(cpu(ours))
+        peers.append(cpu(theirs))
+    return (
+        statistics.median(t for t, _ in mine),
+        statistics.median(t for t, _ in peers),
+        mine[-1][1],
+        peers[-1][1],
+    )
+
+
+def available(peer: str) -> bool:
+    """Tell whether a peer can be imported."""
+    needed = {"pyhf-jax": "jax", "cabinetry": "cabinetry"}.get(peer, "pyhf")
+    return importlib.util.find_spec(needed) is not None
+
+
+def make_peer(peer: str, workspace: Workspace) -> Any:
+    """Build a peer's model."""
+    return Cabinetry(workspace) if peer == "cabinetry" else Pyhf(workspace, peer)
+
+
+def gate(ours: Ours, peer: Any) -> dict[str, float]:
+    """Demand one minimum: ours never above the peer's, and μ̂ as close as the peer's tolerance allows."""
+    mu, twice_nll = ours.fit()
+    peer_mu, peer_twice_nll = peer.fit()  # also warms a compiler up
+    above = twice_nll - peer_twice_nll
+    if above > 1e-6 or above < -0.1:
+        raise SystemExit(f"gate: 2NLL {twice_nll!r} here, {peer_twice_nll!r} by {peer.name}")
+    return {"mu": mu, "mu_peer": peer_mu, "twice_nll_minus_peer": above}
+
+
+def tasks(ours: Ours, peer: Any, slow: bool) -> dict[str, tuple[Callable[[], Any], Callable[[], Any]]]:
+    """Return what both can do."""
+    found: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {"fit": (ours.fit, peer.fit)}
+    if isinstance(peer, Pyhf) and peer.kind != "pyhf-minuit":
+        found["CLs at 2"] = (lambda: ours.cls(2.0), lambda: peer.cls(2.0))
+    if isinstance(peer, Cabinetry):
+        found["fit + MINOS"] = (ours.fit_with_errors, peer.fit_with_errors)
+        if slow:
+            found["ranking"] = (ours.ranking, peer.ranking)
+            found["limit"] = (ours.limit, peer.limit)
+    return found
+
+
+def compare(ours: Any, theirs: Any) -> float:
+    """Return the largest absolute difference of two results."""
+    if isinstance(ours, dict):
+        pairs = [pair for key in ours.keys() & theirs.keys() for pair in zip(ours[key], theirs[key], strict=True)]
+    elif isinstance(ours, float):
+        pairs = [(ours, theirs)]
+    else:
+        pairs = list(zip(ours, theirs, strict=True))
+    return max(abs(a - b) for a, b in pairs)
+
+
+def alone(name: str, ours: Ours, repeat: int) -> list[Workspace]:
+    """Time what only we do in reasonable time."""
+    rows = []
+    for label, function in (
+        ("fit", ours.fit),
+        ("fit + MINOS", ours.fit_with_errors),
+        ("ranking", ours.ranking),
+        ("limit", ours.limit),
+        ("1000 toys", lambda: ours.toys(1000)),
+    ):
+        seconds = statistics.median(cpu(function)[0] for _ in range(repeat))
+        rows.append({"model": name, "task": label, "peer": None, "ours_s": seconds})
+        print(f"{name:<10} {label:<12} {seconds:10.4f} s")
+    return rows
+
+
+def main() -> None:
+    """Run the comparison."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--models", nargs="*", default=list(MODELS), choices=list(MODELS))
+    parser.add_argument("--published", metavar="FILE", help="a workspace file as a third model")
+    parser.add_argument("--peers", nargs="*", default=list(PEERS), choices=PEERS)
+    parser.add_argument("--slow", action="store_true", help="what takes a peer minutes")
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--output", metavar="JSON")
+    args = parser.parse_args()
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[variable] = "1"
+    workspaces = {name: MODELS[name]() for name in args.models}
+    if args.published:
+        workspaces["published"] = json.loads(Path(args.published).read_text())
+    rows: list[Workspace] = []
+    for name, workspace in workspaces.items():
+        ours = Ours(workspace)
+        print(f"{name}: {len(ours.engine.problem.names)} parameters, {ours.engine.name}")
+        rows += alone(name, ours, args.repeat)
+        for kind in args.peers:
+            if not available(kind):
+                print(f"{name:<10} {kind} is not installed: left out")
+                continue
+            if name != "small" and kind in ("pyhf-minuit", "cabinetry") and not args.slow:
+                continue
+            peer = make_peer(kind, workspace)
+            checked = gate(ours, peer)
+            print(f"{name:<10} gate passed: 2NLL − {kind}'s = {checked['twice_nll_minus_peer']:.2g}")
+            for task, (mine, theirs) in tasks(ours, peer, args.slow).items():
+                repeat = 1 if task in ("ranking", "limit") else args.repeat
+                ours_s, peer_s, a, b = alternate(mine, theirs, repeat)
+                row = {"model": name, "task": task, "peer": kind, "ours_s": ours_s, "peer_s": peer_s}
+                row |= {"ratio": peer_s / ours_s, "difference": compare(a, b), **checked}
+                rows.append(row)
+                print(
+                    f"{name:<10} {task:<12} {ours_s:10.4f} s  {kind:<12} {peer_s:10.3f} s  ×{row['ratio']:<8.0f}"
+                    f" largest difference {row['difference']:.2g}"
+                )
+    if args.output:
+        Path(args.output).write_text(json.dumps(rows, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
