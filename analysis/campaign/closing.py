@@ -37,8 +37,8 @@ class ManifestEntry(Model):
 
     task: str
     validity: Validity
-    in_bucket: tuple[IoV, ...]
-    """Where in the bucket it is really used: until a later payload of the same name begins."""
+    in_bucket: IoV | None
+    """The part of the bucket that it covers."""
 
 
 class BucketConditions(Record):
@@ -66,43 +66,50 @@ class BucketConditions(Record):
 
 
 def gather(campaign: Campaign, tasks: Iterable[str]) -> list[Made]:
-    """Return all payloads of the campaign, sorted as the tag holds them."""
+    """Return all payloads of the campaign as the tag will hold them: sorted, open-ended ones cut (see :func:`cut`)."""
     made = [Made(name, entry) for name in sorted(tasks) for entry in read_entries(files_of(campaign, name).database)]
-    return sorted(made, key=lambda item: (item.entry.name, item.entry.iov.start, item.entry.iov.end, item.task))
+    made.sort(key=lambda item: (item.entry.name, item.entry.iov.start, item.entry.iov.end, item.task))
+    return cut(made)
 
 
 def _by_name(made: Iterable[Made]) -> dict[str, list[Made]]:
     return {name: list(items) for name, items in itertools.groupby(made, key=lambda item: item.entry.name)}
 
 
-def _is_open(iov: IoV) -> bool:
-    return iov.final_experiment < 0
+def cut(made: Sequence[Made]) -> list[Made]:
+    """End open-ended payloads where the next one of their name begins.
 
-
-def _superseded(item: Made, later: Sequence[Made]) -> RunSet:
-    """Return where an open-ended payload is used: until the next one of its name begins, then never again."""
-    span = RunSet([item.entry.iov])
-    if not _is_open(item.entry.iov):
-        return span
-    starts = [other.entry.iov.start for other in later if other.entry.iov.start > item.entry.iov.start]
-    return span.intersection(RunSet([IoV.from_keys(item.entry.iov.start, min(starts) - 1)])) if starts else span
+    Calibrations write payloads that are valid for ever, and mean "until there is a newer one". In a tag the intervals
+    must not overlap: basf2 would warn, and which payload it takes would depend on the order.
+    """
+    result = []
+    for items in _by_name(made).values():
+        starts = sorted({item.entry.iov.start for item in items})
+        for item in items:
+            iov = item.entry.iov
+            later = [start for start in starts if start > iov.start]
+            if iov.final_experiment < 0 and later:
+                iov = IoV.from_keys(iov.start, later[0] - 1)
+            validity = Validity(payload=item.entry.validity.payload, iov=iov)
+            result.append(Made(item.task, Entry(validity, item.entry.file)))
+    return result
 
 
 def manifest(made: Sequence[Made], bucket: IoV) -> list[ManifestEntry]:
-    """Return the tag manifest: payload, revision, checksum, interval, and where in the bucket each is used."""
-    lines = []
-    for items in _by_name(made).values():
-        for number, item in enumerate(items):
-            used = _superseded(item, items[number + 1 :]).intersection(RunSet([bucket]))
-            lines.append(ManifestEntry(task=item.task, validity=item.entry.validity, in_bucket=used.intervals()))
-    return lines
+    """Return the tag manifest: payload, revision, checksum, interval, and which part of the bucket it covers."""
+    return [
+        ManifestEntry(
+            task=item.task, validity=item.entry.validity, in_bucket=item.entry.validity.iov.intersection(bucket)
+        )
+        for item in made
+    ]
 
 
 def inspect(made: Sequence[Made], bucket: IoV, runs: RunTable) -> list[Finding]:
     """Return gaps and overlaps over the bucket's range, payload by payload.
 
-    A gap in which runs were taken is an error, one without runs a note. Open-ended payloads end where the next one of
-    their name begins; any other overlap is an error, and so are two tasks that make the same payload.
+    A gap in which runs were taken is an error, one without runs a note. An overlap is an error, and so are two tasks
+    that make the same payload.
     """
     findings: list[Finding] = []
     for name, items in _by_name(made).items():
@@ -139,11 +146,8 @@ def _gaps(name: str, items: Sequence[Made], bucket: IoV, runs: RunTable) -> Iter
 
 
 def _overlaps(name: str, items: Sequence[Made]) -> Iterable[Finding]:
-    for number, one in enumerate(items):
-        for two in items[number + 1 :]:
-            same_start = one.entry.iov.start == two.entry.iov.start
-            if not one.entry.iov.overlaps(two.entry.iov) or (_is_open(one.entry.iov) and not same_start):
-                continue
+    for one, two in itertools.combinations(items, 2):
+        if one.entry.iov.overlaps(two.entry.iov):
             yield Finding(
                 "payload-overlap",
                 "Two payloads are valid for the same runs.",
@@ -241,10 +245,10 @@ def report(record: BucketConditions, lines: Sequence[ManifestEntry], findings: S
         f"# {record.bucket}",
         f"{record.release}, {record.iov}, {luminosity}; record {record.digest[:12]}.",
         "## Payloads",
-        "| payload | revision | valid | used in the bucket | task |\n|---|---|---|---|---|\n"
+        "| payload | revision | valid | in the bucket | task |\n|---|---|---|---|---|\n"
         + "\n".join(
             f"| {line.validity.payload.name} | {line.validity.payload.revision} | {line.validity.iov} "
-            f"| {RunSet(line.in_bucket) or '–'} | {line.task} |"
+            f"| {line.in_bucket or '–'} | {line.task} |"
             for line in lines
         ),
         "## Gaps and overlaps",

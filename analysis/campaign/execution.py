@@ -215,6 +215,15 @@ def validate(layout: Layout, campaign: Campaign, task: AnyTask) -> Validation | 
     databases = [str(files_of(campaign, other).database) for other in upstream]
     run_command(command, campaign, task, files, databases, files.validation)
     verdict = documents.read(files.validation / "validation.json", Validation, "The validation gave no verdict")
+    for name in verdict.figures:
+        if not (files.validation / name).is_file():
+            raise ConditionsError(
+                "The validation names a figure that it did not draw.",
+                file=files.validation / "validation.json",
+                found=name,
+                expected="a file in its folder",
+                remedy="correct the validation",
+            )
     if not verdict.passed:
         raise ConditionsError(
             f"The constants of {task.name!r} failed their validation.",
@@ -224,6 +233,19 @@ def validate(layout: Layout, campaign: Campaign, task: AnyTask) -> Validation | 
             remedy="look at its figures; correct the settings, approve them again, and run",
         )
     return verdict
+
+
+def keep_validation(layout: Layout, campaign: Campaign, task: AnyTask) -> None:
+    """Copy a task's validation, figures included, into the repository, where people look for it."""
+    source = files_of(campaign, task.name).validation
+    target = layout.folder / "validation" / task.name
+    shutil.rmtree(target, ignore_errors=True)
+    if not (source / "validation.json").exists():
+        return
+    verdict = documents.read(source / "validation.json", Validation, "The validation gave no verdict")
+    target.mkdir(parents=True)
+    for name in ("validation.json", *verdict.figures):
+        shutil.copyfile(source / name, target / Path(name).name)
 
 
 def run_command(

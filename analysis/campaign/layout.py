@@ -13,8 +13,12 @@
         manifest.json                 digests of all that setup wrote
         forced.json                   what was run or closed in spite of something, with the reason
         run_info.csv                  the bucket's runs
-        tag.json, database.txt        the bucket's payloads, after closing
-        conditions.json, report.md    what samples refer to; gaps and overlaps
+    and after closing
+        tags/<staging_gt>/            the bucket's payloads, as a text database
+        tag.json                      their manifest: revision, checksum, interval, task
+        validation/<task>/            verdicts and figures
+        conditions.json               the record that samples refer to
+        report.md                     payloads, gaps and overlaps, validation, what was forced
     <work>/<bucket>/<task>/           not in git: what the loop writes
 """
 

@@ -239,6 +239,8 @@ def _close(args: argparse.Namespace) -> int:
     verdicts = {name: _verdict(files_of(campaign, name).status) for name in tasks}
     digests = {name: settings_digest(campaign, task) for name, task in tasks.items()}
     record = closing.close(layout, campaign, made, runs, digests, verdicts, review.forced_of(layout), findings)
+    for task in tasks.values():
+        execution.keep_validation(layout, campaign, task)
     update_tracker(layout, campaign, dict.fromkeys(tasks, "closed"))
     with issues.board(layout, campaign) as board:
         for key in (*tasks, TRACKER):

@@ -124,6 +124,7 @@ def test_a_campaign_killed_in_the_middle_calibrates_its_bucket(shell: Shell, cap
     assert "Nothing to be done" in capfd.readouterr().err
 
     campaign("close", bucket)
+    assert (shell.bucket / "validation/photon_scale/validation.png").exists()
     database = shell.bucket / "tags/data_prompt_rel09_staging/database.txt"
     for entry in read_entries(database):
         if entry.name not in NOMINAL:

@@ -1,19 +1,24 @@
 """Constants, from the command that makes them to the record that samples refer to."""
 
+import fcntl
+
 import pytest
 
 from analysis import io
+from analysis.basf2 import SampleType
 from analysis.campaign import closing, execution
 from analysis.campaign.closing import Made
 from analysis.campaign.inputs import bucket_runs, run_info_csv
-from analysis.campaign.layout import files_of, read_tasks
-from analysis.campaign.loop import progress_of
+from analysis.campaign.layout import files_of, open_campaign, read_tasks
+from analysis.campaign.loop import progress_of, run_loop
 from analysis.campaign.payloads import Entry, read_entries
 from analysis.cli import main
 from analysis.conditions.databases import read_text_database
 from analysis.conditions.iov import IoV
+from analysis.conditions.recording import SampleSource, record
 from analysis.conditions.records import Payload, Validity
 from analysis.conditions.runinfo import Run, RunTable, read_runs
+from analysis.errors import ConditionsError
 from tests.unit.campaign.conftest import Site
 
 BUCKET = IoV(40, 1, 40, 8)
@@ -25,14 +30,16 @@ def made(name: str, *iov: int, task: str = "t") -> Made:
 
 
 def found(*items: Made) -> list[tuple[str, str]]:
-    return [(finding.code, finding.severity.value) for finding in closing.inspect(items, BUCKET, RUNS)]
+    return [(finding.code, finding.severity.value) for finding in closing.inspect(closing.cut(items), BUCKET, RUNS)]
 
 
 def test_open_ended_payloads_end_where_the_next_begins() -> None:
     items = [made("A", 40, 1, -1, -1), made("A", 40, 4, -1, -1), made("A", 41, 1, -1, -1)]
     assert found(*items) == []
-    used = [[iov.as_tuple() for iov in line.in_bucket] for line in closing.manifest(items, BUCKET)]
-    assert used == [[(40, 1, 40, 3)], [(40, 4, 40, 8)], []]
+    after = closing.cut(items)
+    assert [str(item.entry.iov) for item in after] == ["40,1,40,3", "40,4,41,0", "41,1,-1,-1"]
+    parts = [str(line.in_bucket) for line in closing.manifest(after, BUCKET)]
+    assert parts == ["40,1,40,3", "40,4,40,8", "None"]
 
 
 @pytest.mark.parametrize(
@@ -52,14 +59,15 @@ def test_gaps_and_overlaps(items: list[Made], codes: list[tuple[str, str]]) -> N
     assert found(*items) == codes
 
 
-def finish(site: Site) -> None:
+def finish(site: Site, bucket: str = "bucket40") -> None:
     """What the loop does, without Snakemake."""
-    layout, campaign = site.open()
+    folder = site.root / "campaigns" / bucket
+    layout, campaign = open_campaign(folder)
     runs = bucket_runs(read_runs(campaign.paths.run_database), campaign.iov)
     layout.run_info.write_text(run_info_csv(runs))
     execution.prepare(campaign, read_tasks(layout, campaign), runs)
     for name in ("local_svd", "energy", "scale"):
-        assert main(["campaign", "step", str(site.folder), name, "calibrate", "validate"]) == 0
+        assert main(["campaign", "step", str(folder), name, "calibrate", "validate"]) == 0
 
 
 def test_steps_and_closing(site: Site) -> None:
@@ -88,6 +96,37 @@ def test_steps_and_closing(site: Site) -> None:
     report = (layout.folder / "report.md").read_text()
     assert "| Shift | 3 | 39,0,-1,-1 | 40,1,40,8 | local_svd |" in report
     assert "- energy: not validated" in report
+
+
+def test_a_sample_of_two_buckets(site: Site) -> None:
+    """Data of two campaigns have a block per bucket, with the tags and runs that the campaigns' records tell."""
+    metadata = {"LFN": "data.root", "nEvents": 10, "isMC": False, "mcEvents": 0, "eventLow": 1, "eventHigh": 9}
+    paths = []
+    for number, runs in enumerate(([40, 1, 40, 4], [40, 5, 40, 8])):
+        name = f"bucket4{number}"
+        if number:
+            site.edit("primary.yaml", "name: bucket40", f"name: {name}")
+            site.edit("primary.yaml", "[40, 1, 40, 4]", str(runs))
+            site.edit("calibrations/raw/energy.yaml", "[[40, 4]]", "[]")
+            site.edit("files.csv", "r00001,40,1,cdst", "r00006,40,6,cdst")
+        else:
+            site.edit("primary.yaml", "[40, 1, 40, 8]", str(runs))
+        site.setup()
+        folder = site.root / "campaigns" / name
+        finish(site, name)
+        assert main(["campaign", "close", str(folder)]) == 0
+        plain = io.read_json(folder / "conditions.json")
+        low, high = runs[:2], runs[2:]
+        sidecar = {**metadata, "LFN": f"{name}.root", **plain["sidecar"]}
+        sidecar |= dict(zip(("experimentLow", "runLow", "experimentHigh", "runHigh"), (*low, *high), strict=True))
+        sidecar["dataset"]["luminosity"] = plain["conditions"]["luminosity"]
+        paths.append(site.root / f"{name}.root.metadata.json")
+        io.write_json(paths[-1], sidecar)
+    conditions = record(SampleSource("data", SampleType.DATA, tuple(paths)))
+    assert [block.bucket for block in conditions.blocks] == ["bucket40", "bucket41"]
+    assert [str(block.run_set) for block in conditions.blocks] == ["40,1,40,2", "40,5,40,6"]
+    assert [block.luminosity for block in conditions.blocks] == [pytest.approx(0.02)] * 2
+    assert conditions.blocks[0].tag_names == ("data_staging", "data_prompt", "online_proc")
 
 
 def test_constants_of_other_settings_do_not_count(site: Site) -> None:
@@ -120,3 +159,14 @@ def test_a_failed_step_is_told(site: Site) -> None:
     assert "caf_config.json" in text
     finish(site)
     assert progress_of(campaign, read_tasks(layout, campaign))["energy"] == "done"
+
+
+def test_only_one_loop_at_a_time(site: Site) -> None:
+    layout = site.setup()
+    _, campaign = site.open()
+    lock = site.root / "work/bucket40/.lock"
+    lock.parent.mkdir(parents=True)
+    with lock.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        with pytest.raises(ConditionsError, match="running already"):
+            run_loop(layout, campaign, cores=1)

@@ -180,6 +180,11 @@ VERDICTS = {
     "none": ("", "no such file"),
     "broken": ("{", "not valid JSON"),
     "no checks": ('{"passed": true, "checks": []}', "at least 1"),
+    "no figure": (
+        '{"passed": true, "figures": ["peak.png"], "checks": '
+        '[{"name": "peak", "value": 1, "expected": 1, "tolerance": 0.1, "passed": true}]}',
+        "figure that it did not draw.*peak.png",
+    ),
     "bad": (
         '{"passed": false, "checks": '
         '[{"name": "peak", "value": 1.2, "expected": 1, "tolerance": 0.1, "passed": false}]}',
