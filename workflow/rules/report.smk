@@ -20,20 +20,20 @@ rule figures_selection:
             REPORT / "cut_flow.svg",
             caption="../report/cut_flow.rst",
             category="2 Selection",
-            labels={"figure": "Cut flow"},
+            labels={"content": "Cut flow"},
         ),
         report(
             REPORT / "cut_flow.html",
             caption="../report/cut_flow_table.rst",
             category="2 Selection",
-            labels={"table": "Cut flow, numbers"},
+            labels={"content": "Cut flow, numbers"},
         ),
         *[
             report(
                 REPORT / f"inputs_{page}.svg",
                 caption="../report/inputs.rst",
                 category="3 BDT",
-                labels={"figure": f"Inputs, page {page}"},
+                labels={"content": f"Inputs, page {page}"},
             )
             for page in INPUT_PAGES
         ],
@@ -41,49 +41,49 @@ rule figures_selection:
             REPORT / "roc.svg",
             caption="../report/roc.rst",
             category="3 BDT",
-            labels={"figure": "ROC curves"},
+            labels={"content": "ROC curves"},
         ),
         report(
             REPORT / "overtraining.svg",
             caption="../report/overtraining.rst",
             category="3 BDT",
-            labels={"figure": "Overtraining"},
+            labels={"content": "Overtraining"},
         ),
         report(
             REPORT / "importance.svg",
             caption="../report/importance.rst",
             category="3 BDT",
-            labels={"figure": "Importance of the inputs"},
+            labels={"content": "Importance of the inputs"},
         ),
         report(
             REPORT / "input_correlations.svg",
             caption="../report/input_correlations.rst",
             category="3 BDT",
-            labels={"figure": "Correlations of the inputs"},
+            labels={"content": "Correlations of the inputs"},
         ),
         report(
             REPORT / "q2_correlations.svg",
             caption="../report/q2_correlations.rst",
             category="3 BDT",
-            labels={"figure": "Correlations with q²"},
+            labels={"content": "Correlations with q²"},
         ),
         report(
             REPORT / "eta_profile.svg",
             caption="../report/eta_profile.rst",
             category="3 BDT",
-            labels={"figure": "Mean η over q²"},
+            labels={"content": "Mean η over q²"},
         ),
         report(
             REPORT / "eta.svg",
             caption="../report/eta.rst",
             category="3 BDT",
-            labels={"figure": "η"},
+            labels={"content": "η"},
         ),
         report(
             REPORT / "training.html",
             caption="../report/training.rst",
             category="3 BDT",
-            labels={"table": "Training, numbers"},
+            labels={"content": "Training, numbers"},
         ),
     log:
         RESULTS / "logs/report/selection.log",
@@ -109,7 +109,7 @@ rule figures_templates:
                 REPORT / f"before_{channel}.svg",
                 caption="../report/before.rst",
                 category="4 Templates",
-                labels={"figure": f"{channel} before the fit"},
+                labels={"content": f"{channel} before the fit"},
             )
             for channel in CHANNELS
         ],
@@ -118,7 +118,7 @@ rule figures_templates:
                 REPORT / f"after_{channel}.svg",
                 caption="../report/after.rst",
                 category="4 Templates",
-                labels={"figure": f"{channel} after the fit"},
+                labels={"content": f"{channel} after the fit"},
             )
             for channel in CHANNELS
         ],
@@ -127,7 +127,7 @@ rule figures_templates:
                 REPORT / f"variations_{sample}.svg",
                 caption="../report/variations.rst",
                 category="4 Templates",
-                labels={"figure": f"Systematic variations, {sample}"},
+                labels={"content": f"Systematic variations, {sample}"},
             )
             for sample in SIMULATION
         ],
@@ -135,13 +135,13 @@ rule figures_templates:
             REPORT / "systematics.html",
             caption="../report/systematics.rst",
             category="4 Templates",
-            labels={"table": "Systematic uncertainties, numbers"},
+            labels={"content": "Systematic uncertainties, numbers"},
         ),
         report(
             REPORT / "yields.html",
             caption="../report/yields.rst",
             category="4 Templates",
-            labels={"table": "Events before and after the fit"},
+            labels={"content": "Events before and after the fit"},
         ),
     log:
         RESULTS / "logs/report/templates.log",
@@ -196,49 +196,49 @@ rule figures_fit:
             REPORT / "result.html",
             caption="../report/result.rst",
             category="1 Result",
-            labels={"table": "Result, numbers"},
+            labels={"content": "Result, numbers"},
         ),
         report(
             REPORT / "conditions.html",
             caption="../report/conditions.rst",
             category="6 Origin",
-            labels={"table": "Conditions of the samples"},
+            labels={"content": "Conditions of the samples"},
         ),
         report(
             REPORT / "provenance.html",
             caption="../report/provenance.rst",
             category="6 Origin",
-            labels={"table": "Provenance of the outputs"},
+            labels={"content": "Provenance of the outputs"},
         ),
         report(
             REPORT / "scan.svg",
             caption="../report/scan.rst",
             category="1 Result",
-            labels={"figure": "Likelihood over μ"},
+            labels={"content": "Likelihood over μ"},
         ),
         report(
             REPORT / "comparison.svg",
             caption="../report/comparison.rst",
             category="1 Result",
-            labels={"figure": "Published results"},
+            labels={"content": "Published results"},
         ),
         report(
             REPORT / "pulls.svg",
             caption="../report/pulls.rst",
             category="5 Fit",
-            labels={"figure": "Pulls and constraints"},
+            labels={"content": "Pulls and constraints"},
         ),
         report(
             REPORT / "simulation_pulls.svg",
             caption="../report/simulation_pulls.rst",
             category="5 Fit",
-            labels={"figure": "Pulls of the simulation statistics"},
+            labels={"content": "Pulls of the simulation statistics"},
         ),
         report(
             REPORT / "correlations.svg",
             caption="../report/correlations.rst",
             category="5 Fit",
-            labels={"figure": "Correlations of the parameters"},
+            labels={"content": "Correlations of the parameters"},
         ),
     log:
         RESULTS / "logs/report/fit.log",
