@@ -101,16 +101,9 @@ def _kept(configuration: config.Config, original: Path, name: str, bucket: str) 
 
 
 def _workflow(configuration: Path, target: Path, cores: int) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "snakemake",
-        "--cores",
-        str(cores),
-        "--configfile",
-        str(configuration),
-        str(target),
-    ]
+    # The target comes first: --configfile takes all that follows.
+    options = ["--cores", str(cores), "--configfile", str(configuration)]
+    command = [sys.executable, "-m", "snakemake", str(target), *options]
     logger.info("%s", " ".join(command[1:]))
     if subprocess.run(command, check=False).returncode != 0:
         raise ConditionsError(
