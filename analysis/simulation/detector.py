@@ -70,10 +70,10 @@ class Identification:
     """Likelihood ratios: the log ratio of true (false) particles is normal, mean +d^2/2 (-d^2/2), width d.
 
     Such a ratio is calibrated by construction: its sigmoid is the probability at equal priors. With these separations
-    kaonID > 0.9 keeps about 68 % of kaons and 1.2 % of pions between 0.5 and 3 GeV (ITA [recalled]).
+    kaonID > 0.9 keeps about 68 % of kaons and 1.4 % of pions between 0.5 and 3 GeV (68 % and 1.2 %: ITA [recalled]).
     """
 
-    kaon_separation: tuple[float, float, float] = (2.35, 2.2, 1.6)  # a + b exp(-(p/c)^2), assumed
+    kaon_separation: tuple[float, float, float] = (2.1, 2.2, 1.6)  # a + b exp(-(p/c)^2), assumed
     dedx_only: float = 0.75  # factor on d outside TOP and ARICH, assumed
     top_arich: tuple[float, float] = (15 * DEGREE, 123 * DEGREE)  # TDR
     electron_separation: float = 4.6  # electronID > 0.9: 97 %, hadrons 0.3 %, PB

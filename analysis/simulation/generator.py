@@ -43,7 +43,7 @@ _D0_CHANNELS: dict[int, tuple[tuple[float, str], ...]] = {
 class Role:
     """What a particle is to the true semileptonic tag D(*)ℓν in its B decay."""
 
-    NONE, LEPTON, D_DAUGHTER, SOFT = 0, 1, 2, 3
+    NONE, LEPTON, D_DAUGHTER = 0, 1, 2
 
 
 @dataclass(frozen=True)
@@ -349,7 +349,6 @@ def _true_tags(
     role = np.zeros(len(code), dtype=np.int8)
     role[is_tag & inside & final] = Role.D_DAUGHTER
     role[is_tag & lepton] = Role.LEPTON
-    role[is_tag & final & d_star[mother]] = Role.SOFT
     return role, mode, (mode != NO_TAG) & (count(event, n, d_star) == 0)
 
 

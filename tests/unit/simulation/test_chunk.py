@@ -1,0 +1,171 @@
+from functools import cache
+
+import numpy as np
+import pytest
+
+from analysis import formfactors
+from analysis.basf2 import ROW_KEY, SampleType
+from analysis.columns import COLUMNS
+from analysis.config.models import Config, Dataset
+from analysis.errors import ConfigurationError
+from analysis.simulation.chunk import TRUTH, Chunk, Request, _drawn, _runs, expected_events, process_rows, simulate
+from analysis.simulation.rows import Rows
+
+pytest.importorskip("pythia8mc", reason="the extra `toy` is not installed")
+NTUPLE = {name for name, column in COLUMNS.items() if column.provided_by == "ntuple"}
+_CONFIG: list[Config] = []
+
+
+@pytest.fixture(autouse=True)
+def _config(small: Config) -> None:
+    _CONFIG[:] = [small]
+
+
+@cache
+def chunk(name: str, number: int = 0) -> Chunk:
+    config = _CONFIG[0]
+    names = [sample.name for sample in config.samples]
+    return simulate(Request(name, names.index(name), config.sample(name).type, number), config)
+
+
+def test_simulation_has_every_column_of_the_data_model() -> None:
+    for name in ("signal", "charged", "ssbar"):
+        columns = chunk(name).columns
+        assert set(columns) == NTUPLE
+        assert len(columns["K_p"]) > 0
+        assert {len(values) for values in columns.values()} == {len(columns["K_p"])}
+
+
+def test_pseudo_data_have_every_column_but_truth() -> None:
+    assert set(chunk("data").columns) == NTUPLE - set(TRUTH)
+    assert {name for name, column in COLUMNS.items() if column.truth} == set(TRUTH)
+
+
+@pytest.mark.parametrize("name", ["signal", "charged", "data"])
+def test_values_are_physical(name: str) -> None:
+    columns = chunk(name).columns
+    for column, values in columns.items():
+        if not COLUMNS[column].nan:
+            assert np.all(np.isfinite(values)), column
+    assert np.all(columns["K_charge"] * columns["Btag_charge"] == -1)
+    assert np.all(columns["K_p"] > 0)
+    for fraction in ("Btag_SignalProbability", "K_kaonID", "R2", "cosTBTO", "thrustOm"):
+        assert np.all((columns[fraction] >= 0) & (columns[fraction] <= 1)), fraction
+    assert np.all(columns["roeEextra"] >= columns["roeNeextra"] - 1e-12)
+    alone = columns["roeNTracks"] == 0
+    assert columns["roeNTracks"].max() <= 1
+    # tracks that do not count as clean leave energy, too
+    assert np.mean(np.isclose(columns["roeEextra"], columns["roeNeextra"])[alone]) > 0.8
+    assert np.all(columns["__candidate__"] < columns["__ncandidates__"])
+
+
+@pytest.mark.parametrize("name", ["signal", "charged", "data"])
+def test_keys_are_unique(name: str) -> None:
+    columns = chunk(name).columns
+    keys = np.array([columns[key] for key in ROW_KEY])
+    assert np.unique(keys, axis=1).shape[1] == keys.shape[1]
+
+
+def test_rows_of_different_groups_share_no_parent() -> None:
+    for name in ("charged", "ssbar"):
+        columns = chunk(name).columns
+        pairs = np.unique([columns["parentId"], columns["parentGroup"]], axis=1)
+        assert len(np.unique(pairs[0])) == pairs.shape[1]
+    assert len(np.unique(chunk("charged").columns["parentGroup"])) > 10
+
+
+def test_groups_differ_between_files_and_samples() -> None:
+    sets = [set(c.columns["parentGroup"].tolist()) for c in (chunk("signal"), chunk("signal", 1), chunk("charged"))]
+    assert not sets[0] & sets[1]
+    assert not sets[0] & sets[2]
+
+
+def test_the_seed_decides_everything(small: Config) -> None:
+    again = simulate(Request("signal", 0, SampleType.SIGNAL, 0), small)
+    other = simulate(Request("signal", 0, SampleType.SIGNAL, 0), small.model_copy(update={"seed": 2}))
+    first = chunk("signal")
+    assert all(np.array_equal(values, again.columns[k], equal_nan=True) for k, values in first.columns.items())
+    assert again.origin == first.origin
+    assert not np.array_equal(other.columns["K_p"], first.columns["K_p"])
+
+
+def test_both_charges_are_simulated_alike() -> None:
+    assert np.mean(chunk("charged").columns["K_charge"]) == pytest.approx(0, abs=0.2)
+
+
+def test_signal_truth() -> None:
+    columns = chunk("signal").columns
+    assert np.all((columns["q2_gen"] >= 0) & (columns["q2_gen"] <= formfactors.Q2_MAX))
+    right = (np.abs(columns["K_mcPDG"]) == 321) & (np.abs(columns["K_genMotherPDG"]) == 521)
+    # most signal-side kaons are the B's own; the others come with wrong tags
+    assert np.mean(right) > 0.7
+    assert np.all(np.sign(columns["K_mcPDG"][right]) == columns["K_charge"][right])
+    assert np.all(np.isnan(chunk("charged").columns["q2_gen"]))
+
+
+def test_signal_kaons_tell_q2() -> None:
+    columns = chunk("signal").columns
+    right = np.abs(columns["K_genMotherPDG"]) == 521
+    energy = np.sqrt(columns["K_pStar"][right] ** 2 + 0.4937**2)
+    q2 = 10.579**2 / 4 + 0.4937**2 - 10.579 * energy
+    assert np.std(q2 - columns["q2_gen"][right]) < 1.5
+    assert np.corrcoef(q2, columns["q2_gen"][right])[0, 1] > 0.95
+
+
+def test_planted_truth_adds_up() -> None:
+    data = chunk("data")
+    assert data.truth is not None
+    assert data.truth.signal_strength == 2.0
+    assert data.truth.luminosity == pytest.approx(0.365 / 2)
+    assert sum(process.rows for process in data.truth.processes) == len(data.columns["K_p"])
+    for process in data.truth.processes:
+        assert process.events == pytest.approx(process.expected_events, abs=5 * np.sqrt(process.expected_events + 1))
+        assert process.distinct_parents <= process.events
+        assert process.rows_sharing_parent <= process.rows
+
+
+def test_runs_of_data_files_do_not_overlap() -> None:
+    assert not set(_runs(0)) & set(_runs(1))
+    columns = chunk("data").columns
+    assert set(zip(columns["__experiment__"].tolist(), columns["__run__"].tolist(), strict=True)) <= set(_runs(0))
+
+
+def test_expected_events() -> None:
+    dataset = Dataset(luminosity=365, n_bb=387e6, f_charged=0.516)
+    assert expected_events(SampleType.SIGNAL, dataset, 1.0) == pytest.approx(1985, abs=1)
+    assert expected_events(SampleType.SIGNAL, dataset, 3.0) == pytest.approx(5955, abs=3)
+    bb = expected_events(SampleType.CHARGED, dataset, 1.0) + expected_events(SampleType.MIXED, dataset, 1.0)
+    assert bb == pytest.approx(387e6)
+    assert expected_events(SampleType.CCBAR, dataset, 1.0) == pytest.approx(365e6 * 1.33)
+
+
+def test_events_are_drawn_whole_and_as_often_as_expected() -> None:
+    rows = Rows(
+        np.array([3, 3, 7, 9, 9, 9]), np.ones(6), np.arange(6), np.zeros(6, dtype=np.int64), {"x": np.arange(6)}, 1
+    )
+    factor = np.array([2.0, 2.0, 0.0, 0.5, 0.5, 0.5])
+    drawn = [_drawn(rows, factor, np.random.default_rng(seed)) for seed in range(400)]
+    assert all(expected == 2.5 for _, expected in drawn)
+    for part, _ in drawn:
+        for event in np.unique(part.event):
+            assert part.columns["x"][part.event == event].tolist() in ([0, 1], [3, 4, 5])
+    copies = np.array([np.sum(part.columns["x"] == 0) for part, _ in drawn])
+    assert copies.mean() == pytest.approx(2.0, abs=0.25)
+    assert copies.var() == pytest.approx(2.0, abs=0.5)
+
+
+@pytest.mark.parametrize("kind", [SampleType.MIXED, SampleType.CCBAR, SampleType.TAUPAIR])
+def test_other_processes(small: Config, kind: SampleType) -> None:
+    assert small.simulation is not None
+    settings = small.simulation.model_copy(update={"decays": {kind: 1000}, "files": 1})
+    rows = process_rows(kind, Request(kind.value, 0, kind, 0), settings, 1)
+    assert np.all(rows.weight > 0)
+    assert np.all(np.diff(rows.event) >= 0)
+    assert rows.mc_events >= 1000 * settings.rotations
+    assert len(rows) > 0 or kind is SampleType.TAUPAIR
+
+
+def test_without_a_section_nothing_is_simulated(small: Config) -> None:
+    bare = Config(name="bare", samples=small.samples[-1:])
+    with pytest.raises(ConfigurationError, match="simulation"):
+        simulate(Request("mine", 0, SampleType.SIGNAL, 0), bare)

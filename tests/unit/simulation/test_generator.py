@@ -1,0 +1,109 @@
+import numpy as np
+import pytest
+
+from analysis.basf2 import SampleType
+from analysis.errors import InputError
+from analysis.simulation.detector import M_BPLUS
+from analysis.simulation.generator import (
+    D0_MODES,
+    NO_TAG,
+    Generator,
+    Pool,
+    Role,
+    _pythia,
+    charge_of,
+    conjugate,
+    forced_fraction,
+)
+from analysis.simulation.jagged import count, total
+
+pytest.importorskip("pythia8mc", reason="the extra `toy` is not installed")
+
+
+@pytest.fixture(scope="module")
+def tags() -> Pool:
+    return Generator("tag charged", 5).batch(1500)
+
+
+def test_a_signal_decay_is_a_kaon_and_two_neutrinos() -> None:
+    pool = Generator("signal", 3).batch(500)
+    kaon = pool.particles
+    assert kaon.pdg.tolist() == [321] * 500
+    assert kaon.mother.tolist() == [521] * 500
+    # q² is the mass squared of what recoils against the kaon
+    recoil = (M_BPLUS - kaon.p[3]) ** 2 - np.sum(kaon.p[:3] ** 2, axis=0)
+    assert pool.q2 == pytest.approx(recoil, abs=1e-6)
+    assert pool.q2.max() < (M_BPLUS - 0.4937) ** 2
+
+
+def test_forced_tags_are_recognised(tags: Pool) -> None:
+    fractions = np.array([np.mean(tags.tag_mode == mode) for mode in D0_MODES])
+    expected = np.array(list(D0_MODES.values())) / sum(D0_MODES.values())
+    assert fractions == pytest.approx(expected, abs=0.05)
+    # the rest are π⁰ → γ e⁺ e⁻ (1.2 %) and the like
+    assert np.mean(tags.tag_mode == NO_TAG) < 0.02
+    assert 0.2 < tags.tag_direct.mean() < 0.4
+
+
+def test_roles_name_the_tag(tags: Pool) -> None:
+    q, n = tags.particles, len(tags)
+    found = tags.tag_mode != NO_TAG
+    assert np.array_equal(count(q.event, n, q.role == Role.LEPTON), found.astype(int))
+    daughters = count(q.event, n, q.role == Role.D_DAUGHTER)
+    for mode, number in {0: 2, 1: 4, 3: 4, NO_TAG: 0}.items():
+        assert set(daughters[tags.tag_mode == mode].tolist()) == {number}
+    lepton = q.role == Role.LEPTON
+    # B⁻: the lepton and the kaon of the D⁰ are negative
+    assert set(q.pdg[lepton].tolist()) == {11, 13}
+    assert set(q.pdg[(q.role == Role.D_DAUGHTER) & (np.abs(q.pdg) == 321)].tolist()) == {-321}
+
+
+def test_momentum_is_conserved_by_visible_particles_and_neutrinos(tags: Pool) -> None:
+    visible = np.array([total(tags.particles.event, tags.particles.p[i], len(tags)) for i in range(4)])
+    missing = np.array([0, 0, 0, M_BPLUS])[:, None] - visible
+    assert missing[3] ** 2 - np.sum(missing[:3] ** 2, axis=0) == pytest.approx(tags.q2, abs=1e-5)
+
+
+def test_no_alias_leaves_the_generator(tags: Pool) -> None:
+    for codes in (tags.particles.pdg, tags.particles.mother):
+        assert np.abs(codes).max() < 100_000
+
+
+def test_generic_decays_hold_the_forced_modes_at_their_branching_fractions() -> None:
+    pool = Generator("charged", 9).batch(8000)
+    fraction = np.mean(pool.tag_mode != NO_TAG)
+    # PYTHIA's table against PDG 2022
+    assert fraction == pytest.approx(forced_fraction(SampleType.CHARGED), rel=0.25)
+
+
+def test_the_seed_decides() -> None:
+    first, again, other = (Generator("mixed", seed).batch(50).particles.p for seed in (4, 4, 5))
+    assert np.array_equal(first, again)
+    assert first.shape != other.shape or not np.array_equal(first, other)
+
+
+def test_continuum_events_are_balanced_in_their_centre_of_mass() -> None:
+    pool = Generator("ssbar", 2).batch(200)
+    no_neutrinos = pool.q2 == 0
+    energy = total(pool.particles.event, pool.particles.p[3], 200)[no_neutrinos]
+    assert energy == pytest.approx(10.579, abs=0.01)
+
+
+def test_charmed_hadrons_can_be_left_undecayed() -> None:
+    pool = Generator("ccbar stable", 2).batch(200)
+    charmed = np.isin(np.abs(pool.particles.pdg), (411, 421, 431, 4122))
+    assert np.mean(count(pool.particles.event, 200, charmed) == 2) > 0.9
+
+
+def test_conjugation_keeps_what_is_its_own_antiparticle() -> None:
+    codes = np.array([321, -211, 11, 2112, 22, 111, 113, 130, 310, 443, 333, -521, 421, 313])
+    assert conjugate(codes).tolist() == [-321, 211, -11, -2112, 22, 111, 113, 130, 310, 443, 333, 521, -421, -313]
+
+
+def test_charges() -> None:
+    assert charge_of(np.array([11, -13, 211, -321, 2212, 22, 130, 2112])).tolist() == [-1, 1, 1, -1, 1, 0, 0, 0]
+
+
+def test_a_refused_setting_is_named() -> None:
+    with pytest.raises(InputError, match="NoSuch:setting"):
+        _pythia(["NoSuch:setting = on"], 1)
