@@ -1,8 +1,10 @@
+from analysis.io import digest
 from analysis.plots import PANELS_PER_PAGE
 
 REPORT = RESULTS / "report"
 INPUT_PAGES = range(1, -(-len(CFG.bdt.inputs) // PANELS_PER_PAGE) + 1)
 CHANNELS = [channel.name for channel in CFG.templates.channels]
+# The settings of these rules are digests: the report shows the parameters of every job.
 
 
 report: "../report/workflow.rst"
@@ -89,7 +91,7 @@ rule figures_selection:
         RESULTS / "logs/report/selection.log",
     params:
         code=code("figures"),
-        settings=settings("name", "blinded", "dataset", "samples", "templates"),
+        settings=digest(settings("name", "blinded", "dataset", "samples", "templates")),
         folder=REPORT,
     shell:
         "python -m analysis --log {log} figures selection --config {input.config} --output {params.folder} "
@@ -147,7 +149,7 @@ rule figures_templates:
         RESULTS / "logs/report/templates.log",
     params:
         code=code("figures"),
-        settings=settings("name", "blinded", "dataset", "samples"),
+        settings=digest(settings("name", "blinded", "dataset", "samples")),
         folder=REPORT,
     shell:
         "python -m analysis --log {log} figures templates --config {input.config} --output {params.folder} "
@@ -244,7 +246,7 @@ rule figures_fit:
         RESULTS / "logs/report/fit.log",
     params:
         code=code("figures"),
-        settings=settings("name", "blinded", "dataset", "samples"),
+        settings=digest(settings("name", "blinded", "dataset", "samples")),
         folder=REPORT,
     shell:
         "python -m analysis --log {log} figures fit --config {input.config} --output {params.folder} "
