@@ -193,7 +193,7 @@ PEERS: dict[str, Callable[[Sequence[str]], dict[str, Any]]] = {
     "coffea": coffea,
 }
 IMPORTS = {
-    "this, first time": ["analysis.ntuples.reader", "uproot"],
+    "this, first time": ["analysis.ntuples.reader"],
     "this, index known": ["analysis.ntuples.reader"],
     "coffea": ["coffea.nanoevents"],
 }
@@ -278,6 +278,7 @@ def compare(
     for number in range(runs):
         for name in names if number % 2 == 0 else list(reversed(names)):
             results[name].append(measure(name, files, pythons.get(name, sys.executable)))
+            print(f"{label} run {number}: {name}: {results[name][-1]['cpu']:.3f} s", file=sys.stderr, flush=True)
     digests = {run["digest"] for name, all_runs in results.items() if name != "floor" for run in all_runs}
     if len(digests) != 1:
         sys.exit(f"{label}: the contestants disagree: " + str({n: r[0]["digest"][:12] for n, r in results.items()}))

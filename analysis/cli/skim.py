@@ -48,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
+    args.files = [file.removeprefix("file://") for file in args.files]
     configuration = config.load(args.config)
     sample = _sample(configuration, args.sample)
     record = _record(args.record, sample.name) if args.record else None
@@ -170,9 +171,9 @@ def _progress(files: Sequence[str]) -> Iterator[Callable[[Chunk], None] | None]:
 def _report(sample: str, summary: Summary, counters: Counters, seconds: float) -> None:
     fraction = summary.rows_out / summary.rows_in if summary.rows_in else 0.0
     logger.info(
-        "%s: %d files, %d rows in, %d rows out (%.2f%%), sum of weights %.10g before the cut",
+        "%s: %s, %d rows in, %d rows out (%.2f%%), sum of weights %.10g before the cut",
         sample,
-        len(summary.files),
+        "1 file" if len(summary.files) == 1 else f"{len(summary.files)} files",
         summary.rows_in,
         summary.rows_out,
         100 * fraction,

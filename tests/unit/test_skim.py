@@ -1,5 +1,6 @@
 """The skim: rows, columns, weights and reports, of basf2's ntuples and of any other."""
 
+import logging
 import sys
 from types import SimpleNamespace
 
@@ -375,3 +376,20 @@ def test_progress_is_shown_on_a_terminal_only(tmp_path, monkeypatch, capsys):
     with command._progress([file]) as on_chunk:
         skim([file], cfg.samples[0], wanted(cfg, cfg.samples[0]), [].append, step=1000, on_chunk=on_chunk)
     assert capsys.readouterr().out == ""  # progress goes to standard error
+
+
+def test_file_urls_are_local_files(tmp_path):
+    file = write(tmp_path / "a.root", {"a": np.arange(5.0)})
+    table = run(tmp_path, [f"file://{file}"])
+    assert len(table) == 5
+    assert list(table.metadata["provenance"]["inputs"]) == [file]
+
+
+def test_summary_tells_rows_bytes_and_speed(tmp_path, caplog):
+    file = write(tmp_path / "a.root", {"a": np.arange(1000.0)})
+    with caplog.at_level(logging.INFO, logger="analysis"):
+        run(tmp_path, [file], skim={"cut": "a < 250"})
+    said = "\n".join(record.getMessage() for record in caplog.records)
+    assert "1 file, 1000 rows in, 250 rows out (25.00%), sum of weights 1000" in said
+    assert "MB/s" in said
+    assert "in inflating" in said
