@@ -30,6 +30,11 @@ def of(name, file):
     return str(getattr(files_of(CAMPAIGN, name), file))
 
 
+def log_of(step):
+    """The log of a step of a task."""
+    return str(files_of(CAMPAIGN, "{task}").folder / f"{step}.log")
+
+
 def settings(wildcards):
     """What a task's result rests on, as reviewed."""
     return settings_digest(CAMPAIGN, TASKS[wildcards.task])
@@ -65,7 +70,7 @@ rule copy_payloads:
         of("{task}", "constants"),
         of("{task}", "status"),
     log:
-        of("{task}", "folder") + "/copy.log",
+        log_of("copy"),
     wildcard_constraints:
         task=names(local=True),
     params:
@@ -84,7 +89,7 @@ rule calibrate:
     output:
         of("{task}", "constants"),
     log:
-        of("{task}", "folder") + "/calibrate.log",
+        log_of("calibrate"),
     wildcard_constraints:
         task=names(local=False),
     params:
@@ -101,7 +106,7 @@ rule validate:
     output:
         of("{task}", "status"),
     log:
-        of("{task}", "folder") + "/validate.log",
+        log_of("validate"),
     wildcard_constraints:
         task=names(local=False),
     params:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -118,13 +119,9 @@ def test_a_campaign_killed_in_the_middle_calibrates_its_bucket(shell: Shell, cap
     for name in tasks:
         assert (shell.work / name / "status.json").exists()
         assert "Status: done" in (shell.bucket / f"issues/{name}.md").read_text()
-    assert (shell.work / "photon_scale/validation/validation.png").exists()
-    capfd.readouterr()
-    campaign("run", bucket)
-    assert "Nothing to be done" in capfd.readouterr().err
-
+    assert (shell.work / "photon_scale/validation/validation.svg").exists()
     campaign("close", bucket)
-    assert (shell.bucket / "validation/photon_scale/validation.png").exists()
+    assert (shell.bucket / "validation/photon_scale/validation.svg").exists()
     database = shell.bucket / "tags/data_prompt_rel09_staging/database.txt"
     for entry in read_entries(database):
         if entry.name not in NOMINAL:
@@ -146,3 +143,12 @@ def test_a_campaign_killed_in_the_middle_calibrates_its_bucket(shell: Shell, cap
     assert [list(iov.as_tuple()) for iov in block.runs] == calibrated["runs"]
     tag = read_databases([database])["data_prompt_rel09_staging"]
     assert tag.digest == calibrated["global_tags"][0]["content"]
+
+    # An edit, once approved, calibrates again what depends on it, and nothing else.
+    settings = shell.bucket / "tasks/photon_scale.yaml"
+    settings.write_text(settings.read_text().replace("  - Good\n", "  - Good Or Recoverable\n"))
+    campaign("approve", bucket, "photon_scale", "--by", "calorimeter_expert")
+    capfd.readouterr()
+    campaign("run", bucket, "--snakemake", "--dry-run")
+    planned = re.findall(r"rule (\w+):(?:\n .*)*wildcards: task=(\w+)", "".join(capfd.readouterr()))
+    assert sorted(planned) == [("calibrate", "photon_scale"), ("validate", "photon_scale")]

@@ -136,9 +136,9 @@ def run_validation(
             )
         )
         pairs.append((f"from run {run[0]}.{run[1]}", raw, calibrated))
-    save(draw(pairs, kind.label), output / "validation.png")
+    save(draw(pairs, kind.label), output / "validation.svg")
     verdict = Validation(
-        passed=all(check.passed for check in checks), checks=tuple(checks), figures=("validation.png",)
+        passed=all(check.passed for check in checks), checks=tuple(checks), figures=("validation.svg",)
     )
     io.write_json(output / "validation.json", verdict.model_dump(mode="json"))
     return verdict

@@ -83,7 +83,7 @@ def test_a_job_as_the_loop_starts_it(tmp_path: Path, monkeypatch: pytest.MonkeyP
     verdict = io.read_json("validation.json")
     assert verdict["passed"]
     assert len(verdict["checks"]) == 2
-    assert Path("validation.png").stat().st_size > 1000
+    assert Path("validation.svg").stat().st_size > 1000
 
 
 def test_the_validation_sees_a_wrong_constant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
