@@ -191,9 +191,9 @@ def spectrum(shown: Spectrum, tag: Tag, *, log: bool = False, boundaries: Sequen
     else:
         main.set_ylim(0, None)
     headroom(main, 1.35)
-    for axes in (main, panel):
+    for axes, top in ((main, 0.74), (panel, 1.0)):  # below the legend
         for boundary in boundaries:
-            axes.axvline(boundary, color=GREY, linewidth=0.9, linestyle=(0, (4, 3)))
+            axes.axvline(boundary, ymax=top, color=GREY, linewidth=0.9, linestyle=(0, (4, 3)))
     main.set_ylabel(events_label(float(shown.edges[1] - shown.edges[0]), shown.column))
     main.legend(loc="upper center", ncols=3)
     put_tag(main, tag)

@@ -21,6 +21,7 @@ th, td { padding: .22rem .7rem; text-align: right; vertical-align: baseline; whi
 th:first-child, td:first-child { text-align: left; padding-left: .2rem; }
 table.text th, table.text td { text-align: left; white-space: normal; overflow-wrap: break-word; vertical-align: top; }
 table.text tbody th { white-space: nowrap; }
+span.one { white-space: nowrap; }
 span.pm { display: inline-flex; flex-direction: column; vertical-align: middle; font-size: .76em; line-height: 1.15; }
 thead th { border-bottom: 1.5px solid #1c1c1f; font-weight: 600; }
 tbody tr:nth-child(even) { background: #f4f5f7; } tbody th { font-weight: 400; }
@@ -104,6 +105,11 @@ def paragraph(text: Cell, *, note: bool = False) -> Markup:
 def code(text: str) -> Markup:
     """Return text in the typewriter face."""
     return Markup(f"<code>{escape(text)}</code>")
+
+
+def nowrap(text: str) -> Markup:
+    """Return HTML that stays on one line."""
+    return Markup(f'<span class="one">{text}</span>')
 
 
 def errors(low: str, high: str) -> Markup:

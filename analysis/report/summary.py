@@ -18,7 +18,7 @@ from analysis.inference.results import (
 )
 from analysis.plots.fit import Measurement
 from analysis.plots.style import Tag
-from analysis.report.html import Cell, Markup, errors, fold_out, heading, paragraph, table
+from analysis.report.html import Cell, Markup, errors, fold_out, heading, nowrap, paragraph, table
 from analysis.report.published import PUBLISHED, Published
 from analysis.report.tables import number
 
@@ -96,7 +96,7 @@ def fitted(result: FitResult, tag: Tag) -> str:
 def asymmetric(value: float, low: float, high: float, digits: int = 2) -> Markup:
     """Return a value with its errors above each other; ``low`` ≤ 0 ≤ ``high``."""
     text = f"{value:.{digits}f}".replace("-", "−")
-    return Markup(f"{text} {errors(f'{abs(low):.{digits}f}', f'{high:.{digits}f}')}")
+    return nowrap(f"{text} {errors(f'{abs(low):.{digits}f}', f'{high:.{digits}f}')}")
 
 
 def result_page(summary: Summary) -> list[Markup]:
@@ -123,11 +123,13 @@ def result_page(summary: Summary) -> list[Markup]:
         if fraction and fraction.upper_limit is not None:
             rows.append([f"upper limit on B, {100 * limit.level:g} % CL", f"{fraction.upper_limit / UNIT:.2f} × 10⁻⁵"])
     if good := summary.goodness_of_fit:
-        p_value = "–" if good.p_value is None else f"{good.p_value:.3f}"
+        p_value = (
+            "no p-value" if good.p_value is None else "p < 0.001" if good.p_value < 1e-3 else f"p = {good.p_value:.3f}"
+        )
         rows.append(
             [
                 "goodness of fit",
-                f"{good.statistic:.1f} for {good.ndof} degrees of freedom, p = {p_value} ({good.method})",
+                f"{good.statistic:.1f} for {good.ndof} degrees of freedom, {p_value} ({good.method})",
             ]
         )
     if efficiency := summary.signal_efficiency:
@@ -183,7 +185,7 @@ def _published_row(item: Published) -> list[Cell]:
     mark = "≈ " if item.approximate else ""
     return [
         f"{item.experiment} {item.year}", item.tag, item.data, item.reference,
-        Markup(f"{mark}{item.value:.1f} {' '.join(parts)}"),
+        nowrap(f"{mark}{item.value:.1f} {' '.join(parts)}"),
         "–" if item.limit is None else f"{item.limit:.1f}",
         item.note,
     ]  # fmt: skip

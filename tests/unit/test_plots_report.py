@@ -6,10 +6,13 @@ import re
 import numpy as np
 import pytest
 
-from analysis import cutflow
+from analysis import cutflow, io
 from analysis.basf2 import SampleType
+from analysis.cli import figures
+from analysis.config import Config
 from analysis.config.models import Axis, Channel, Systematics, Templates
 from analysis.cutflow import BestCandidateSummary, Count, CutFlow
+from analysis.errors import InputError
 from analysis.inference.fit import fit_workspace, scan
 from analysis.inference.results import StandardModel
 from analysis.plots.style import Tag
@@ -312,3 +315,38 @@ def test_pages_escape_text_and_carry_provenance():
 def test_tables_refuse_rows_of_another_length():
     with pytest.raises(ValueError, match="as long as the header"):
         html.table(["a", "b"], [["x"]])
+
+
+# --- the command ------------------------------------------------------------------------------------------------------
+
+
+def configuration(**changes):
+    samples = [{"name": name, "type": name, "files": ["x.root"]} for name in ("charged", "data", "offres")]
+    return Config.model_validate({"name": "x", "samples": samples} | changes)
+
+
+@pytest.mark.parametrize(("hidden", "expected"), [(True, ["charged"]), (False, ["charged", "data"])])
+def test_tables_of_data_are_not_even_read_while_blinded(tmp_path, hidden, expected):
+    for name in ("charged", "data", "offres"):
+        columns = {"R2": np.array([0.1])} | ({"weight": np.array([1.0])} if name == "charged" else {})
+        io.write_table(tmp_path / f"{name}.parquet", columns, {"type": name, "sample": name})
+    paths = [str(path) for path in sorted(tmp_path.iterdir())]
+    found = list(figures._tables([*paths, "charged.cutflow.json"], ["R2"], configuration(blinded=hidden)))
+    assert [table.type for table in found] == expected
+
+
+def test_tag_tells_simulated_from_other_samples():
+    assert figures.tag_of(configuration()).text == "Private work"
+    simulation = {"simulation": {"decays": {"charged": 10}}}
+    toy = configuration(samples=[{"name": "charged", "type": "charged", "simulated": True}], **simulation)
+    assert figures.tag_of(toy).text == "Toy simulation"
+
+
+def test_edges_of_the_fit_in_eta_are_marked():
+    channels = [each.model_dump(mode="json") for each in CHANNELS.channels]
+    assert figures._eta_edges(configuration(templates={"channels": channels})) == [0.4, 0.7]
+
+
+def test_a_sample_without_cut_flow_is_an_error():
+    with pytest.raises(InputError, match="charged"):
+        figures._cut_flows([], configuration())
