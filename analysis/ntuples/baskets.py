@@ -15,6 +15,7 @@ the caller asks uproot.
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import time
 from collections.abc import Mapping, Sequence
@@ -112,8 +113,10 @@ class BasketFile:
         """Unmap the file."""
         self._last.clear()
         del self._bytes
-        self._view.release()
-        self._map.close()
+        # The traceback of an error on its way up may still hold a piece of the map; it is then unmapped with that.
+        with contextlib.suppress(BufferError):
+            self._view.release()
+            self._map.close()
 
     def release(self) -> None:
         """Give the pages read so far back to the system, so that memory does not grow with the file."""

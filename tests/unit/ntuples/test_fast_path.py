@@ -268,3 +268,16 @@ def test_index_keeps_what_uproot_must_read(tmp_path, store):
             found = source.read(["s", "x"], 0, 2)
             assert found["s"].tolist() == ["a", "bb"]
             assert source.reasons == {"s": "strings"}
+
+
+def test_damage_behind_a_plain_basket_that_two_chunks_share(tmp_path):
+    rng = np.random.default_rng(1)
+    columns = {"x": np.concatenate([rng.normal(size=300), np.zeros(300)])}
+    path = write(tmp_path / "p.root", columns)
+    with open_uproot(str(path), "variables") as source:
+        baskets = build(source.model).branches[0]
+        assert source.model["x"].basket(0).block_compression_info is None  # random numbers do not compress
+    change(path, int(baskets.seeks[1] + baskets.sizes[1]) - 30, b"\xff\x00\xff")
+    with pytest.raises(InputError) as caught:
+        list(iterate([path], "variables", {"x": "x"}, step=150))
+    assert "branch 'x', entries 200 to 400" in caught.value.where
