@@ -248,6 +248,13 @@ def open_uproot(path: str, tree: str, duplicates: Duplicates = "error") -> Itera
                 if kind in ("TTree", "TNtuple", "TNtupleD") or "RNTuple" in kind
             }
             source = UprootSource(path, tree, file[tree], duplicates) if tree in classes else None
+        except ImportError as error:
+            raise InputError(
+                "A library that is needed to open the file is not installed.",
+                file=path,
+                found=describe(error),
+                remedy="install it, or copy the file to a local disk",
+            ) from error
         except _ANYTHING as error:
             raise DamagedFileError(
                 "The file cannot be opened.",

@@ -7,6 +7,7 @@ import uproot
 from analysis.errors import InputError
 from analysis.ntuples.opening import Options
 from analysis.ntuples.reader import Constant, iterate
+from analysis.ntuples.source import DamagedFileError
 
 from .conftest import make_columns, write
 
@@ -222,3 +223,24 @@ def test_duplicate_branches(tmp_path):
     last = gather(iterate([file], "variables", {"a": "aa1"}, options=Options(duplicates="last")))
     assert first["a"].tolist() == [0, 1, 2, 3, 4]
     assert last["a"].tolist() == [10, 11, 12, 13, 14]
+
+
+def test_missing_library_is_no_damage(monkeypatch):
+    def needs_library(*args, **kwargs):
+        raise ModuleNotFoundError("No module named 'aiohttp'")
+
+    monkeypatch.setattr(uproot, "open", needs_library)
+    error = fails(["https://example.org/a.root"], "variables", ALL)
+    assert "library" in str(error)
+    assert "aiohttp" in error.found
+    assert not isinstance(error, DamagedFileError)
+
+
+def test_remote_file_out_of_reach(monkeypatch):
+    def refused(*args, **kwargs):
+        raise ConnectionRefusedError("port 1094")
+
+    monkeypatch.setattr(uproot, "open", refused)
+    error = fails(["root://example.org//a.root"], "variables", ALL)
+    assert isinstance(error, DamagedFileError)
+    assert "out of reach" in error.remedy
