@@ -50,8 +50,14 @@ def progress_of(campaign: Campaign, tasks: Mapping[str, AnyTask]) -> dict[str, P
 
 
 @contextlib.contextmanager
-def _alone(campaign: Campaign) -> Iterator[int]:
-    """Hold the loop's lock, which the system takes back whenever its holders die; yield its file descriptor."""
+def alone(campaign: Campaign) -> Iterator[int]:
+    """Hold the campaign's lock, which the system takes back whenever its holders die; yield its file descriptor.
+
+    Raises
+    ------
+    ConditionsError
+        The campaign is running already.
+    """
     path = campaign.paths.work / campaign.name / ".lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as handle:
@@ -66,13 +72,15 @@ def _alone(campaign: Campaign) -> Iterator[int]:
         yield handle.fileno()
 
 
-def run_loop(layout: Layout, campaign: Campaign, cores: int, arguments: Sequence[str] = ()) -> int:
+def run_loop(layout: Layout, lock: int, cores: int, arguments: Sequence[str] = ()) -> int:
     """Run whatever is not done; return Snakemake's exit status.
 
     Parameters
     ----------
-    layout, campaign
-        The campaign.
+    layout
+        The campaign's places.
+    lock
+        Its lock, see :func:`alone`.
     cores
         Tasks side by side on this machine.
     arguments
@@ -84,11 +92,10 @@ def run_loop(layout: Layout, campaign: Campaign, cores: int, arguments: Sequence
     command += ["--config", f"folder={layout.folder}", *arguments]
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     packages = os.pathsep.join(filter(None, [str(ANALYSIS), os.environ.get("PYTHONPATH")]))
-    with _alone(campaign) as lock:
-        # Snakemake holds the lock too: if we are killed and it is not, nobody may start a second loop.
-        process = subprocess.Popen(command, env={**os.environ, "PATH": path, "PYTHONPATH": packages}, pass_fds=[lock])
-        with _ending(process):
-            return process.wait()
+    # Snakemake holds the lock too: if we are killed and it is not, nobody may start a second loop.
+    process = subprocess.Popen(command, env={**os.environ, "PATH": path, "PYTHONPATH": packages}, pass_fds=[lock])
+    with _ending(process):
+        return process.wait()
 
 
 @contextlib.contextmanager

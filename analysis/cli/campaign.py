@@ -20,13 +20,13 @@ from analysis.campaign.execution import Status, Validation
 from analysis.campaign.inputs import bucket_runs, run_info_csv
 from analysis.campaign.issues import TRACKER
 from analysis.campaign.layout import Layout, examine_tasks, files_of, open_campaign, read_tasks
-from analysis.campaign.loop import Progress, progress_of, run_loop, update_tracker
+from analysis.campaign.loop import Progress, alone, progress_of, run_loop, update_tracker
 from analysis.campaign.payloads import read_entries
 from analysis.campaign.primary import Campaign
 from analysis.campaign.review import Forced, Review
 from analysis.campaign.setup import refresh_dependencies, setup
 from analysis.campaign.tasks import AnyTask, settings_digest
-from analysis.conditions.findings import Finding, conditions_error
+from analysis.conditions.findings import Finding, conditions_error, raise_for
 from analysis.conditions.runinfo import read_runs
 from analysis.errors import AnalysisError, ConditionsError, nearest
 from analysis.log import logger
@@ -130,25 +130,22 @@ def _chosen(names: Sequence[str], tasks: Mapping[str, AnyTask]) -> list[str]:
 def _run(args: argparse.Namespace) -> int:
     """Run the loop, or resume it: only if all tasks are approved, or with --force and a reason."""
     layout, campaign = open_campaign(args.folder)
-    tasks = read_tasks(layout, campaign)
-    pending = {name: item for name, item in review.states(layout, campaign, tasks).items() if item.state != "approved"}
-    _refuse_or_force(
-        layout,
-        "run",
-        "Not everything is approved",
-        [_not_approved(layout, name, item) for name, item in pending.items()],
-        args.force,
-    )
-    graph = refresh_dependencies(layout, tasks)
-    runs = bucket_runs(read_runs(campaign.paths.run_database), campaign.iov)
-    documents.write_text(layout.run_info, run_info_csv(runs))
-    execution.prepare(campaign, tasks, runs)
-    repository.commit(layout.repository, [layout.folder], f"{campaign.name}: run")
-    status = run_loop(layout, campaign, args.cores, args.snakemake)
-    progress = progress_of(campaign, tasks)
-    update_tracker(layout, campaign, progress)
-    repository.commit(layout.repository, [layout.folder], f"{campaign.name}: {_count(progress)}")
-    _print(_status_table(campaign, graph, review.states(layout, campaign, tasks), progress))
+    with alone(campaign) as lock:
+        tasks = read_tasks(layout, campaign)
+        reviews = review.states(layout, campaign, tasks)
+        pending = {name: item for name, item in reviews.items() if item.state != "approved"}
+        findings = [_not_approved(layout, name, item) for name, item in pending.items()]
+        _refuse_or_force(layout, "run", "Not everything is approved", findings, args.force)
+        graph = refresh_dependencies(layout, tasks)
+        runs = bucket_runs(read_runs(campaign.paths.run_database), campaign.iov)
+        documents.write_text(layout.run_info, run_info_csv(runs))
+        execution.prepare(campaign, tasks, runs)
+        repository.commit(layout.repository, [layout.folder], f"{campaign.name}: run")
+        status = run_loop(layout, lock, args.cores, args.snakemake)
+        progress = progress_of(campaign, tasks)
+        update_tracker(layout, campaign, progress)
+        repository.commit(layout.repository, [layout.folder], f"{campaign.name}: {_count(progress)}")
+    _print(_status_table(campaign, graph, reviews, progress))
     return 1 if status else 0
 
 
@@ -224,28 +221,28 @@ def _tell_failed(layout: Layout, campaign: Campaign, name: str, error: AnalysisE
 def _close(args: argparse.Namespace) -> int:
     """Close a campaign: the tag's manifest, gaps and overlaps, and the record that samples refer to."""
     layout, campaign = open_campaign(args.folder)
-    tasks = read_tasks(layout, campaign)
-    unfinished = {name: state for name, state in progress_of(campaign, tasks).items() if state != "done"}
-    if unfinished:
-        findings = [
+    with alone(campaign):
+        tasks = read_tasks(layout, campaign)
+        not_done = [
             Finding("not-done", "A task is not done.", key=name, found=state, expected="done", remedy="campaign run")
-            for name, state in unfinished.items()
+            for name, state in progress_of(campaign, tasks).items()
+            if state != "done"
         ]
-        raise conditions_error("The campaign cannot be closed", findings)
-    runs = read_runs(layout.run_info)
-    made = closing.gather(campaign, tasks)
-    findings = closing.inspect(made, campaign.iov, runs)
-    _refuse_or_force(layout, "close", "The tag has gaps or overlaps", findings, args.force)
-    verdicts = {name: _verdict(files_of(campaign, name).status) for name in tasks}
-    digests = {name: settings_digest(campaign, task) for name, task in tasks.items()}
-    record = closing.close(layout, campaign, made, runs, digests, verdicts, review.forced_of(layout), findings)
-    for task in tasks.values():
-        execution.keep_validation(layout, campaign, task)
-    update_tracker(layout, campaign, dict.fromkeys(tasks, "closed"))
-    with issues.board(layout, campaign) as board:
-        for key in (*tasks, TRACKER):
-            board.close(key)
-    repository.commit(layout.repository, [layout.folder], f"{campaign.name}: closed")
+        raise_for("The campaign cannot be closed", not_done)
+        runs = read_runs(layout.run_info)
+        made = closing.gather(campaign, tasks)
+        findings = closing.inspect(made, campaign.iov, runs)
+        _refuse_or_force(layout, "close", "The tag has gaps or overlaps", findings, args.force)
+        verdicts = {name: _verdict(files_of(campaign, name).status) for name in tasks}
+        digests = {name: settings_digest(campaign, task) for name, task in tasks.items()}
+        record = closing.close(layout, campaign, made, runs, digests, verdicts, review.forced_of(layout), findings)
+        for task in tasks.values():
+            execution.keep_validation(layout, campaign, task)
+        update_tracker(layout, campaign, dict.fromkeys(tasks, "closed"))
+        with issues.board(layout, campaign) as board:
+            for key in (*tasks, TRACKER):
+                board.close(key)
+        repository.commit(layout.repository, [layout.folder], f"{campaign.name}: closed")
     logger.info("%s closed: %d payloads, conditions %s", campaign.name, len(made), record.digest[:12])
     return 0
 

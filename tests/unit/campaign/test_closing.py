@@ -1,7 +1,5 @@
 """Constants, from the command that makes them to the record that samples refer to."""
 
-import fcntl
-
 import pytest
 
 from analysis import io
@@ -10,7 +8,7 @@ from analysis.campaign import closing, execution
 from analysis.campaign.closing import Made
 from analysis.campaign.inputs import bucket_runs, run_info_csv
 from analysis.campaign.layout import files_of, open_campaign, read_tasks
-from analysis.campaign.loop import progress_of, run_loop
+from analysis.campaign.loop import alone, progress_of
 from analysis.campaign.payloads import Entry, read_entries
 from analysis.cli import main
 from analysis.conditions.databases import read_text_database
@@ -162,11 +160,11 @@ def test_a_failed_step_is_told(site: Site) -> None:
 
 
 def test_only_one_loop_at_a_time(site: Site) -> None:
-    layout = site.setup()
+    site.setup()
     _, campaign = site.open()
-    lock = site.root / "work/bucket40/.lock"
-    lock.parent.mkdir(parents=True)
-    with lock.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        with pytest.raises(ConditionsError, match="running already"):
-            run_loop(layout, campaign, cores=1)
+    with alone(campaign), pytest.raises(ConditionsError, match="running already"), alone(campaign):
+        pass
+    with alone(campaign):
+        assert main(["campaign", "run", str(site.folder), "--force", "two at once"]) == 1
+    # Nothing was done before the lock was held.
+    assert not (site.folder / "forced.json").exists()
