@@ -29,13 +29,15 @@ EDM = 1e-10
 MAX_ITERATIONS = 200
 # EDM below which the exact Hessian takes over from Fisher's information.
 NEAR = 1.0
+# EDM below which an exact Hessian that is not positive (a flat direction) is not replaced but made positive.
+CLOSE = 1e-2
 # A parameter at a bound counts as held only if 2NLL falls beyond it by this much per prior width: without
 # such a push its position may be one of many, which the covariance must show.
 PUSH = 1e-6
 # Smallest share of a step that the line search tries.
 MIN_SHARE = 1e-12
 # Curvatures below this share of the largest are raised to it where the Hessian is not positive.
-FLOOR = 1e-8
+FLOOR = 1e-6
 
 
 class NotConvergedError(FitError):
@@ -113,7 +115,7 @@ class NewtonEngine:
             where = np.flatnonzero(free)
             step = np.zeros_like(x)
             solution = _solve(hessian[np.ix_(where, where)], gradient[where])
-            if solution is None and exact:
+            if solution is None and exact and edm > CLOSE:
                 hessian = derivatives(x[None], data, exact=False)[1][0]
                 solution = _solve(hessian[np.ix_(where, where)], gradient[where])
             if solution is None:
