@@ -1,16 +1,14 @@
-"""Closing a campaign: what the staging tag holds now, where it has gaps, and the record that samples refer to."""
+"""Closing a campaign: what the staging tag holds now, and where it has gaps or overlaps."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated
-
-from pydantic import Field
 
 from analysis import io
 from analysis.campaign import documents
+from analysis.campaign.bucket import BucketConditions, bucket_conditions, to_plain
 from analysis.campaign.documents import Model
 from analysis.campaign.layout import Layout, files_of
 from analysis.campaign.payloads import Entry, read_entries, write_entries
@@ -19,8 +17,8 @@ from analysis.campaign.review import Forced
 from analysis.conditions.databases import read_text_database
 from analysis.conditions.findings import Finding, Severity
 from analysis.conditions.iov import IoV, RunSet
-from analysis.conditions.metadata import GlobalTagState, Text
-from analysis.conditions.records import SCHEMA, Digest, Record, TagUse, Validity, total
+from analysis.conditions.metadata import GlobalTagState
+from analysis.conditions.records import TagUse, Validity
 from analysis.conditions.runinfo import RunTable
 
 
@@ -39,30 +37,6 @@ class ManifestEntry(Model):
     validity: Validity
     in_bucket: IoV | None
     """The part of the bucket that it covers."""
-
-
-class BucketConditions(Record):
-    """With what a bucket was calibrated: samples of it have these global tags and runs."""
-
-    bucket: Text
-    iov: IoV
-    release: Text
-    beam_energy: Text
-    global_tags: Annotated[tuple[TagUse, ...], Field(strict=False)]
-    """For data, highest priority first; the content of the staging tag is known."""
-    global_tags_mcrd: Annotated[tuple[TagUse, ...], Field(strict=False)]
-    """For the bucket's run-dependent simulation."""
-    runs: Annotated[tuple[IoV, ...], Field(strict=False)]
-    luminosity: float | None
-    """fb⁻¹; None if a run does not tell."""
-    n_events: int | None
-    """None if a run does not tell."""
-    settings: dict[str, Digest]
-    """Task → digest of its reviewed settings."""
-    validated: dict[str, bool | None]
-    """Task → what its validation said; None where there is none."""
-    forced: Annotated[tuple[str, ...], Field(strict=False)]
-    """What was done in spite of something, with the reason."""
 
 
 def gather(campaign: Campaign, tasks: Iterable[str]) -> list[Made]:
@@ -158,52 +132,6 @@ def _overlaps(name: str, items: Sequence[Made]) -> Iterable[Finding]:
             )
 
 
-def bucket_conditions(
-    campaign: Campaign,
-    tag: TagUse,
-    runs: RunTable,
-    settings: Mapping[str, str],
-    validated: Mapping[str, bool | None],
-    forced: Sequence[Forced],
-) -> BucketConditions:
-    """Return the record; ``tag`` is the staging tag with the digest of its content."""
-
-    def use(name: str) -> TagUse:
-        known = campaign.global_tag_states.get(name, GlobalTagState.UNKNOWN)
-        return tag if name == tag.name else TagUse(name=name, state=known)
-
-    counted = [run.n_events for run in runs.runs]
-    return BucketConditions(
-        bucket=campaign.name,
-        iov=campaign.iov,
-        release=campaign.release,
-        beam_energy=campaign.beam_energy,
-        global_tags=tuple(use(name) for name in campaign.data),
-        global_tags_mcrd=tuple(use(name) for name in campaign.mcrd),
-        runs=runs.run_set.intervals(),
-        luminosity=total(run.luminosity for run in runs.runs),
-        n_events=None if None in counted else sum(number or 0 for number in counted),
-        settings=dict(sorted(settings.items())),
-        validated=dict(sorted(validated.items())),
-        forced=tuple(f"{item.action} by {item.by}: {item.reason}" for item in forced),
-    )
-
-
-def sidecar_keys(record: BucketConditions) -> dict[str, object]:
-    """Return what the metadata sidecars of the bucket's data must say; see `analysis.conditions.metadata`."""
-    return {
-        "release": record.release,
-        "globalTag": ",".join(tag.name for tag in record.global_tags),
-        "dataset": {
-            "campaign": "prompt",
-            "bucket": record.bucket,
-            "beamEnergy": record.beam_energy,
-            "globalTagStates": {tag.name: tag.state.value for tag in record.global_tags},
-            "runs": [list(iov.as_tuple()) for iov in record.runs],
-        },
-    }
-
-
 def close(
     layout: Layout,
     campaign: Campaign,
@@ -225,15 +153,7 @@ def close(
         layout.folder / "tag.json", {"name": tag.name, "state": state, "digest": io.digest(lines), "payloads": lines}
     )
     record = bucket_conditions(campaign, tag, runs, settings, validated, forced)
-    documents.write_json(
-        layout.folder / "conditions.json",
-        {
-            "schema": SCHEMA,
-            "digest": record.digest,
-            "conditions": record.model_dump(mode="json"),
-            "sidecar": sidecar_keys(record),
-        },
-    )
+    documents.write_json(layout.folder / "conditions.json", to_plain(record))
     documents.write_text(layout.folder / "report.md", report(record, manifest(made, campaign.iov), findings))
     return record
 

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from analysis import io
 from analysis.campaign import closing, dependencies, documents, execution, issues, repository, review
+from analysis.campaign.bucket import contradictions, read_bucket
 from analysis.campaign.dependencies import Dependencies
 from analysis.campaign.execution import Status, Validation
 from analysis.campaign.inputs import bucket_runs, run_info_csv
@@ -27,6 +28,7 @@ from analysis.campaign.review import Forced, Review
 from analysis.campaign.setup import refresh_dependencies, setup
 from analysis.campaign.tasks import AnyTask, settings_digest
 from analysis.conditions.findings import Finding, conditions_error, raise_for
+from analysis.conditions.records import read_record
 from analysis.conditions.runinfo import read_runs
 from analysis.errors import AnalysisError, ConditionsError, nearest
 from analysis.log import logger
@@ -247,6 +249,20 @@ def _close(args: argparse.Namespace) -> int:
     return 0
 
 
+def _check(args: argparse.Namespace) -> int:
+    """Check that the records of samples agree with the closed campaign whose bucket they are of."""
+    layout, _ = open_campaign(args.folder)
+    bucket = read_bucket(layout.folder / "conditions.json")
+    samples = [read_record(path) for path in args.records]
+    for sample in samples:
+        if bucket.bucket not in {block.bucket for block in sample.blocks}:
+            logger.warning("%s holds nothing of %s", sample.sample, bucket.bucket)
+    found = [finding for sample in samples for finding in contradictions(bucket, sample)]
+    raise_for("Samples do not belong to the bucket", found)
+    logger.info("%d samples agree with %s", len(samples), bucket.bucket)
+    return 0
+
+
 def _verdict(path: Path) -> bool | None:
     validation = documents.read(path, Status, "The status of a task cannot be used").validation
     return None if validation is None else validation.passed
@@ -317,6 +333,13 @@ ACTIONS: Mapping[str, tuple[Callable[[argparse.Namespace], int], Arguments]] = {
         ],
     ),
     "close": (_close, [_FOLDER, _FORCE]),
+    "check": (
+        _check,
+        [
+            _FOLDER,
+            (("records",), {"metavar": "RECORD", "nargs": "+", "help": "records of samples (`conditions record`)"}),
+        ],
+    ),
     "step": (
         _step,
         [

@@ -22,6 +22,7 @@ from analysis.campaign.toy.make import PLANTED
 from analysis.cli import main
 from analysis.conditions.databases import read_databases
 from analysis.conditions.recording import SampleSource, record
+from analysis.conditions.records import record_to_plain
 from tests.workflow.conftest import ROOT
 
 pytestmark = [pytest.mark.workflow, pytest.mark.slow, pytest.mark.xdist_group("workflow")]
@@ -143,6 +144,9 @@ def test_a_campaign_killed_in_the_middle_calibrates_its_bucket(shell: Shell, cap
     assert [list(iov.as_tuple()) for iov in block.runs] == calibrated["runs"]
     tag = read_databases([database])["data_prompt_rel09_staging"]
     assert tag.digest == calibrated["global_tags"][0]["content"]
+
+    io.write_json(shell.root / "record.json", record_to_plain(conditions))
+    campaign("check", bucket, str(shell.root / "record.json"))
 
     # An edit, once approved, calibrates again what depends on it, and nothing else.
     settings = shell.bucket / "tasks/photon_scale.yaml"
