@@ -21,9 +21,9 @@ import numpy as np
 
 from analysis.basf2 import SampleType
 from analysis.simulation import tags
-from analysis.simulation.candidates import KAON_ID, Events, build
+from analysis.simulation.candidates import KAON_ID, MAX_E_EXTRA, Events, build
 from analysis.simulation.generator import Pool, conjugate, forced_fraction, is_charged_stable
-from analysis.simulation.jagged import Array, Bools, Floats, Ints, count, gather
+from analysis.simulation.jagged import Array, Bools, Floats, Ints, count, gather, offsets, total
 from analysis.simulation.kinematics import norm, random_rotations
 from analysis.simulation.pairing import (
     Contents,
@@ -35,7 +35,14 @@ from analysis.simulation.pairing import (
     place,
 )
 from analysis.simulation.pools import TagPool, make_decays, make_tags, merged, on_side, renumbered, taken
-from analysis.simulation.response import Clusters, Tracks, beam_clusters, measure_clusters, measure_tracks
+from analysis.simulation.response import (
+    Clusters,
+    Tracks,
+    beam_clusters,
+    measure_clusters,
+    measure_tracks,
+    with_fake_lepton,
+)
 from analysis.simulation.rows import Rows, stack
 from analysis.simulation.tags import Tags, find_pi0s, reconstruct_tags
 
@@ -48,7 +55,8 @@ N_BLOCKS = 20
 BATCH = 10_000  # pairs at a time: bounds the memory
 # Shares of the generator's decays: signal-side B, forced tags, generic B for wrong tags
 SHARES = {"signal": (0.25, 0.5, 0.25), "generic": (0.6, 0.4, 0.0)}
-WRONG_DRAWS = 8  # pairs drawn for wrong tags, per decay of the signal-side pool
+# Pairs drawn for wrong tags, per pair made with a true tag: so that the weights of both are of one size
+WRONG_DRAWS = {SampleType.SIGNAL: 1.0, SampleType.CHARGED: 0.5, SampleType.MIXED: 0.8}
 
 
 @dataclass(frozen=True)
@@ -130,7 +138,7 @@ def simulate(kind: SampleType, n: int, rotations: int, seeds: Ints, rng: np.rand
     # so that a row of a true tag weighs about one
     mc_events = round(n_pairs / (either * forced_fraction(kind) * sources.tags.accepted))
     true_weight = mc_events * either * forced_fraction(kind) * sources.tags.accepted / n_pairs
-    n_draws = WRONG_DRAWS * len(sources.signal_side)
+    n_draws = round(WRONG_DRAWS[kind] * n_pairs)
     parts = list(_true_tags(sources, rotations, true_weight, rng))
     start = n_pairs
     for part in _wrong_tags(sources, n_draws, mc_events / n_draws, rng):
@@ -174,12 +182,28 @@ def _true_tags(sources: Sources, rotations: int, unit: float, rng: np.random.Gen
 def assembled(
     tracks: list[Tracks], clusters: list[Clusters], true_mode: Ints, n: int, rng: np.random.Generator
 ) -> Events:
-    """Put the parts of events and the beam background together and reconstruct π⁰ and tags."""
-    all_tracks = merged(tracks)
-    all_clusters = merged([*clusters, beam_clusters(n, rng)])
+    """Put the parts of events and the beam background together and reconstruct π⁰ and tags.
+
+    Events that can't pass the loose selection come back empty.
+    """
+    all_tracks, all_clusters = merged(tracks), merged([*clusters, beam_clusters(n, rng)])
+    hopeless = _too_much_energy(all_clusters, n)
+    all_tracks = all_tracks.select(~hopeless[all_tracks.event])
+    all_clusters = all_clusters.select(~hopeless[all_clusters.event])
     pi0s = find_pi0s(all_clusters, n)
     found = reconstruct_tags(all_tracks, pi0s, all_clusters, true_mode, n)
     return Events(n, all_tracks, all_clusters, pi0s, found)
+
+
+def _too_much_energy(clusters: Clusters, n: int) -> Bools:
+    """Whether more energy than allowed stays in the rest of the event, even if a tag takes the best two clusters."""
+    energy = norm(clusters.p)
+    first = offsets(count(clusters.event, n))
+    filled = np.flatnonzero(np.diff(first))
+    largest = np.zeros(n)
+    if len(filled):
+        largest[filled] = np.maximum.reduceat(energy, first[filled])
+    return np.asarray(total(clusters.event, energy, n) - 2 * largest > MAX_E_EXTRA)
 
 
 def true_sides(found: Tags, n: int) -> Ints:
@@ -215,7 +239,8 @@ def _wrong_batch(
             Side(sources.generic, first[part], frames(random_rotations(rng, n), velocity), np.full(n, -1), 0),
             Side(sources.signal_side, second[part], frames(random_rotations(rng, n), -velocity), np.full(n, turn), 1),
         )
-        tracks = merged([side.measure(rng) for side in sides])
+        measured = merged([side.measure(rng) for side in sides])
+        tracks, fake = with_fake_lepton(measured, n, tags.LEPTON_P_STAR, rng)
         good = np.flatnonzero(may_hold_candidate(tracks, n))
         m = len(good)
         events = assembled(
@@ -227,7 +252,7 @@ def _wrong_batch(
         events = Events(m, events.tracks, events.clusters, events.pi0s, events.tags.select(wrong[events.tags.event]))
         parent = second[part][good]
         yield finished(
-            events, direct, weight[part][good], parent, np.full(m, block), sources.signal_side.q2[parent],
+            events, direct, weight[part][good] * fake[good], parent, np.full(m, block), sources.signal_side.q2[parent],
             sources.kind, rng,
         )  # fmt: skip
 

@@ -20,14 +20,16 @@ from analysis.simulation.jagged import Bools, Floats, Ints, count, offsets
 from analysis.simulation.kinematics import about_z, random_rotations, rotate
 from analysis.simulation.pairing import MAX_CHARGED, MIN_CHARGED, Contents, frames
 from analysis.simulation.pools import joined, make_decays, merged, renumbered
+from analysis.simulation.response import with_fake_lepton
 from analysis.simulation.rows import Rows, stack
+from analysis.simulation.tags import LEPTON_P_STAR
 
 BATCH = 10_000
 DRAW_BATCH = 500_000
 # Uses of an event per rotation asked for. Most draws are thinned away before any particle is touched.
 DRAWS = 20
 # Fractions of draws kept, by (a lepton, kaons of both charges).
-KEPT = {(True, True): 1.0, (True, False): 0.25, (False, True): 0.1, (False, False): 0.02}
+KEPT = {(True, True): 1.0, (True, False): 0.25, (False, True): 0.05, (False, False): 0.015}
 LEPTON_P_MIN = 0.3  # in the charmed hadron's rest frame, GeV
 SHARES = {"D0": 0.25, "D+": 0.15, "Ds+": 0.08, "Lc+": 0.02}  # of the decays; the rest are events
 SKELETON = 0.5
@@ -172,13 +174,13 @@ def _batches(sources: Sources, draw: _Draw, rng: np.random.Generator) -> Iterato
             velocity = rotate(p, turn)[:3] / p[3]
             frame = frames(random_rotations(rng, n), velocity)
             sides.append(Side(sources.decays, draw.decay[which][part], frame, sources.sign[hadron], which + 1))
-        tracks = merged([side.measure(rng) for side in sides])
+        tracks, fake = with_fake_lepton(merged([side.measure(rng) for side in sides]), n, LEPTON_P_STAR, rng)
         good = np.flatnonzero(may_hold_candidate(tracks, n))
         m = len(good)
         events = assembled(
             [renumbered(tracks, good, n)], [side.clusters(good, rng) for side in sides], np.full((3, m), NO_TAG), m, rng
         )
         yield finished(
-            events, np.zeros((3, m), dtype=bool), draw.weight[part][good], parent[good], parent[good],
+            events, np.zeros((3, m), dtype=bool), draw.weight[part][good] * fake[good], parent[good], parent[good],
             np.zeros(m), SampleType.CCBAR, rng,
         )  # fmt: skip

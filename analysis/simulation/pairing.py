@@ -64,11 +64,14 @@ def place(particles: Particles, owner: Ints, frame: Floats, turn: Ints) -> Parti
     """
     n = frame.shape[-1]
     matrix = np.take(frame.reshape(16, n), owner, axis=1).reshape(4, 4, -1)
-    flip = turn[owner] < 0
+    pdg, mother = particles.pdg, particles.mother
+    if np.any(turn < 0):
+        flip = turn[owner] < 0
+        pdg, mother = np.where(flip, conjugate(pdg), pdg), np.where(flip, conjugate(mother), mother)
     return Particles(
         owner,
-        np.where(flip, conjugate(particles.pdg), particles.pdg),
-        np.where(flip, conjugate(particles.mother), particles.mother),
+        pdg,
+        mother,
         particles.vee,
         particles.role,
         np.einsum("ijn,jn->in", matrix, particles.p),
@@ -105,9 +108,9 @@ def pair_with_tags(others: Ints, other_block: Ints, n_tags: int, n_blocks: int, 
 
 # How often pairs without a true lepton, or without true kaons of both charges, are drawn relative to pairs with them.
 # Such events make a candidate only by misidentification.
-IMPORTANCE = {(True, True): 1.0, (True, False): 0.3, (False, True): 0.15, (False, False): 0.05}
-# The same for the number of true charged particles: more than seven need lost ones.
-IMPORTANCE_CHARGED = {8: 0.4, 9: 0.4}
+IMPORTANCE = {(True, True): 1.0, (True, False): 0.3, (False, True): 0.05, (False, False): 0.015}
+# The same for the number of true charged particles: the signal region has four or six tracks, more need lost ones.
+IMPORTANCE_CHARGED = {7: 0.35, 8: 0.35, 9: 0.35}
 LEPTON_P_MIN = 0.9  # in the B's rest frame, GeV
 KAON_P_MIN = 0.2
 MIN_CHARGED = 4
