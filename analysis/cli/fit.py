@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 
 from analysis import config, io, provenance
+from analysis.cli._inference import seed
 from analysis.errors import FitError
 from analysis.log import logger
 
@@ -21,6 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_workspace_arguments(parser)
     parser.add_argument("--config", metavar="YAML", help="configuration: blinding, level, B_SM")
     parser.add_argument("--account", metavar="JSON", help="account of the workspace: its conditions enter the result")
+    parser.add_argument("--minos", nargs="+", default=[], metavar="NAME", help="MINOS errors of these, or of 'all'")
+    parser.add_argument("--goodness-toys", type=int, default=0, metavar="N", help="goodness of fit from toys too")
+    parser.add_argument("--seed", type=int, metavar="N", help="seed of the toys (of the configuration)")
     parser.add_argument("--level", type=float, help="confidence level of the upper limit (0.90)")
 
 
@@ -60,13 +64,17 @@ def run(args: argparse.Namespace) -> None:
         used = settings.model_dump(mode="json", include={"blinded", "dataset", "fit"})
     level = 0.90 if level is None else level
     accounts = [args.account] if args.account else []
-    used |= {"poi": args.poi, "measurement": args.measurement, "asimov": asimov, "level": level}
+    extras = {"minos_for": args.minos, "goodness_toys": args.goodness_toys, "seed": seed(args)}
+    used |= {"poi": args.poi, "measurement": args.measurement, "asimov": asimov, "level": level, **extras}
     result = fit_workspace(
         io.read_json(args.workspace),
         poi=args.poi,
         measurement=args.measurement,
         asimov=asimov,
         level=level,
+        minos_for=args.minos,
+        goodness_toys=args.goodness_toys,
+        seed=seed(args),
         standard_model=standard_model,
         provenance=provenance.collect(
             "fit",

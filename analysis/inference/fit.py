@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from pydantic import JsonValue
@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from analysis.errors import FitError, nearest
 from analysis.inference.compiled import UnsupportedModelError
 from analysis.inference.engine import Engine, Floats, Minimum, at_bounds
-from analysis.inference.goodness import goodness_of_fit
+from analysis.inference.goodness import goodness_of_fit, with_toys
 from analysis.inference.limits import AsymptoticCLs
 from analysis.inference.minimiser import NewtonEngine, NotConvergedError
 from analysis.inference.problem import Problem, load, negative_yields
@@ -21,6 +21,7 @@ from analysis.inference.pyhf_engine import PyhfEngine
 from analysis.inference.results import (
     Correlations,
     FitResult,
+    GoodnessOfFit,
     Parameter,
     Scan,
     ScanPoint,
@@ -42,6 +43,7 @@ class _Poi:
     mu: SignalStrength | None = None
     significance: Significance | None = None
     limit: UpperLimit | None = None
+    minos: Mapping[int, tuple[float, float]] = field(default_factory=dict)
 
 
 def fit_workspace(
@@ -51,6 +53,9 @@ def fit_workspace(
     measurement: str | None = None,
     asimov: float | None = None,
     level: float = 0.90,
+    minos_for: Sequence[str] = (),
+    goodness_toys: int = 0,
+    seed: int = 0,
     standard_model: StandardModel | None = None,
     provenance: JsonValue = None,
 ) -> FitResult:
@@ -69,6 +74,10 @@ def fit_workspace(
         result is then blinded, no observed number enters.
     level
         Confidence level of the upper limit.
+    minos_for
+        Parameters whose MINOS errors are wanted besides those of the parameter of interest; ("all",) for all.
+    goodness_toys, seed
+        How many toys give the goodness of fit a second p value, and their seed.
     standard_model
         The branching fraction of POI = 1; without it ``branching_fraction`` is null.
     provenance
@@ -82,13 +91,14 @@ def fit_workspace(
     problem = load(workspace, poi=poi, measurement=measurement, asimov=asimov)
     engine = make_engine(problem)
     notes = list(problem.notes)
+    chosen = _chosen(problem, minos_for)
     try:
-        best, covariance, found = _fit(engine, level)
+        best, covariance, found = _fit(engine, level, chosen)
     except NotConvergedError as error:
         log.warning("%s; trying pyhf and Minuit", error)
         notes.append(f"the compiled engine did not converge ({error.found}): pyhf and Minuit did")
         engine = PyhfEngine(problem)
-        best, covariance, found = _fit(engine, level)
+        best, covariance, found = _fit(engine, level, chosen)
     if isinstance(engine, PyhfEngine) and engine.reason:
         notes.append(f"pyhf evaluated the model: {engine.reason}")
     mu = found.mu
@@ -102,8 +112,8 @@ def fit_workspace(
         branching_fraction=branching_fraction(mu, found.limit, standard_model)
         if convertible and mu is not None and standard_model is not None
         else None,
-        goodness_of_fit=goodness_of_fit(problem, best) if asimov is None else None,
-        parameters=parameters(problem, best, covariance),
+        goodness_of_fit=None if asimov is not None else _goodness(engine, best, goodness_toys, seed),
+        parameters=parameters(problem, best, covariance, found.minos),
         n_parameters=len(problem.names),
         n_free=int(best.free.sum()),
         nll=best.twice_nll / 2,
@@ -221,17 +231,38 @@ def index_of(problem: Problem, parameter: str | None) -> int:
     return problem.names.index(parameter)
 
 
-def _fit(engine: Engine, level: float) -> tuple[Minimum, Floats, _Poi]:
+def _chosen(problem: Problem, names: Sequence[str]) -> list[int]:
+    """Return the indices of the named parameters, of all that are not constant for ("all",)."""
+    if tuple(names) == ("all",):
+        return [int(i) for i in np.flatnonzero(~problem.fixed)]
+    return [index_of(problem, name) for name in names]
+
+
+def _goodness(engine: Engine, best: Minimum, n_toys: int, seed: int) -> GoodnessOfFit:
+    found = goodness_of_fit(engine.problem, best)
+    if not n_toys:
+        return found
+    return with_toys(found, compiled_engine(engine.problem), best, n_toys, seed)
+
+
+def _fit(engine: Engine, level: float, chosen: Sequence[int]) -> tuple[Minimum, Floats, _Poi]:
     """Minimise; begin again from any deeper minimum that a profile discovers."""
     best = engine.minimise()
     for _ in range(MAX_RESTARTS):
         covariance = _covariance(engine, best)
         try:
-            return best, covariance, _interest(engine, best, covariance, level)
+            found = _interest(engine, best, covariance, level)
+            intervals = {i: _minos_errors(engine, best, covariance, i) for i in chosen if best.free[i]}
+            return best, covariance, replace(found, minos=intervals)
         except BetterMinimumError as better:
             log.info("a profile found a deeper minimum (%s): fitting again from there", better)
             best = engine.minimise(start=better.x)
     raise _restless(engine.problem)
+
+
+def _minos_errors(engine: Engine, best: Minimum, covariance: Floats, index: int) -> tuple[float, float]:
+    low, high, _ = minos(Profile(engine, index, best), float(np.sqrt(covariance[index, index])))
+    return low, high
 
 
 def _covariance(engine: Engine, best: Minimum) -> Floats:
@@ -281,8 +312,10 @@ def _is_strength(problem: Problem, index: int) -> bool:
     return problem.constraint[index] == "none" and problem.lower[index] <= 0.0 and problem.upper[index] >= 1.0
 
 
-def parameters(problem: Problem, best: Minimum, covariance: Floats) -> list[Parameter]:
-    """List all parameters after the fit, with pulls in units of the prior width."""
+def parameters(
+    problem: Problem, best: Minimum, covariance: Floats, intervals: Mapping[int, tuple[float, float]]
+) -> list[Parameter]:
+    """List all parameters after the fit, with pulls in units of the prior width and MINOS ``intervals``."""
     errors = np.sqrt(np.maximum(np.diag(covariance), 0.0))
     held = at_bounds(problem, best.x) & ~problem.fixed
     rows = []
@@ -293,6 +326,8 @@ def parameters(problem: Problem, best: Minimum, covariance: Floats) -> list[Para
                 name=name,
                 value=float(best.x[i]),
                 error=float(errors[i]),
+                error_lo=intervals[i][0] if i in intervals else None,
+                error_hi=intervals[i][1] if i in intervals else None,
                 pull=float((best.x[i] - problem.central[i]) / problem.width[i]) if constrained else None,
                 constraint=float(errors[i] / problem.width[i]) if constrained else None,
                 constraint_type=problem.constraint[i],

@@ -7,8 +7,10 @@ from scipy.special import gammaln, xlogy
 from scipy.stats import chi2
 
 from analysis.inference.engine import Floats, Minimum
+from analysis.inference.minimiser import NewtonEngine
 from analysis.inference.problem import Problem
 from analysis.inference.results import GoodnessOfFit
+from analysis.inference.toys import goodness_toys
 
 
 def saturated_twice_nll(problem: Problem, data: Floats) -> float:
@@ -48,3 +50,10 @@ def goodness_of_fit(problem: Problem, best: Minimum) -> GoodnessOfFit:
     ndof = problem.n_bins + n_terms - int(np.sum(~problem.fixed))
     p_value = float(chi2.sf(statistic, ndof)) if ndof > 0 else None
     return GoodnessOfFit(statistic=statistic, ndof=ndof, p_value=p_value)
+
+
+def with_toys(asymptotic: GoodnessOfFit, engine: NewtonEngine, best: Minimum, n: int, seed: int) -> GoodnessOfFit:
+    """Add the p value among ``n`` toys at the best fit, the data counted as one of them."""
+    toys = goodness_toys(engine, best.x, n, seed=seed)
+    above = int(np.sum(toys >= asymptotic.statistic))
+    return asymptotic.model_copy(update={"p_value_toys": (above + 1) / (len(toys) + 1), "n_toys": len(toys)})

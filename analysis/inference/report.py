@@ -49,7 +49,8 @@ def fit_table(result: FitResult, n_parameters: int = 12) -> str:
     if result.goodness_of_fit is not None:
         good = result.goodness_of_fit
         p_value = "–" if good.p_value is None else f"{good.p_value:.3f}"
-        rows.append(("goodness of fit", f"{good.statistic:.1f} / {good.ndof}, p = {p_value}"))
+        toys = "" if good.p_value_toys is None else f", {good.p_value_toys:.3f} from {good.n_toys} toys"
+        rows.append(("goodness of fit", f"{good.statistic:.1f} / {good.ndof}, p = {p_value}{toys}"))
     rows.append(("−ln L", f"{result.nll:.6f}"))
     rows.append(("parameters", f"{result.n_parameters}, {result.n_free} free"))
     lines = [f"{label:<20} {value}" for label, value in rows]

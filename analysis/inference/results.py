@@ -71,6 +71,8 @@ class GoodnessOfFit(Result):
     statistic: float = Field(description="2 NLL(fit) − 2 NLL(saturated), constraint terms included")
     ndof: int = Field(description="bins plus constraint terms minus free parameters")
     p_value: float | None = Field(description="of χ²(ndof); asymptotic; null without degrees of freedom")
+    p_value_toys: float | None = Field(default=None, description="from toys at the best fit, when asked for")
+    n_toys: int = 0
     method: Literal["saturated, asymptotic"] = "saturated, asymptotic"
 
 

@@ -139,6 +139,20 @@ def fit_toys(
     return ToyFits(mu_hat, error, dict(zip(tests, q, strict=True)), good > 0)
 
 
+def goodness_toys(engine: NewtonEngine, truth: Floats, n: int, *, seed: int) -> Floats:
+    """Return the saturated likelihood ratio of ``n`` toys at ``truth``, of those that converged."""
+    batch = BatchMinimiser(engine, truth)
+    found = []
+    for first in range(0, n, GROUP):
+        data = draw(engine, truth, first, GROUP, seed, "auxiliary", "goodness of fit")
+        best = batch.minimise(data)
+        statistic = best.twice_nll - 2 * engine.likelihood.measure(data).offset
+        found.append(np.where(best.converged, statistic, np.nan))
+    everything = np.concatenate(found)[:n]
+    good: Floats = everything[np.isfinite(everything)]
+    return good
+
+
 def _fit_group(
     batch: BatchMinimiser, data: Floats, poi: int, tests: tuple[float, ...], errors: bool
 ) -> tuple[Floats, ...]:

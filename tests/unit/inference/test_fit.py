@@ -285,3 +285,28 @@ def test_strength_at_a_bound_without_curvature(hta):
     fit = fit_workspace(hta)
     assert fit.mu.value == -10.0
     assert fit.mu.error > 0
+
+
+def test_minos_of_all_parameters(hta):
+    fit = fit_workspace(hta, minos_for=("all",))
+    model, data = pyhf_model(hta)
+    for name in ("mu_bbbar", "uncorr_bbbar[0]"):
+        parameter = next(p for p in fit.parameters if p.name == name)
+        init, fixed = model.config.suggested_init(), model.config.suggested_fixed()
+        index = model.config.par_names.index(name)
+        init[index], fixed[index] = parameter.value + parameter.error_hi, True
+        _, height = pyhf.infer.mle.fit(data, model, init_pars=init, fixed_params=fixed, return_fitted_val=True)
+        assert float(height) - 2 * fit.nll == pytest.approx(1.0, abs=2e-3)
+    assert all(p.error_lo is not None for p in fit.parameters)
+    with pytest.raises(FitError, match="'mu_bbbar'"):
+        fit_workspace(hta, minos_for=["mu_bbar"])
+
+
+def test_goodness_of_fit_from_toys_agrees_with_the_asymptotic_one(hta):
+    good = fit_workspace(hta, goodness_toys=400, seed=1).goodness_of_fit
+    assert good.n_toys == 400
+    assert good.p_value_toys == pytest.approx(good.p_value, abs=0.1)
+    hta["observations"][0]["data"][2] = 90.0
+    bad = fit_workspace(hta, goodness_toys=100, seed=1).goodness_of_fit
+    assert bad.p_value < 1e-3
+    assert bad.p_value_toys == pytest.approx(1 / 101)
