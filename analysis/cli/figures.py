@@ -135,17 +135,18 @@ def _bdt(args: argparse.Namespace, settings: config.Config, tag: Tag, write: Wri
 
     from analysis.bdt.report import Training
     from analysis.plots import classifier
+    from analysis.plots import spectra as variables
     from analysis.report import training as shown
     from analysis.report.spectra import pages, spectra
     from analysis.report.tables import training_tables
 
     training = Training.model_validate(io.read_json(args.training))
-    edges = {each.name: classifier.round_edges(each.edges) for each in training.inputs}
+    edges = {each.name: variables.round_edges(each.edges) for each in training.inputs}
     edges["eta"] = np.round(np.linspace(0.0, 1.0, 21), 12)
     *inputs, eta = spectra(_tables(args.files, list(edges), settings), edges, blinded=settings.blinded)
     for number, page in enumerate(pages(inputs), start=1):
-        write.figure(f"inputs_{number}", classifier.input_page(page, tag))
-    write.figure("eta", classifier.spectrum(eta, tag, log=True, boundaries=_eta_edges(settings)))
+        write.figure(f"inputs_{number}", variables.input_page(page, tag))
+    write.figure("eta", variables.spectrum(eta, tag, log=True, boundaries=_eta_edges(settings)))
     write.figure("roc", classifier.roc(shown.curves(training), tag))
     write.figure("overtraining", classifier.overtraining(shown.scores(training), tag, shown.compatibility(training)))
     write.figure("importance", classifier.importance(shown.importance(training), tag))

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from analysis.plots.classifier import draw_matrix
+from analysis.plots.matrices import draw_matrix
 from analysis.plots.style import (
     ACCENT_COLOUR,
     BACKGROUND_COLOUR,

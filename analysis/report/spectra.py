@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from analysis.basf2 import SampleType
 from analysis.io import Columns
 from analysis.plots import PANELS_PER_PAGE
-from analysis.plots.classifier import Spectrum
 from analysis.plots.histograms import Component, Floats, fill, merged
+from analysis.plots.spectra import Spectrum
 
 
 @dataclass(frozen=True)

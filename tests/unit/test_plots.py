@@ -1,5 +1,6 @@
 """Figures hold what they are given: values, labels, errors, and the same bytes every time."""
 
+import dataclasses
 import json
 import re
 
@@ -12,7 +13,7 @@ from scipy.stats import poisson
 from analysis.basf2 import SampleType
 from analysis.columns import COLUMNS
 from analysis.config import load
-from analysis.plots import classifier, fit, labels, selection, style, templates
+from analysis.plots import classifier, fit, labels, selection, spectra, style, templates
 from analysis.plots.histograms import ONE_SIGMA, Component, fill, garwood, merged
 
 TAG = style.Tag("Toy simulation", 365.0)
@@ -185,7 +186,7 @@ def test_cut_flow_without_signal_has_no_efficiency():
 
 
 def shown(data=True):
-    return classifier.Spectrum(
+    return spectra.Spectrum(
         column="roeEextra",
         edges=EDGES,
         backgrounds=(component(SampleType.MIXED, [40, 20, 10]), component(SampleType.CHARGED, [60, 40, 30])),
@@ -195,7 +196,7 @@ def shown(data=True):
 
 
 def test_spectrum_draws_counts_with_poisson_errors_and_their_ratio_to_everything_expected():
-    main, panel = classifier.spectrum(shown(), TAG).axes
+    main, panel = spectra.spectrum(shown(), TAG).axes
     _, y, low, high = points(main, "data")
     np.testing.assert_array_equal(y, [103, 55, 0])
     np.testing.assert_allclose(y - low[:, 1], garwood(y)[0])
@@ -206,20 +207,47 @@ def test_spectrum_draws_counts_with_poisson_errors_and_their_ratio_to_everything
     assert panel.get_xlabel() == "$E_\\mathrm{ECL}$ [GeV]"
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ([0.0, 0.977], np.arange(21) / 20),
+        ([-0.5, 0.5, 1.5], [-0.5, 0.5, 1.5]),
+        ([1.8452, 1.8848], 1.845 + 0.0025 * np.arange(17)),
+    ],
+)
+def test_edges_are_round_and_hold_the_range(given, expected):
+    np.testing.assert_allclose(spectra.round_edges(given), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("high", [0.0123, 0.7, 3.3, 47.0, 12345.0])
+def test_round_edges_are_never_too_many_or_too_few(high):
+    edges = spectra.round_edges([-0.3 * high, high])
+    assert edges[0] <= -0.3 * high
+    assert edges[-1] >= high
+    assert 20 / 3 <= len(edges) - 1 <= 20
+
+
+def test_no_ratio_where_no_simulated_background_event_lies():
+    lonely = dataclasses.replace(shown(), backgrounds=(component(SampleType.CHARGED, [60, 0, 30]),))
+    _, panel = spectra.spectrum(lonely, TAG).axes
+    x, _, _, _ = points(panel)
+    np.testing.assert_array_equal(x, [0.5, 2.5])
+
+
 def test_nothing_of_the_data_is_drawn_without_them():
-    figure = classifier.spectrum(shown(data=False), TAG)
+    figure = spectra.spectrum(shown(data=False), TAG)
     assert not any(isinstance(each, ErrorbarContainer) for axes in figure.axes for each in axes.containers)
     assert "data" not in legend(figure)
 
 
 def test_signal_is_scaled_by_a_round_factor_that_the_legend_tells():
-    figure = classifier.spectrum(shown(), TAG)
+    figure = spectra.spectrum(shown(), TAG)
     assert shown().signal_scale() == 50  # 200 / 4
     assert "$B^+\\to K^+\\nu\\bar{\\nu}$ × 50" in legend(figure)
 
 
 def test_input_page_has_a_panel_for_each_variable_and_one_legend():
-    figure = classifier.input_page([shown(), shown(data=False)], TAG)
+    figure = spectra.input_page([shown(), shown(data=False)], TAG)
     drawn = [axes for axes in figure.axes if axes.axison]
     assert len(drawn) == 2
     assert len(legend(figure)) == len(set(legend(figure))) == 5
@@ -228,7 +256,7 @@ def test_input_page_has_a_panel_for_each_variable_and_one_legend():
 
 
 def test_tag_claims_no_more_than_it_is_told():
-    words = texts(classifier.spectrum(shown(), TAG))
+    words = texts(spectra.spectrum(shown(), TAG))
     assert "Toy simulation" in words
     assert any("365" in word and "fb" in word for word in words)
     assert not any("Belle II" in word for word in words)
