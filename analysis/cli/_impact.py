@@ -53,6 +53,8 @@ def run(args: argparse.Namespace) -> int:
     impact.link_results(original, variation, stale)
     path = variation / "variation.json"
     io.write_json(path, varied.model_dump(mode="json"))
+    # Written here and not by its rule: an `ancient` input counts as old only where it exists before the run.
+    io.write_json(variation / "config.json", varied.model_dump(mode="json"))
     _workflow(path, variation / "fit/result.json", args.cores)
     result = impact.measure(
         before, io.read_json(variation / "fit/result.json"), dict(_told(args.replace)), (len(stale), len(made))

@@ -18,6 +18,9 @@ from analysis.errors import ConditionsError
 
 # Written per run of the workflow, not part of the results.
 _LEFT_OUT = ("logs", "config.json")
+# The gate's file: an `ancient` input of every skim, which Snakemake takes for old only where it exists. It is remade
+# because its record is.
+_GATE = Path("conditions/ledger.json")
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ def link_results(original: Path, variation: Path, stale: Iterable[str]) -> tuple
         place = path.relative_to(original)
         if not path.is_file() or place.parts[0] in _LEFT_OUT:
             continue
-        if path in stale_paths:
+        if path in stale_paths and place != _GATE:
             left_out += 1
             continue
         target = variation / place
