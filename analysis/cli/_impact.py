@@ -11,6 +11,7 @@ from pathlib import Path
 
 from analysis import config, io, provenance
 from analysis.conditions import impact, staleness
+from analysis.conditions.dryrun import planned
 from analysis.conditions.ledger import read_ledger
 from analysis.conditions.recording import matches
 from analysis.conditions.sidecar import read_sidecar, sidecar_of
@@ -48,6 +49,7 @@ def run(args: argparse.Namespace) -> int:
         kept = _kept(configuration, original, sample, args.bucket) if args.bucket else []
         files[sample] = (*kept, *new)
     varied = impact.vary(configuration, args.name, files)
+    _refuse_outdated(args.config, original / "fit/result.json")
     made = staleness.outputs(original, provenance.read_provenance, ledger.sample_digests)
     stale = staleness.stale(made, files)
     impact.link_results(original, variation, stale)
@@ -82,6 +84,19 @@ def _refuse_missing(sample: str, patterns: str, files: Sequence[str]) -> None:
             where=f"--replace {sample}=…",
             found=", ".join(missing) or f"nothing matches {patterns}",
             expected="SAMPLE=FILES with existing ntuples",
+        )
+
+
+def _refuse_outdated(configuration: str, result: Path) -> None:
+    """Stop if the original would come out differently today: the change of μ would mix other changes in."""
+    outdated = sorted(planned(configuration, targets=[str(result)]))
+    if outdated:
+        raise ConditionsError(
+            "The original results are not up to date.",
+            file=result,
+            found=f"{len(outdated)} files that Snakemake would make, {outdated[0]} first",
+            expected="nothing to be done for the original",
+            remedy=f"run `snakemake --cores N --configfile {configuration}` first",
         )
 
 

@@ -13,7 +13,9 @@ from analysis.errors import ConditionsError
 _OUTPUT = re.compile(r"^ {4}output: (.+)$", re.MULTILINE)
 
 
-def planned(config: str, force: Sequence[str] = (), *, folder: str | Path = ".") -> set[str]:
+def planned(
+    config: str, force: Sequence[str] = (), *, targets: Sequence[str] = (), folder: str | Path = "."
+) -> set[str]:
     """Return the files that Snakemake would make.
 
     Parameters
@@ -22,6 +24,8 @@ def planned(config: str, force: Sequence[str] = (), *, folder: str | Path = ".")
         The configuration file.
     force
         Files that are to be made again whatever their state.
+    targets
+        Files that are wanted; default: all that the workflow makes.
     folder
         The project's.
 
@@ -30,7 +34,9 @@ def planned(config: str, force: Sequence[str] = (), *, folder: str | Path = ".")
     ConditionsError
         Snakemake cannot plan the workflow.
     """
-    command = [sys.executable, "-m", "snakemake", "--dry-run", "--cores", "1", "--configfile", config, "--nolock"]
+    # Targets come first: --configfile takes all that follows.
+    options = ["--dry-run", "--cores", "1", "--nolock", "--configfile", config]
+    command = [sys.executable, "-m", "snakemake", *targets, *options]
     if force:
         command += ["--forcerun", *force]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)

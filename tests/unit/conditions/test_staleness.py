@@ -161,7 +161,7 @@ def test_impact_refuses_before_anything_runs(config, results, tmp_path, caplog, 
     assert not (tmp_path / "results/y").exists()
 
 
-def test_impact_of_one_bucket(config, results, write, data, tmp_path, monkeypatch):
+def test_impact_of_one_bucket(config, results, write, data, tmp_path, monkeypatch, caplog):
     """The command without the workflow, which tests/workflow runs: a stand-in writes the new result."""
     for name, bucket in (("data", "bucket36"), ("more", "bucket37"), ("new", "bucket36")):
         write(data, f"{name}.root.metadata.json", LFN=f"/{name}", dataset__bucket=bucket)
@@ -179,7 +179,13 @@ def test_impact_of_one_bucket(config, results, write, data, tmp_path, monkeypatc
         io.write_json(target, {"mu": mu | {"value": 1.25}})
 
     monkeypatch.setattr(_impact, "_workflow", workflow)
+    monkeypatch.setattr(_impact, "planned", lambda *_, **__: outdated)
+    outdated = {"results/x/skim/charged.json"}
     command = ["conditions", "impact", "--config", "config.yaml", "--name", "y", "--bucket", "bucket36"]
+    assert main([*command, "--replace", "data=new.root"]) == 1
+    assert "not up to date" in caplog.text
+    assert not (tmp_path / "results/y").exists()
+    outdated = set()
     assert main([*command, "--replace", "data=new.root"]) == 0
     impact = json.loads((tmp_path / "results/y/conditions/impact.json").read_text())
     assert impact["shift"] == 0.25
