@@ -22,6 +22,8 @@ Ints = npt.NDArray[np.int64]
 # Minuit's tolerance: EDM < 2e-3 × this; its own default is 0.1.
 TOLERANCE = 0.01
 MAX_CALLS = 200_000
+# Smallest eigenvalue of a normalised Hessian that finite differences can tell from 0.
+FLAT = 1e-5
 
 
 class PyhfEngine:
@@ -94,7 +96,7 @@ class PyhfEngine:
             for j in range(i + 1):
                 hessian[i, j] = hessian[j, i] = self._second(x, where, steps, i, j, centre, data)
         covariance = np.zeros((len(x), len(x)))
-        covariance[np.ix_(where, where)] = invert(hessian / 2.0, where, self.problem)
+        covariance[np.ix_(where, where)] = invert(hessian / 2.0, where, self.problem, flat=FLAT)
         return covariance
 
     def expected(self, x: Floats) -> Floats:
@@ -194,7 +196,7 @@ def _largest_slopes(engine: PyhfEngine, x: Floats, free: Bools) -> str:
     return "steepest: " + ", ".join(f"{name} ({slopes[name]:.2g})" for name in worst)
 
 
-def invert(hessian: Floats, where: Ints, problem: Problem) -> Floats:
+def invert(hessian: Floats, where: Ints, problem: Problem, *, flat: float = 1e-10) -> Floats:
     """Invert the Hessian of NLL among the free parameters; name the parameters of a flat direction.
 
     Parameters
@@ -203,6 +205,8 @@ def invert(hessian: Floats, where: Ints, problem: Problem) -> Floats:
         Symmetric, of NLL (not doubled).
     where : (F,)
         Which parameters these are.
+    flat
+        Eigenvalue of the Hessian, normalised to a unit diagonal, below which a direction counts as flat.
 
     Raises
     ------
@@ -217,16 +221,15 @@ def invert(hessian: Floats, where: Ints, problem: Problem) -> Floats:
             remedy="fix it, give it a constraint, or remove it",
         )
     values, vectors = np.linalg.eigh(hessian / np.outer(scale, scale))
-    if values[0] < 1e-10:
-        flat = vectors[:, 0] / scale
+    if values[0] < flat:
+        direction = vectors[:, 0] / scale
         shares = np.abs(vectors[:, 0])
         order = np.argsort(-shares)[:4]
-        names = [
-            f"{flat[k] / np.abs(flat[order]).max():+.2f} {problem.names[where[k]]}" for k in order if shares[k] > 0.1
-        ]
+        largest = np.abs(direction[order]).max()
+        names = [f"{direction[k] / largest:+.2f} {problem.names[where[k]]}" for k in order if shares[k] > 0.1]
         raise FitError(
             "the data do not determine a combination of parameters: the Hessian is "
-            + ("singular" if values[0] > -1e-10 else "not positive"),
+            + ("singular" if values[0] > -flat else "not positive"),
             where=" ".join(names),
             found=f"smallest eigenvalue {values[0]:.2g} of the normalised Hessian",
             remedy="fix one of them, or give it a constraint",
