@@ -116,8 +116,10 @@ def _ending(process: subprocess.Popen[bytes]) -> Iterator[None]:
 
 
 def update_tracker(layout: Layout, campaign: Campaign, statuses: Mapping[str, str]) -> None:
-    """Write the tracker anew."""
+    """Write the tracker anew, and how far the campaign is."""
     references = issues.read_map(layout)
     text = tracker_text(campaign, read_dependencies(layout).layers, references, statuses)
+    done = sum(status in ("done", "closed") for status in statuses.values())
     with issues.board(layout, campaign) as board:
         board.rewrite(TRACKER, text)
+        board.tell(TRACKER, "done" if done == len(statuses) else "running", f"{done} of {len(statuses)} tasks done")

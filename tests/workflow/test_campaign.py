@@ -1,5 +1,6 @@
 """The example's campaign from setup to the samples' conditions, killed in the middle."""
 
+import fcntl
 import json
 import os
 import re
@@ -58,6 +59,9 @@ class Shell:
             time.sleep(0.05)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        # Its children die a moment later; the system takes their lock back then.
+        with (self.work / ".lock").open() as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from analysis.campaign.tasks import AnyTask
 def task_text(campaign: Campaign, task: AnyTask, before: Sequence[str]) -> str:
     """Return the text of a task's issue: what it is, and what its expert is asked to do."""
     folder = f"{campaign.paths.repository}/{campaign.name}"
-    return f"""{task.description}
+    return f"""{task.description.strip()}
 
 | | |
 |---|---|
