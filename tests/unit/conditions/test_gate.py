@@ -2,7 +2,7 @@ import pytest
 
 from analysis import io
 from analysis.basf2 import SampleType
-from analysis.campaign.closing import BucketConditions
+from analysis.campaign.bucket import BucketConditions
 from analysis.conditions.buckets import Bucket, read_bucket
 from analysis.conditions.findings import Severity
 from analysis.conditions.gate import check, outputs
