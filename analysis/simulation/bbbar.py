@@ -174,7 +174,7 @@ def _true_tags(sources: Sources, rotations: int, unit: float, rng: np.random.Gen
             np.array([pooled.mode[tag[good]], side.true_mode(good)]), m, rng,
         )  # fmt: skip
         direct = np.array([pooled.direct[tag[good]], side.direct(good)])
-        parent, weight = batch[good], unit / true_sides(events.tags, m)
+        parent, weight = batch[good], unit / np.maximum(true_sides(events.tags, m), 1)
         rows = finished(events, direct, weight, parent, block[parent], pool.q2[parent], sources.kind, rng)
         yield rows.shifted(start)
 

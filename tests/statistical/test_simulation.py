@@ -1,0 +1,190 @@
+"""The toy against the reference's figures, and its shortcuts (pools, importance, factorised charm) tested."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from analysis.basf2 import SampleType
+from analysis.simulation import bbbar, charm, continuum, pairing
+from analysis.simulation.generator import D0_MODES
+from analysis.simulation.pools import TagPool, make_tags
+from analysis.simulation.rows import Rows
+
+pytest.importorskip("pythia8mc", reason="the extra `toy` is not installed")
+pytestmark = [pytest.mark.statistical, pytest.mark.slow]
+Mask = NDArray[np.bool_]
+
+
+def simulate(kind: SampleType, n: int, seed: int = 1) -> Rows:
+    return bbbar.simulate(kind, n, 10, np.array([1, 2, 3]) + 10 * seed, np.random.default_rng(seed))
+
+
+@pytest.fixture(scope="module")
+def signal() -> Rows:
+    return simulate(SampleType.SIGNAL, 8000)
+
+
+@pytest.fixture(scope="module")
+def charged() -> Rows:
+    return simulate(SampleType.CHARGED, 25_000)
+
+
+def weighted_median(values: NDArray[np.float64], weight: NDArray[np.float64]) -> float:
+    order = np.argsort(values)
+    running = np.cumsum(weight[order])
+    return float(values[order][np.searchsorted(running, running[-1] / 2)])
+
+
+def yield_and_error(rows: Rows) -> tuple[float, float]:
+    """Probability per generated event, with an error that knows that rows share parents."""
+    sums = np.bincount(np.unique(rows.parent, return_inverse=True)[1], weights=rows.weight)
+    return float(sums.sum() / rows.mc_events), float(np.sqrt(np.sum(sums**2)) / rows.mc_events)
+
+
+def assert_agree(first: Rows, second: Rows) -> None:
+    (a, error_a), (b, error_b) = yield_and_error(first), yield_and_error(second)
+    assert min(error_a / a, error_b / b) < 0.15, "too few rows to say anything"
+    assert abs(a - b) < 3.5 * np.hypot(error_a, error_b)
+
+
+def test_signal_has_little_extra_energy_and_background_much(signal: Rows, charged: Rows) -> None:
+    """reference/simulation.md: medians 0.19 and 1.65 GeV; ours end at the loose selection's 1.5 GeV."""
+    medians = []
+    for rows in (signal, charged):
+        alone = rows.columns["roeNTracks"] == 0
+        medians.append(weighted_median(rows.columns["roeEextra"][alone], rows.weight[alone]))
+    assert medians[0] == pytest.approx(0.2, abs=0.12)
+    assert medians[1] > 0.8
+    share_above_one = np.sum(charged.weight[charged.columns["roeEextra"] > 1]) / charged.weight.sum()
+    assert share_above_one > 0.4
+
+
+def test_cos_by_is_physical_with_a_feed_down_tail(signal: Rows) -> None:
+    cos_by, true = signal.columns["Btag_cosThetaBY"], signal.columns["Btag_isSignal"] > 0
+    weight = signal.weight
+    assert np.sum(weight[true & (np.abs(cos_by) < 1.1)]) > 0.95 * np.sum(weight[true])
+    below = cos_by < -1.1
+    assert 0.05 < np.sum(weight[below]) / weight.sum() < 0.4
+    assert np.sum(weight[cos_by < -2.6]) < 0.06 * weight.sum()
+
+
+def test_background_kaons_come_from_charm_and_from_the_b(charged: Rows) -> None:
+    """reference/simulation.md: 48 % from D⁰, 24 % from the B, 12 % misidentified pions (kaonID > 0.9)."""
+    kaon = (charged.columns["K_kaonID"] > 0.9) & (charged.columns["roeNTracks"] == 0)
+    weight, mother = charged.weight[kaon], np.abs(charged.columns["K_genMotherPDG"][kaon])
+    kind = np.abs(charged.columns["K_mcPDG"][kaon])
+
+    def share(mask: Mask) -> float:
+        return float(weight[mask].sum() / weight.sum())
+
+    assert 0.35 < share((kind == 321) & (mother == 421)) < 0.75
+    assert 0.05 < share((kind == 321) & (mother == 521)) < 0.35
+    assert share(kind == 211) < 0.15
+    assert share(kind == 321) > 0.8
+
+
+def test_background_peaks_at_high_q2(charged: Rows, signal: Rows) -> None:
+    q2 = [
+        10.579**2 / 4 + 0.4937**2 - 10.579 * np.sqrt(rows.columns["K_pStar"] ** 2 + 0.4937**2)
+        for rows in (charged, signal)
+    ]
+    assert 17 < weighted_median(q2[0], charged.weight) < 23
+    assert weighted_median(q2[1], signal.weight) < weighted_median(q2[0], charged.weight) - 4
+
+
+def test_efficiencies(signal: Rows, charged: Rows) -> None:
+    """Signal selection 0.2 % to 0.8 % of all signal (physics.md §1); generic BB̄ far below."""
+
+    def selected(rows: Rows) -> Mask:
+        c = rows.columns
+        return np.asarray(
+            (c["roeNTracks"] == 0)
+            & (c["roeEextra"] < 1.2)
+            & (np.abs(c["Btag_cosThetaBY"] + 0.325) < 1.425)
+            & (c["K_kaonID"] > 0.9)
+            & (c["R2"] < 0.5)
+        )
+
+    efficiency = [rows.weight[selected(rows)].sum() / rows.mc_events for rows in (signal, charged)]
+    assert 0.002 < efficiency[0] < 0.01
+    assert 1e-5 < efficiency[1] < 1e-4
+
+
+def test_forced_tags_are_accepted_like_generic_ones() -> None:
+    """The same tags found among generic decays: per mode, the same acceptance."""
+    forced = make_tags(SampleType.CHARGED, 12_000, 5, np.random.default_rng(1))
+    generic = _generic_tags(80_000)
+    for mode in D0_MODES:
+        a, n_a = forced_share(forced, mode, 12_000)
+        b, n_b = generic[mode]
+        pooled = (a * n_a + b * n_b) / (n_a + n_b)
+        assert abs(a - b) < 3.5 * np.sqrt(pooled * (1 - pooled) * (1 / n_a + 1 / n_b))
+
+
+def forced_share(pool: TagPool, mode: int, generated: int) -> tuple[float, float]:
+    n = generated * D0_MODES[mode] / sum(D0_MODES.values())
+    return float(np.sum(pool.mode == mode) / n), n
+
+
+def _generic_tags(n: int) -> dict[int, tuple[float, float]]:
+    from analysis.simulation.generator import NO_TAG
+    from analysis.simulation.jagged import count
+    from analysis.simulation.kinematics import random_rotations
+    from analysis.simulation.pools import make_decays, on_side
+    from analysis.simulation.response import measure_clusters, measure_tracks
+    from analysis.simulation.tags import find_pi0s, reconstruct_tags
+
+    rng = np.random.default_rng(2)
+    pool = make_decays("charged", n, 8)
+    frame = pairing.frames(random_rotations(rng, n), pairing.b_velocities(rng, n))
+    particles = pairing.place(pool.particles, pool.particles.event, frame, np.full(n, -1))
+    side = on_side(len(particles.pdg), 0)
+    tracks, clusters = measure_tracks(particles, side, rng), measure_clusters(particles, side, rng)
+    modes = np.array([pool.tag_mode, np.full(n, NO_TAG)])
+    found = reconstruct_tags(tracks, find_pi0s(clusters, n), clusters, modes, n)
+    accepted = count(found.event, n, found.matched) > 0
+    return {
+        mode: (float(np.mean(accepted[pool.tag_mode == mode])), float(np.sum(pool.tag_mode == mode)))
+        for mode in D0_MODES
+    }
+
+
+def test_importance_does_not_move_the_yield(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong_only(rows: Rows) -> Rows:
+        # wrong tags come after all pairs with a true tag
+        return rows.select(rows.event >= 10 * round(0.6 * 12_000))
+
+    weighted = wrong_only(simulate(SampleType.CHARGED, 12_000, seed=4))
+    monkeypatch.setattr(pairing, "IMPORTANCE", dict.fromkeys(pairing.IMPORTANCE, 1.0))
+    monkeypatch.setattr(pairing, "IMPORTANCE_CHARGED", {})
+    monkeypatch.setattr(bbbar, "WRONG_DRAWS", {SampleType.CHARGED: 4.0})
+    plain = wrong_only(simulate(SampleType.CHARGED, 12_000, seed=5))
+    assert_agree(weighted, plain)
+    # what the importance is for: far fewer draws for the same number of rows
+    assert len(weighted) > 0.3 * len(plain)
+
+
+def test_factorised_charm_agrees_with_whole_events() -> None:
+    factorised = charm.simulate(20_000, 10, np.arange(5) + 1, np.random.default_rng(1))
+    whole = continuum.simulate(SampleType.CCBAR, 40_000, 10, 3, np.random.default_rng(2))
+    assert_agree(factorised, whole)
+
+
+def _natural(monkeypatch: pytest.MonkeyPatch) -> None:
+    def untouched(tracks: object, n: int, *_: object) -> tuple[object, NDArray[np.float64]]:
+        return tracks, np.ones(n)
+
+    monkeypatch.setattr(continuum, "with_fake_lepton", untouched)
+
+
+@pytest.mark.parametrize("change", [_natural])
+def test_forced_fakes_do_not_move_the_yield(
+    change: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forced = continuum.simulate(SampleType.SSBAR, 20_000, 10, 3, np.random.default_rng(2))
+    change(monkeypatch)
+    natural = continuum.simulate(SampleType.SSBAR, 20_000, 30, 4, np.random.default_rng(3))
+    assert_agree(forced, natural)
+    assert len(forced) > len(natural)
