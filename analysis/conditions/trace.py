@@ -36,6 +36,8 @@ class Node:
     ----------
     path
         As recorded by the file that was made from it.
+    digest
+        SHA-256 that the file made from it recorded (``uuid:…`` for large files); None for the first.
     state
         Whether the file is still the one that was read.
     command, code
@@ -47,6 +49,7 @@ class Node:
     """
 
     path: str
+    digest: str | None
     state: State
     command: str | None
     code: str | None
@@ -110,11 +113,11 @@ def _node(
         return made[path]
     # What is in `made` already cannot recur below itself: it is marked before its inputs are read.
     state = _state(path, recorded, verify)
-    made[path] = Node(path, state, None, None, {}, ())
+    made[path] = Node(path, recorded, state, None, None, {}, ())
     origin = {} if state is State.MISSING else _origin(path, read)
     if origin:
         inputs = tuple(_node(name, digest, read, verify, made) for name, digest in sorted(origin["inputs"].items()))
-        made[path] = Node(path, state, origin["command"], origin["code"], origin["conditions"], inputs)
+        made[path] = Node(path, recorded, state, origin["command"], origin["code"], origin["conditions"], inputs)
     return made[path]
 
 
@@ -161,7 +164,8 @@ def tree(node: Node, ledger: Ledger, headline: str) -> Tree:
 
 
 def _add(tree: Tree, node: Node, seen: set[str]) -> None:
-    told = "" if node.state is State.UNCHECKED else f" [{node.state}]"
+    told = "" if node.digest is None else f" {node.digest[:12]}"
+    told += "" if node.state is State.UNCHECKED else f" [{node.state}]"
     code = "" if node.code is None else f" by {node.command}, code {node.code[:12]}"
     again = node.path in seen and bool(node.inputs)
     branch = tree.add(f"{node.path}{told}{code}" + (", see above" if again else ""))
@@ -215,6 +219,7 @@ def to_plain(node: Node, ledger: Ledger) -> dict[str, Any]:
         "files": [
             {
                 "path": item.path,
+                "digest": item.digest,
                 "state": item.state.value,
                 "command": item.command,
                 "code": item.code,
