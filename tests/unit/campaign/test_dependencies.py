@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.campaign import dependencies
@@ -26,6 +26,7 @@ NAMES = [f"t{number}" for number in range(6)]
 GRAPHS = st.dictionaries(st.sampled_from(NAMES), st.sets(st.sampled_from(NAMES)), min_size=1)
 
 
+@settings(deadline=None)
 @given(GRAPHS)
 def test_layers_or_the_name_of_a_circle(graph: dict[str, set[str]]) -> None:
     graph = {name: {other for other in others if other in graph and other != name} for name, others in graph.items()}
