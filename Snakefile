@@ -15,6 +15,7 @@ if not workflow.config_settings.configfiles:
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/configuration.smk"
 include: "workflow/rules/simulate.smk"
 include: "workflow/rules/conditions.smk"
 include: "workflow/rules/skim.smk"

@@ -8,6 +8,8 @@ rule train_bdt:
         training=RESULTS / "bdt/training.json",
     log:
         RESULTS / "logs/bdt/train.log",
+    conda:
+        ENVIRONMENT
     threads: 2
     params:
         code=code("train_bdt"),
@@ -27,6 +29,8 @@ rule apply_bdt:
         RESULTS / "bdt/{sample}.parquet",
     log:
         RESULTS / "logs/bdt/{sample}.log",
+    conda:
+        ENVIRONMENT
     params:
         code=code("apply_bdt"),
     shell:

@@ -24,6 +24,9 @@ for section in ("preselection", "bdt", "templates"):
             f"{CONFIG_SOURCE}: the workflow needs a section `{section}:`; config/README.md tells its keys"
         )
 
+# What every rule runs in with `--software-deployment-method conda`; otherwise the environment that Snakemake itself runs in.
+ENVIRONMENT = str(Path(workflow.basedir) / "environment.yml")
+
 RESULTS = Path("results") / CFG.name
 SAMPLES = [sample.name for sample in CFG.samples]
 SIMULATION = [sample.name for sample in CFG.samples if not sample.type.is_data]
@@ -76,18 +79,5 @@ def sidecars(wildcards):
     return [f"{path}.metadata.json" for path in ntuples(wildcards)]
 
 
-# The configuration as the commands read it: `extends` and defaults resolved, `--config key=value` included. It is an input
-# marked ancient everywhere: what a rule depends on is told by its own `params: settings=`.
-rule configuration:
-    """Write the resolved configuration beside the results."""
-    output:
-        RESULTS / "config.json",
-    log:
-        RESULTS / "logs/configuration.log",
-    params:
-        settings=CFG.model_dump_json(),
-    shell:
-        "python -m analysis --log {log} configuration --output {output} " "--json {params.settings:q}"
-
-
+# The configuration as the commands read it; see configuration.smk.
 RESOLVED = ancient(RESULTS / "config.json")

@@ -8,6 +8,8 @@ rule record:
         RESULTS / "conditions/records/{sample}.json",
     log:
         RESULTS / "logs/conditions/{sample}.log",
+    conda:
+        ENVIRONMENT
     params:
         # Not the whole command: an edit of how conditions are shown or compared must not rerun the skims.
         code=fingerprint("analysis.conditions.recording"),
@@ -30,6 +32,8 @@ rule ledger:
         RESULTS / "conditions/ledger.json",
     log:
         RESULTS / "logs/conditions/ledger.log",
+    conda:
+        ENVIRONMENT
     params:
         code=fingerprint("analysis.conditions.gate"),
         settings=settings("conditions"),

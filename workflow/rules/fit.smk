@@ -8,6 +8,8 @@ rule fit:
         RESULTS / "fit/result.json",
     log:
         RESULTS / "logs/fit/fit.log",
+    conda:
+        ENVIRONMENT
     params:
         code=code("fit"),
         settings=settings("blinded", "dataset", "fit"),

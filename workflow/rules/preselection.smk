@@ -10,6 +10,8 @@ rule preselection:
         cutflow=RESULTS / "preselection/{sample}.cutflow.json",
     log:
         RESULTS / "logs/preselection/{sample}.log",
+    conda:
+        ENVIRONMENT
     params:
         code=code("preselection"),
         settings=settings("dataset", "preselection", "weights"),

@@ -89,6 +89,8 @@ rule figures_selection:
         ),
     log:
         RESULTS / "logs/report/selection.log",
+    conda:
+        ENVIRONMENT
     params:
         code=code("figures"),
         settings=digest(settings("name", "blinded", "dataset", "samples", "templates")),
@@ -147,6 +149,8 @@ rule figures_templates:
         ),
     log:
         RESULTS / "logs/report/templates.log",
+    conda:
+        ENVIRONMENT
     params:
         code=code("figures"),
         settings=digest(settings("name", "blinded", "dataset", "samples")),
@@ -166,6 +170,8 @@ rule scan:
         RESULTS / "fit/scan.json",
     log:
         RESULTS / "logs/fit/scan.log",
+    conda:
+        ENVIRONMENT
     params:
         code=code("scan"),
         settings=settings("blinded", "fit"),
@@ -244,6 +250,8 @@ rule figures_fit:
         ),
     log:
         RESULTS / "logs/report/fit.log",
+    conda:
+        ENVIRONMENT
     params:
         code=code("figures"),
         settings=digest(settings("name", "blinded", "dataset", "samples")),

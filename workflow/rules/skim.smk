@@ -10,6 +10,8 @@ rule skim:
         RESULTS / "skim/{sample}.parquet",
     log:
         RESULTS / "logs/skim/{sample}.log",
+    conda:
+        ENVIRONMENT
     params:
         code=code("skim"),
         settings=settings("skim"),

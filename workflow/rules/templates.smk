@@ -8,6 +8,8 @@ rule templates:
         RESULTS / "templates/templates.json",
     log:
         RESULTS / "logs/templates/templates.log",
+    conda:
+        ENVIRONMENT
     params:
         code=code("templates"),
         settings=settings("blinded", "dataset", "samples", "weights", "templates", "systematics"),
@@ -26,6 +28,8 @@ rule workspace:
         account=RESULTS / "fit/workspace.provenance.json",
     log:
         RESULTS / "logs/fit/workspace.log",
+    conda:
+        ENVIRONMENT
     params:
         code=code("workspace"),
         settings=settings("systematics", "dataset", "blinded"),
