@@ -1,4 +1,4 @@
-"""Profile the likelihood of any pyhf workspace over its parameter of interest.
+"""Profile the likelihood of any pyhf workspace over its parameter of interest, another parameter, or two.
 
 With ``--config`` the configuration gives range and number of points, and says whether the analysis is blinded (then the
 Asimov data set of μ = 1 is scanned). The range is widened to three standard deviations on both sides of the minimum,
@@ -8,11 +8,15 @@ and cut to the bounds of the parameter.
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from analysis import config, io, provenance
 from analysis.cli.fit import add_workspace_arguments
 from analysis.errors import FitError
 from analysis.log import logger
+
+if TYPE_CHECKING:
+    from analysis.inference.problem import Problem
 
 HELP = "scan the profile likelihood of a pyhf workspace"
 
@@ -26,6 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--account", metavar="JSON", help="account of the workspace: its conditions enter the scan")
     parser.add_argument("--config", metavar="YAML", help="configuration: blinding, range, points")
     parser.add_argument("--range", type=float, nargs=2, metavar=("LOW", "HIGH"), help="range (-5 10)")
+    parser.add_argument("--parameter", metavar="NAME", help="scan this parameter (the parameter of interest)")
+    parser.add_argument("--second", nargs=3, metavar=("NAME", "LOW", "HIGH"), help="scan a second one as well")
     parser.add_argument("--points", type=int, metavar="N", help="number of points (31)")
 
 
@@ -33,6 +39,7 @@ def run(args: argparse.Namespace) -> None:
     """Run the command."""
     import numpy as np
 
+    from analysis.inference.contours import scan_2d
     from analysis.inference.fit import index_of, make_engine, scan
     from analysis.inference.problem import load
 
@@ -48,7 +55,7 @@ def run(args: argparse.Namespace) -> None:
     workspace = io.read_json(args.workspace)
     choice = {"poi": args.poi, "measurement": args.measurement, "asimov": asimov}
     problem = load(workspace, **choice)
-    poi = index_of(problem, None)
+    poi = index_of(problem, args.parameter)
     engine = make_engine(problem)
     best = engine.minimise()
     error = float(np.sqrt(engine.covariance(best.x, best.free)[poi, poi]))
@@ -62,13 +69,41 @@ def run(args: argparse.Namespace) -> None:
             *inside,
             SIGMAS,
         )
-    found = scan(workspace, np.linspace(*inside, points).tolist(), **choice)
+    values = np.linspace(*inside, points).tolist()
+    if args.second:
+        name, ends = args.second[0], _numbers(args.second[1:])
+        others = np.linspace(*_inside(problem, index_of(problem, name), *ends), points).tolist()
+        found = scan_2d(workspace, (problem.names[poi], values), (name, others), **choice)
+    else:
+        found = scan(workspace, values, parameter=problem.names[poi], **choice)
     accounts = [args.account] if args.account else []
     origin = provenance.collect(
         "scan",
-        {**choice, "range": inside, "points": points},
+        {**choice, "parameter": args.parameter, "range": inside, "points": points, "second": args.second},
         [args.workspace, *accounts],
         conditions=provenance.conditions_of(accounts),
     )
     io.write_json(args.output, {**found.model_dump(mode="json"), "provenance": origin})
     logger.info("written: %s", args.output)
+
+
+def _numbers(words: list[str]) -> tuple[float, float]:
+    try:
+        return float(words[0]), float(words[1])
+    except ValueError:
+        raise FitError("a range has two numbers", where="--second", found=" ".join(words)) from None
+
+
+def _inside(problem: Problem, index: int, low: float, high: float) -> tuple[float, float]:
+    """Cut a range to the bounds of a parameter."""
+    inside = max(low, float(problem.lower[index])), min(high, float(problem.upper[index]))
+    if inside != (low, high):
+        logger.warning("the range of the scan is cut to the bounds of '%s': %g to %g", problem.names[index], *inside)
+    if not inside[0] < inside[1]:
+        raise FitError(
+            "the range of the scan lies outside the bounds of the parameter",
+            where=problem.names[index],
+            found=f"{low:g} to {high:g}",
+            expected=f"{problem.lower[index]:g} to {problem.upper[index]:g}",
+        )
+    return inside

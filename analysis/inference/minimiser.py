@@ -34,6 +34,9 @@ CLOSE = 1e-2
 # A parameter at a bound counts as held only if 2NLL falls beyond it by this much per prior width: without
 # such a push its position may be one of many, which the covariance must show.
 PUSH = 1e-6
+# A start outside the model is lifted until bins expect this share of their data, in so many steps at most.
+LIFT = 0.05
+LIFTS = 30
 # Smallest share of a step that the line search tries.
 MIN_SHARE = 1e-12
 # Curvatures below this share of the largest are raised to it where the Hessian is not positive.
@@ -168,11 +171,33 @@ class NewtonEngine:
                 trial = x + share * (goal - x)
                 if np.isfinite(self.likelihood.value(trial[None], data)[0]):
                     return trial
+        lifted = self._lift(x, held, lower, upper, data)
+        if lifted is not None:
+            return lifted
         raise FitError(
             "the likelihood is zero where the fit must start",
             where=self._impossible(x, data),
             remedy="bins with data need a positive expectation at the initial parameters",
         )
+
+    def _lift(self, x: Floats, held: Bools, lower: Floats, upper: Floats, data: Measurements) -> Floats | None:
+        """Raise the expectation of bins with data above 0 by the smallest pulls that do it; None if none do.
+
+        A strength far below 0 is possible only with more background than nominal: linear steps lead there.
+        """
+        counts = data.counts[0]
+        spread = np.where(held, 0.0, self._scale) ** 2
+        for _ in range(LIFTS):
+            total = self.likelihood.rates(x[None]).total[0]
+            low = np.flatnonzero((counts > 0) & (total < LIFT * counts))
+            if np.isfinite(self.likelihood.value(x[None], data)[0]):
+                return x
+            slopes = self.likelihood.jacobian(x)[low]
+            matrix = (slopes * spread) @ slopes.T
+            matrix[np.diag_indices_from(matrix)] += 1e-12 * np.trace(matrix) + 1e-300
+            need = np.linalg.solve(matrix, 2 * LIFT * counts[low] - total[low])
+            x = np.clip(x + spread * (slopes.T @ need), lower, upper)
+        return None
 
     def _impossible(self, x: Floats, data: Measurements) -> str:
         total = self.likelihood.rates(x[None]).total[0]

@@ -114,3 +114,17 @@ def test_derivatives_survive_factors_of_zero(hta):
 
 def test_results_repeat_bit_by_bit(hta):
     assert fit_workspace(hta) == fit_workspace(hta)
+
+
+def test_strengths_far_below_zero_are_reached_from_any_start(hta):
+    # At μ = −8 the nominal expectation of every bin is negative; the profile needs far more background.
+    problem = load(hta)
+    engine = NewtonEngine(problem)
+    best = engine.minimise()
+    held = {problem.poi: -8.0}
+    cold = engine.minimise(fixed=held)
+    walked = best
+    for mu in (-2.0, -4.0, -6.0, -8.0):
+        walked = engine.minimise(fixed={problem.poi: mu}, start=walked.x)
+    assert cold.twice_nll == pytest.approx(walked.twice_nll, abs=1e-8)
+    assert (engine.expected(cold.x).sum(axis=0) > 0).all()

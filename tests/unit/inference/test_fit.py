@@ -12,6 +12,7 @@ import pytest
 
 from analysis.cli import main
 from analysis.errors import FitError
+from analysis.inference.contours import scan_2d
 from analysis.inference.fit import fit_workspace, scan
 from analysis.inference.limits import cls
 from analysis.inference.results import FitResult, StandardModel
@@ -310,3 +311,39 @@ def test_goodness_of_fit_from_toys_agrees_with_the_asymptotic_one(hta):
     bad = fit_workspace(hta, goodness_toys=100, seed=1).goodness_of_fit
     assert bad.p_value < 1e-3
     assert bad.p_value_toys == pytest.approx(1 / 101)
+
+
+def test_scan_over_two_parameters(hta):
+    fit = fit_workspace(hta)
+    best = {p.name: p for p in fit.parameters}
+    mu, bb = best["mu"], best["mu_bbbar"]
+    grid = ([mu.value - 1, mu.value, mu.value + 1], [bb.value - 0.5, bb.value])
+    found = scan_2d(hta, ("mu", grid[0]), ("mu_bbbar", grid[1]))
+    heights = np.array([p.twice_delta_nll for p in found.points]).reshape(3, 2)
+    assert [p.values for p in found.points[:2]] == [(grid[0][0], grid[1][0]), (grid[0][0], grid[1][1])]
+    assert heights[1, 1] == pytest.approx(0.0, abs=1e-8)
+    # The profile over one parameter is the lowest of the second's: never above the scan of both.
+    profile = [p.twice_delta_nll for p in scan(hta, grid[0]).points]
+    assert (heights.min(axis=1) >= np.array(profile) - 1e-8).all()
+    model, data = pyhf_model(hta)
+    init, fixed = model.config.suggested_init(), model.config.suggested_fixed()
+    for name, value in (("mu", grid[0][2]), ("mu_bbbar", grid[1][0])):
+        index = model.config.par_names.index(name)
+        init[index], fixed[index] = value, True
+    _, height = pyhf.infer.mle.fit(data, model, init_pars=init, fixed_params=fixed, return_fitted_val=True)
+    assert heights[2, 0] == pytest.approx(float(height) - 2 * fit.nll, abs=1e-3)
+    with pytest.raises(FitError, match="twice"):
+        scan_2d(hta, ("mu", [0.0]), ("mu", [0.0]))
+
+
+def test_scan_command_takes_any_parameter_or_two(hta, tmp_path):
+    (tmp_path / "w.json").write_text(json.dumps(hta))
+    start = ["scan", "--workspace", f"{tmp_path}/w.json", "--output", f"{tmp_path}/s.json", "--points", "3"]
+    assert main([*start, "--parameter", "mu_bbbar", "--range", "-1", "1"]) == 0
+    assert json.loads((tmp_path / "s.json").read_text())["parameters"] == ["mu_bbbar"]
+    assert main([*start, "--range", "0", "4", "--second", "mu_bbbar", "-1", "1"]) == 0
+    content = json.loads((tmp_path / "s.json").read_text())
+    assert content["parameters"] == ["mu", "mu_bbbar"]
+    assert len(content["points"]) == 9
+    assert main([*start, "--second", "mu_bbbar", "6", "9"]) == 1
+    assert main([*start, "--second", "mu_bbbar", "low", "9"]) == 1

@@ -1,0 +1,91 @@
+"""Profile likelihoods over two parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from analysis.errors import FitError
+from analysis.inference.engine import Engine, Floats, Minimum
+from analysis.inference.fit import MAX_RESTARTS, index_of, make_engine
+from analysis.inference.problem import load
+from analysis.inference.profile import BETTER, BetterMinimumError
+from analysis.inference.results import Scan, ScanPoint
+
+
+def scan_2d(
+    workspace: Mapping[str, object],
+    first: tuple[str, Sequence[float]],
+    second: tuple[str, Sequence[float]],
+    *,
+    poi: str | None = None,
+    measurement: str | None = None,
+    asimov: float | None = None,
+) -> Scan:
+    """Profile the likelihood over a grid of two parameters.
+
+    Parameters
+    ----------
+    workspace, poi, measurement, asimov
+        As in :func:`analysis.inference.fit.fit_workspace`.
+    first, second
+        Name and values of each parameter. Contours of 68.3 % and 95.4 % probability for two parameters lie
+        at 2ΔNLL = 2.30 and 6.18.
+
+    Returns
+    -------
+    Scan
+        Points in the order of ``first``, and for each of its values of ``second``.
+
+    Raises
+    ------
+    FitError
+        A name is unknown, both are the same, or the likelihood has several minima.
+    """
+    problem = load(workspace, poi=poi, measurement=measurement, asimov=asimov)
+    engine = make_engine(problem)
+    indices = index_of(problem, first[0]), index_of(problem, second[0])
+    if indices[0] == indices[1]:
+        raise FitError("a scan over two parameters needs two", found=f"'{first[0]}' twice")
+    best = engine.minimise()
+    for _ in range(MAX_RESTARTS):
+        try:
+            heights = _grid(engine, best, indices, first[1], second[1])
+            break
+        except BetterMinimumError as better:
+            best = engine.minimise(start=better.x)
+    else:
+        raise FitError("profile fits keep finding deeper minima", where=f"{first[0]}, {second[0]}")
+    return Scan(
+        parameters=(first[0], second[0]),
+        minimum=(float(best.x[indices[0]]), float(best.x[indices[1]])),
+        points=[
+            ScanPoint(values=(a, b), twice_delta_nll=float(heights[i, j]))
+            for i, a in enumerate(first[1])
+            for j, b in enumerate(second[1])
+        ],
+        asimov=asimov,
+        engine=engine.name,
+    )
+
+
+def _grid(
+    engine: Engine, best: Minimum, indices: tuple[int, int], rows: Sequence[float], columns: Sequence[float]
+) -> Floats:
+    """Return 2ΔNLL on the grid, walked to and fro so that neighbours start each other."""
+    problem = engine.problem
+    heights = np.empty((len(rows), len(columns)))
+    start = best.x
+    for i, row in enumerate(rows):
+        order = range(len(columns)) if i % 2 == 0 else range(len(columns) - 1, -1, -1)
+        for j in order:
+            held = dict(zip(indices, (row, columns[j]), strict=True))
+            found = engine.minimise(fixed=held, start=start)
+            inside = all(problem.lower[k] <= value <= problem.upper[k] for k, value in held.items())
+            gain = best.twice_nll - found.twice_nll
+            if gain > BETTER and inside:
+                raise BetterMinimumError(found.x, gain)
+            heights[i, j] = max(-gain, 0.0)
+            start = found.x
+    return heights
