@@ -3,6 +3,8 @@ PYTHON ?= python3
 CORES ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
+# Where this is set, every job would compile the package anew.
+export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: setup run test lint format schemas lock bench clean
 
@@ -35,13 +37,13 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakefmt --check Snakefile workflow analysis/campaign/loop.smk
 	$(BIN)/snakemake --lint
 
 format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/snakefmt Snakefile workflow
+	$(BIN)/snakefmt Snakefile workflow analysis/campaign/loop.smk
 
 # Schema and key reference, made from the configuration models.
 schemas: setup

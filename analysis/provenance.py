@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
 import importlib.metadata
 import sys
@@ -146,12 +147,21 @@ def _distributions() -> Mapping[str, list[str]]:
     return importlib.metadata.packages_distributions()
 
 
+# Import names that are not the distribution's; asking for all of them (the fall-back) takes a second.
+_DISTRIBUTION = {"yaml": ("PyYAML",), "xgboost": ("xgboost", "xgboost-cpu"), "gitlab": ("python-gitlab",)}
+
+
 def library_versions(names: Iterable[str]) -> dict[str, str]:
     """Return distribution name -> version of installed third-party packages, given their import names."""
-    versions = {}
+    versions: dict[str, str] = {}
     for name in names:
-        for distribution in _distributions().get(name, []):
-            versions[distribution] = importlib.metadata.version(distribution)
+        known = {}
+        for distribution in _DISTRIBUTION.get(name, (name,)):
+            with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+                known[distribution] = importlib.metadata.version(distribution)
+        versions |= known or {
+            distribution: importlib.metadata.version(distribution) for distribution in _distributions().get(name, [])
+        }
     return dict(sorted(versions.items()))
 
 
