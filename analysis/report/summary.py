@@ -123,15 +123,10 @@ def result_page(summary: Summary) -> list[Markup]:
         if fraction and fraction.upper_limit is not None:
             rows.append([f"upper limit on B, {100 * limit.level:g} % CL", f"{fraction.upper_limit / UNIT:.2f} × 10⁻⁵"])
     if good := summary.goodness_of_fit:
-        p_value = (
-            "no p-value" if good.p_value is None else "p < 0.001" if good.p_value < 1e-3 else f"p = {good.p_value:.3f}"
-        )
-        rows.append(
-            [
-                "goodness of fit",
-                f"{good.statistic:.1f} for {good.ndof} degrees of freedom, {p_value} ({good.method})",
-            ]
-        )
+        text = f"{good.statistic:.1f} for {good.ndof} degrees of freedom, {_p_value(good.p_value)} ({good.method})"
+        if good.p_value_toys is not None:
+            text += f"; {_p_value(good.p_value_toys)} from {good.n_toys} toys"
+        rows.append(["goodness of fit", text])
     if efficiency := summary.signal_efficiency:
         text = (
             f"({100 * efficiency.value:.3f} ± {100 * efficiency.error:.3f}) %, {number(efficiency.expected_events, 3)}"
@@ -145,6 +140,12 @@ def result_page(summary: Summary) -> list[Markup]:
         published_table(summary),
         *([fold_out(f"Notes on the fit ({len(notes)})", *notes)] if notes else []),
     ]
+
+
+def _p_value(value: float | None) -> str:
+    if value is None:
+        return "no p-value"
+    return "p < 0.001" if value < 1e-3 else f"p = {value:.3f}"
 
 
 def published_table(summary: Summary) -> Markup:

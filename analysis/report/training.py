@@ -63,8 +63,13 @@ def compatibility(training: Training) -> str:
     background = [fold.ks_background.p_value for fold in training.per_fold]
     return (
         "Kolmogorov–Smirnov p-values of the folds\n"
-        f"signal {min(signal):.2g} – {max(signal):.2g}, background {min(background):.2g} – {max(background):.2g}"
+        f"signal {_p_value(min(signal))} – {_p_value(max(signal))}, "
+        f"background {_p_value(min(background))} – {_p_value(max(background))}"
     )
+
+
+def _p_value(value: float) -> str:
+    return "<0.001" if value < 1e-3 else f"{value:.2g}"
 
 
 def importance(training: Training) -> list[Importance]:

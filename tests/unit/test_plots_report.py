@@ -286,6 +286,22 @@ def test_result_page_puts_ours_first_and_calls_approximate_values_so(toy):
         assert ("≈" in row) == item.approximate
 
 
+@pytest.mark.parametrize(
+    ("asymptotic", "toys", "expected"),
+    [
+        (0.5, None, "p = 0.500 (sat"),
+        (1e-9, None, "p < 0.001 (sat"),
+        (None, 0.25, "no p-value"),
+        (0.5, 0.25, "0.250 from 40 toys"),
+    ],
+)
+def test_goodness_of_fit_is_told_with_its_p_values(toy, asymptotic, toys, expected):
+    _, _, result = toy
+    good = result.goodness_of_fit.model_copy(update={"p_value": asymptotic, "p_value_toys": toys, "n_toys": 40})
+    found = summary.summarise("toy", TAG, result.model_copy(update={"goodness_of_fit": good}), FLOWS, None)
+    assert expected in text_of(summary.result_page(found))
+
+
 def test_published_errors_add_in_quadrature():
     combined = next(item for item in PUBLISHED if item.tag == "combined")
     assert combined.total == pytest.approx((np.hypot(0.5, 0.4), np.hypot(0.5, 0.5)))
