@@ -2,6 +2,7 @@
 
 import json
 import re
+from html import unescape
 
 import numpy as np
 import pytest
@@ -195,7 +196,7 @@ FLOWS = [flow("signal", "signal", (1985.0, 40.0, 10.0)), flow("mybb", "charged",
 
 
 def text_of(parts):
-    return re.sub(r"<[^>]+>", " ", "\n".join(part.text for part in parts))
+    return unescape(re.sub(r"<[^>]+>", " ", "\n".join(part.text for part in parts)))
 
 
 def test_cut_flow_table_has_numbers_with_errors_and_names_samples():
