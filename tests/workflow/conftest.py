@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("Snakefile", "workflow", "analysis", "config", "notebooks", "pyproject.toml")
+PARTS = ("Snakefile", "workflow", "analysis", "config", "notebooks", "pyproject.toml", "environment.yml")
 
 
 @dataclass(frozen=True)
