@@ -147,7 +147,8 @@ def _tell(source: Source, told: dict[str, str]) -> None:
         if told.get(name) != reason:
             told[name] = reason
             reasons.setdefault(reason, []).append(name)
-    for reason, names in reasons.items():
+    for reason, unordered in reasons.items():
+        names = sorted(unordered)
         shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
         log.info("read by uproot: %s (%s), from %s on", shown, reason, source.path)
 

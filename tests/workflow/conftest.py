@@ -26,7 +26,14 @@ class Project:
     def environment(self) -> dict[str, str]:
         # `python` in the rules' shell lines must be the one that runs the tests.
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        return os.environ | {"PATH": path, "XDG_CACHE_HOME": str(self.root / ".cache")}
+        environment = os.environ | {
+            "PATH": path,
+            "XDG_CACHE_HOME": str(self.root / ".cache"),
+            "PYTHONPYCACHEPREFIX": str(self.root / ".pycache"),
+        }
+        # every job would compile the package anew
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        return environment
 
     def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
