@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import pkgutil
 import sys
 from collections.abc import Sequence
+
+# Before numpy is imported: not even the last digit may depend on the number of cores, and our matrices are small.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from analysis import __version__, log
 from analysis.errors import AnalysisError

@@ -95,7 +95,7 @@ def test_a_comment_reruns_nothing_and_code_what_depends_on_it(project: Project, 
     [
         ("name: ci", "name: ci\nfit: {level: 0.95}", "fit", "workspace"),
         ("name: ci", "name: ci\nsystematics: {tracking: 0.01}", "templates", "apply_bdt"),
-        ("trees: 100", "trees: 50", "train_bdt", "preselection"),
+        ("trees: 50", "trees: 40", "train_bdt", "preselection"),
         ("scale: 0.1", "scale: 0.2", "simulate", None),
     ],
 )
@@ -220,7 +220,7 @@ def own_configuration(project: Project, folder: Path) -> dict[str, object]:
 def test_own_ntuples_need_only_another_configuration(project: Project, toy_results: Path, tmp_path: Path) -> None:
     """Same events under other names: the same templates; and blinded, as nobody said otherwise."""
     configuration = own_configuration(project, tmp_path)
-    configuration["bdt"] |= {"trees": 100}  # type: ignore[operator]
+    configuration["bdt"] |= {"trees": 50}  # type: ignore[operator]
     (project.root / "config/mine.yaml").write_text(yaml.safe_dump(configuration))
     project.snakemake("--configfile", "config/mine.yaml")
     result = json.loads((project.root / "results/mine/fit/result.json").read_text())
