@@ -10,6 +10,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+# A configuration smaller still, for what has to run more than once.
+TINY = """\
+extends: ci.yaml
+name: tiny
+dataset: {luminosity: 12, n_bb: 12.7e+6}
+simulation: {scale: 0.03}
+bdt: {trees: 10, folds: 2}
+"""
 PARTS = ("Snakefile", "workflow", "analysis", "config", "notebooks", "pyproject.toml", "environment.yml")
 
 
@@ -65,6 +73,7 @@ def copy_project(folder: Path) -> Project:
             shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy2(source, folder / part)
+    (folder / "config/tiny.yaml").write_text(TINY)
     return Project(folder)
 
 
@@ -84,9 +93,5 @@ def toy_results(project: Project) -> Path:
 
 @pytest.fixture
 def fresh(tmp_path: Path) -> Project:
-    """A fresh copy of the project, with a configuration smaller still: config/tiny.yaml."""
-    project = copy_project(tmp_path / "fresh")
-    (project.root / "config/tiny.yaml").write_text(
-        "extends: ci.yaml\nname: tiny\nsimulation: {scale: 0.03}\nbdt: {trees: 10, folds: 2}\n"
-    )
-    return project
+    """A fresh copy of the project, in which nothing has run."""
+    return copy_project(tmp_path / "fresh")

@@ -1,5 +1,6 @@
 """From ntuples to μ, as a user does it: run, run again, edit, kill, break."""
 
+import contextlib
 import json
 import os
 import re
@@ -8,6 +9,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyhf
@@ -15,8 +17,10 @@ import pytest
 import uproot
 import yaml
 
-from analysis import io, provenance
-from tests.workflow.conftest import Project
+from analysis import config, io, provenance
+from analysis.columns import COLUMNS, branch_of
+from analysis.errors import InputError
+from tests.workflow.conftest import Project, copy_project
 
 pytestmark = [pytest.mark.workflow, pytest.mark.slow, pytest.mark.xdist_group("workflow")]
 
@@ -85,7 +89,8 @@ def test_a_comment_reruns_nothing_and_code_what_depends_on_it(project: Project, 
     project.edit(source, "# A comment.", "NEW = 1")
     rules = planned(project, *CI)
     assert {"templates", "workspace", "fit"} <= rules
-    assert rules.isdisjoint({"configuration", "simulate", "record", "ledger", "skim", "preselection", "train_bdt", "apply_bdt"})
+    before_it = {"configuration", "simulate", "record", "ledger", "skim", "preselection", "train_bdt", "apply_bdt"}
+    assert rules.isdisjoint(before_it)
     (project.root / source).write_text(before)
     assert planned(project, *CI) == set()
 
@@ -122,18 +127,9 @@ def tree_digests(folder: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def tiny_digests(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Digests of all results of the tiny toy, made on two cores without a break."""
-    from tests.workflow.conftest import copy_project
-
     project = copy_project(tmp_path_factory.mktemp("tiny"))
-    write_tiny(project)
     project.snakemake(*TINY)
     return tree_digests(project.root / "results/tiny")
-
-
-def write_tiny(project: Project) -> None:
-    (project.root / "config/tiny.yaml").write_text(
-        "extends: ci.yaml\nname: tiny\nsimulation: {scale: 0.03}\nbdt: {trees: 10, folds: 2}\n"
-    )
 
 
 def test_one_core_makes_the_same_bytes_as_two(fresh: Project, tiny_digests: dict[str, str]) -> None:
@@ -142,7 +138,7 @@ def test_one_core_makes_the_same_bytes_as_two(fresh: Project, tiny_digests: dict
 
 
 def test_killed_and_started_again(fresh: Project, tiny_digests: dict[str, str]) -> None:
-    """Kill the whole run without warning whenever a new stage has begun; at the end all is as if nothing had happened."""
+    """Kill the whole run without warning whenever a new stage has begun; the end is as if nothing had happened."""
     results = fresh.root / "results/tiny"
     for stage in ("ntuples", "skim", "bdt", "fit"):
         process = subprocess.Popen(
@@ -178,49 +174,42 @@ def test_mistakes_in_the_configuration_stop_before_anything_runs(fresh: Project)
     assert not (fresh.root / "results").exists()
 
 
-def own_configuration(project: Project, folder: Path) -> dict[str, object]:
-    """Turn the toy's ntuples into a stranger's: other tree, other branch names, no weights; return the configuration."""
-    samples = []
-    for sample in yaml.safe_load((project.root / "config/config.yaml").read_text())["samples"]:
-        aliases: dict[str, str] = {}
-        for path in sorted((project.root / f"results/ci/ntuples/{sample['name']}").glob("*.root")):
-            with uproot.open(path) as file:
-                arrays = file["variables"].arrays(library="np")
-            names = {name: name if name.startswith("__") else f"my_{index}" for index, name in enumerate(arrays)}
-            (folder / sample["name"]).mkdir(parents=True, exist_ok=True)
-            target = folder / sample["name"] / path.name
-            with uproot.recreate(target) as file:
-                file.mktree("candidates", {names[name]: array.dtype for name, array in arrays.items()})
-                file["candidates"].extend({names[name]: array for name, array in arrays.items()})
-            shutil.copy(f"{path}.metadata.json", f"{target}.metadata.json")
-            from analysis.columns import COLUMNS, branch_of
+def disguise(source: Path, target: Path) -> dict[str, str]:
+    """Copy an ntuple under another tree name and other branch names; return the aliases that undo it."""
+    with uproot.open(source) as file:
+        arrays = file["variables"].arrays(library="np")
+    names = {name: name if name.startswith("__") else f"my_{index}" for index, name in enumerate(arrays)}
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with uproot.recreate(target) as file:
+        file.mktree("candidates", {names[name]: array.dtype for name, array in arrays.items()})
+        file["candidates"].extend({names[name]: array for name, array in arrays.items()})
+    shutil.copy(f"{source}.metadata.json", f"{target}.metadata.json")
+    aliases = {}
+    for column in COLUMNS.values():
+        with contextlib.suppress(InputError):
+            branch = branch_of(column.name, arrays, {})
+            if branch is not None and not branch.startswith("__") and column.provided_by == "ntuple":
+                aliases[column.name] = names[branch]
+    return aliases
 
-            for column in COLUMNS.values():
-                if column.provided_by == "ntuple":
-                    try:
-                        branch = branch_of(column.name, arrays, {})
-                    except Exception:
-                        continue
-                    if branch is not None and not branch.startswith("__"):
-                        aliases[column.name] = names[branch]
-        samples.append(
-            {
-                "name": sample["name"],
-                "type": sample["type"],
-                "files": [f"{folder}/{sample['name']}/*.root"],
-                "tree": "candidates",
-                "aliases": aliases,
-            }
-        )
-    base = yaml.safe_load((project.root / "config/config.yaml").read_text())
-    keep = ("preselection", "weights", "bdt", "templates", "skim")
-    return {"name": "mine", "samples": samples} | {key: base[key] for key in keep}
+
+def own_configuration(project: Project, folder: Path) -> dict[str, Any]:
+    """Turn the toy's ntuples into a stranger's, and return the configuration that analyses them."""
+    base = config.load(project.root / "config/ci.yaml").model_dump(mode="json", exclude_defaults=True)
+    samples = []
+    for sample in base["samples"]:
+        name = sample["name"]
+        for path in sorted((project.root / f"results/ci/ntuples/{name}").glob("*.root")):
+            aliases = disguise(path, folder / name / path.name)
+        files = [f"{folder}/{name}/*.root"]
+        samples.append(sample | {"simulated": False, "files": files, "tree": "candidates", "aliases": aliases})
+    del base["simulation"], base["blinded"]
+    return base | {"name": "mine", "samples": samples}
 
 
 def test_own_ntuples_need_only_another_configuration(project: Project, toy_results: Path, tmp_path: Path) -> None:
     """Same events under other names: the same templates; and blinded, as nobody said otherwise."""
     configuration = own_configuration(project, tmp_path)
-    configuration["bdt"] |= {"trees": 50}  # type: ignore[operator]
     (project.root / "config/mine.yaml").write_text(yaml.safe_dump(configuration))
     project.snakemake("--configfile", "config/mine.yaml")
     result = json.loads((project.root / "results/mine/fit/result.json").read_text())
