@@ -62,12 +62,12 @@ def test_signal_has_little_extra_energy_and_background_much(signal: Rows, charge
 
 
 def test_cos_by_is_physical_with_a_feed_down_tail(signal: Rows) -> None:
-    cos_by, true = signal.columns["Btag_cosThetaBY"], signal.columns["Btag_isSignal"] > 0
-    weight = signal.weight
-    assert np.sum(weight[true & (np.abs(cos_by) < 1.1)]) > 0.95 * np.sum(weight[true])
-    below = cos_by < -1.1
-    assert 0.05 < np.sum(weight[below]) / weight.sum() < 0.4
-    assert np.sum(weight[cos_by < -2.6]) < 0.06 * weight.sum()
+    """reference/simulation.md: within ±1, with a D* tail to −2.4; of true tags, whose rows weigh one."""
+    true = signal.select(signal.weight < 1.01)
+    cos_by, direct = true.columns["Btag_cosThetaBY"], true.columns["Btag_isSignal"] > 0
+    assert np.mean(np.abs(cos_by[direct]) < 1.1) > 0.95
+    assert 0.05 < np.mean(cos_by < -1.1) < 0.3
+    assert np.mean(cos_by < -2.4) < 0.03
 
 
 def test_background_kaons_come_from_charm_and_from_the_b(charged: Rows) -> None:
@@ -85,13 +85,13 @@ def test_background_kaons_come_from_charm_and_from_the_b(charged: Rows) -> None:
     assert share(kind == 321) > 0.8
 
 
-def test_background_peaks_at_high_q2(charged: Rows, signal: Rows) -> None:
-    q2 = [
-        10.579**2 / 4 + 0.4937**2 - 10.579 * np.sqrt(rows.columns["K_pStar"] ** 2 + 0.4937**2)
-        for rows in (charged, signal)
-    ]
-    assert 17 < weighted_median(q2[0], charged.weight) < 23
-    assert weighted_median(q2[1], signal.weight) < weighted_median(q2[0], charged.weight) - 4
+def test_background_piles_up_at_high_q2(charged: Rows) -> None:
+    """reference/simulation.md: at 18 to 22 GeV²."""
+    chosen = charged.select((charged.columns["K_kaonID"] > 0.9) & (charged.columns["roeNTracks"] == 0))
+    q2 = 10.579**2 / 4 + 0.4937**2 - 10.579 * np.sqrt(chosen.columns["K_pStar"] ** 2 + 0.4937**2)
+    share = np.histogram(q2, bins=[-2, 2, 6, 10, 14, 18, 22, 26], weights=chosen.weight)[0] / chosen.weight.sum()
+    assert np.argmax(share) == 5
+    assert share[5] > 0.3
 
 
 def test_efficiencies(signal: Rows, charged: Rows) -> None:
