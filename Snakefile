@@ -29,6 +29,7 @@ include: "workflow/rules/report.smk"
 rule all:
     default_target: True
     input:
+        RESULTS / "config.json",
         RESULTS / "fit/result.json",
         RESULTS / "conditions/ledger.json",
         FIGURES,

@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     impact.link_results(original, variation, stale)
     path = variation / "variation.json"
     io.write_json(path, varied.model_dump(mode="json"))
-    # Written here and not by its rule: an `ancient` input counts as old only where it exists before the run.
+    # What `rule configuration` would write; only the result is asked of the workflow.
     io.write_json(variation / "config.json", varied.model_dump(mode="json"))
     _workflow(path, variation / "fit/result.json", args.cores)
     result = impact.measure(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 from analysis import config, io
@@ -16,7 +15,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--config", metavar="YAML", help="configuration file")
-    source.add_argument("--json", metavar="TEXT", help="the configuration as JSON text (the workflow's way)")
     source.add_argument("--schemas", metavar="FOLDER", help="write the JSON Schema into this folder")
     source.add_argument("--reference", metavar="MD", help="write the table of all keys into this file")
     parser.add_argument("--output", metavar="JSON", help="write the resolved configuration here")
@@ -33,7 +31,7 @@ def run(args: argparse.Namespace) -> None:
             with io.atomic(args.reference) as path:
                 path.write_text(reference.markdown())
         return
-    resolved = config.resolve(json.loads(args.json), source="--json") if args.json else config.load(args.config)
+    resolved = config.load(args.config)
     if args.output:
         io.write_json(args.output, resolved.model_dump(mode="json"))
     logger.info("configuration %s: %d samples", resolved.name, len(resolved.samples))

@@ -1,7 +1,6 @@
 rule train_bdt:
     """Train trees that tell the signal from all backgrounds, in folds, and freeze their maps from score to η."""
     input:
-        config=RESOLVED,
         tables=expand(RESULTS / "preselection/{sample}.parquet", sample=SIMULATION),
     output:
         model=RESULTS / "bdt/model.json",
@@ -15,14 +14,13 @@ rule train_bdt:
         code=code("train_bdt"),
         settings=settings("seed", "bdt"),
     shell:
-        "python -m analysis --log {log} train-bdt --config {input.config} --threads {threads} "
+        "python -m analysis --log {log} train-bdt --config {config[file]} --threads {threads} "
         "--model {output.model} --training {output.training} {input.tables}"
 
 
 rule apply_bdt:
     """Give every event the score of the fold that has not seen it, and its η."""
     input:
-        config=RESOLVED,
         model=RESULTS / "bdt/model.json",
         table=RESULTS / "preselection/{sample}.parquet",
     output:

@@ -12,17 +12,20 @@ from analysis.errors import AnalysisError
 from analysis.provenance import fingerprint
 
 CONFIG_FILES = [str(path) for path in workflow.config_settings.configfiles]
-CONFIG_SOURCE = CONFIG_FILES[0] if CONFIG_FILES else "config/config.yaml"
+if len(CONFIG_FILES) > 1 or workflow.config_settings.config:
+    # The commands read the file themselves, so that a line of a log can be run by hand.
+    raise WorkflowError("give one --configfile and no --config; a file that says `extends: other.yaml` changes another")
+# An edit of the file is no reason to rerun: what a rule depends on is told by its own `params: settings=`.
+CONFIG = CONFIG_FILES[0] if CONFIG_FILES else "config/config.yaml"
 try:
-    CFG = analysis.config.resolve(config, source=CONFIG_SOURCE)
+    CFG = analysis.config.resolve(config, source=CONFIG)
 except AnalysisError as error:
     raise WorkflowError(str(error))
+config["file"] = CONFIG  # for the shell lines
 
 for section in ("preselection", "bdt", "templates"):
     if getattr(CFG, section) is None:
-        raise WorkflowError(
-            f"{CONFIG_SOURCE}: the workflow needs a section `{section}:`; config/README.md tells its keys"
-        )
+        raise WorkflowError(f"{CONFIG}: the workflow needs a section `{section}:`; config/README.md tells its keys")
 
 # What every rule runs in with `--software-deployment-method conda`; otherwise the environment that Snakemake itself runs in.
 ENVIRONMENT = str(Path(workflow.basedir) / "environment.yml")
@@ -77,7 +80,3 @@ def sidecars(wildcards):
     if sample.metadata:
         return sorted(path for pattern in sample.metadata for path in glob.glob(pattern, recursive=True))
     return [f"{path}.metadata.json" for path in ntuples(wildcards)]
-
-
-# The configuration as the commands read it; see configuration.smk.
-RESOLVED = ancient(RESULTS / "config.json")

@@ -1,7 +1,5 @@
-# The configuration as the commands read it: `extends` and defaults resolved, `--config key=value` included. It is an input
-# marked ancient everywhere: what a rule depends on is told by its own `params: settings=`.
 rule configuration:
-    """Write the resolved configuration beside the results."""
+    """Write the configuration beside the results, with `extends` and defaults filled in."""
     output:
         RESULTS / "config.json",
     log:
@@ -9,6 +7,7 @@ rule configuration:
     conda:
         ENVIRONMENT
     params:
-        settings=CFG.model_dump_json(),
+        code=code("configuration"),
+        settings=CFG.model_dump(mode="json"),
     shell:
-        "python -m analysis --log {log} configuration --output {output} " "--json {params.settings:q}"
+        "python -m analysis --log {log} configuration --config {config[file]} --output {output}"
