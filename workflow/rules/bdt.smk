@@ -1,6 +1,7 @@
 rule train_bdt:
     """Train trees that tell the signal from all backgrounds, in folds, and freeze their maps from score to η."""
     input:
+        config=CONFIG,
         tables=expand(RESULTS / "preselection/{sample}.parquet", sample=SIMULATION),
     output:
         model=RESULTS / "bdt/model.json",
@@ -14,7 +15,7 @@ rule train_bdt:
         code=code("train_bdt"),
         settings=settings("seed", "bdt"),
     shell:
-        "python -m analysis --log {log} train-bdt --config {config[file]} --threads {threads} "
+        "python -m analysis --log {log} train-bdt --config {input.config} --threads {threads} "
         "--model {output.model} --training {output.training} {input.tables}"
 
 

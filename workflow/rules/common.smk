@@ -1,6 +1,7 @@
 """Paths, file lists and what every rule needs: in this one place."""
 
 import glob
+import os
 import sys
 from pathlib import Path
 
@@ -11,21 +12,23 @@ import analysis.config
 from analysis.errors import AnalysisError
 from analysis.provenance import fingerprint
 
-CONFIG_FILES = [str(path) for path in workflow.config_settings.configfiles]
+CONFIG_FILES = workflow.config_settings.configfiles
 if len(CONFIG_FILES) > 1 or workflow.config_settings.config:
     # The commands read the file themselves, so that a line of a log can be run by hand.
     raise WorkflowError("give one --configfile and no --config; a file that says `extends: other.yaml` changes another")
-# An edit of the file is no reason to rerun: what a rule depends on is told by its own `params: settings=`.
-CONFIG = CONFIG_FILES[0] if CONFIG_FILES else "config/config.yaml"
+CONFIG_PATH = os.path.relpath(CONFIG_FILES[0]) if CONFIG_FILES else "config/config.yaml"
+# Ancient: an edit of the file is no reason to rerun, a change of the `params: settings=` made from it is.
+CONFIG = ancient(CONFIG_PATH)
 try:
-    CFG = analysis.config.resolve(config, source=CONFIG)
+    CFG = analysis.config.resolve(config, source=CONFIG_PATH)
 except AnalysisError as error:
     raise WorkflowError(str(error))
-config["file"] = CONFIG  # for the shell lines
 
 for section in ("preselection", "bdt", "templates"):
     if getattr(CFG, section) is None:
-        raise WorkflowError(f"{CONFIG}: the workflow needs a section `{section}:`; config/README.md tells its keys")
+        raise WorkflowError(
+            f"{CONFIG_PATH}: the workflow needs a section `{section}:`; config/README.md tells its keys"
+        )
 
 # What every rule runs in with `--software-deployment-method conda`; otherwise the environment that Snakemake itself runs in.
 ENVIRONMENT = str(Path(workflow.basedir) / "environment.yml")
@@ -46,7 +49,7 @@ def code(command):
 
 
 def settings(*keys):
-    """The part of the configuration that a rule uses: an edit of another part reruns nothing."""
+    """The part of the configuration that matters to a rule; an edit of another part reruns nothing."""
     return analysis.config.settings(CFG, *keys)
 
 
@@ -77,6 +80,14 @@ def ntuples(wildcards):
 def sidecars(wildcards):
     """The metadata sidecars of a sample."""
     sample = CFG.sample(wildcards.sample)
-    if sample.metadata:
-        return sorted(path for pattern in sample.metadata for path in glob.glob(pattern, recursive=True))
-    return [f"{path}.metadata.json" for path in ntuples(wildcards)]
+    if sample.simulated:
+        return [f"{path}.metadata.json" for path in ntuples(wildcards)]
+    patterns = sample.metadata or [f"{path}.metadata.json" for path in ntuples(wildcards)]
+    found = {pattern: glob.glob(pattern, recursive=True) for pattern in patterns}
+    missing = [pattern for pattern, paths in found.items() if not paths]
+    if missing:
+        raise WorkflowError(
+            f"samples.{sample.name}: metadata sidecar {missing[0]} is missing ({len(missing)} of {len(found)}); "
+            "README.md, 'Your own ntuples', tells how to make it"
+        )
+    return sorted(path for paths in found.values() for path in paths)

@@ -1,6 +1,7 @@
 rule record:
     """Read a sample's metadata into its conditions record: release, global tags, runs, events, luminosity."""
     input:
+        config=CONFIG,
         sidecars=sidecars,
         databases=CFG.conditions.databases,
     output:
@@ -15,13 +16,14 @@ rule record:
         settings=lambda wildcards: analysis.config.settings(CFG.sample(wildcards.sample), "name", "type", "simulated"),
         states=analysis.config.settings(CFG.conditions, "global_tag_states"),
     shell:
-        "python -m analysis --log {log} conditions record --config {config[file]} "
+        "python -m analysis --log {log} conditions record --config {input.config} "
         "--sample {wildcards.sample} --output {output} {input.sidecars}"
 
 
 rule ledger:
     """Put all records into one ledger, and stop here if the samples do not belong together."""
     input:
+        config=CONFIG,
         records=expand(RESULTS / "conditions/records/{sample}.json", sample=SAMPLES),
         databases=CFG.conditions.databases,
         runs=CFG.conditions.run_information or [],
@@ -37,4 +39,4 @@ rule ledger:
         settings=settings("conditions"),
         luminosity=analysis.config.settings(CFG.dataset, "luminosity", "luminosity_uncertainty"),
     shell:
-        "python -m analysis --log {log} conditions ledger --config {config[file]} --output {output} {input.records}"
+        "python -m analysis --log {log} conditions ledger --config {input.config} --output {output} {input.records}"

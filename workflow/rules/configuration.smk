@@ -1,5 +1,7 @@
 rule configuration:
     """Write the configuration beside the results, with `extends` and defaults filled in."""
+    input:
+        config=CONFIG,
     output:
         RESULTS / "config.json",
     log:
@@ -10,4 +12,4 @@ rule configuration:
         code=code("configuration"),
         settings=CFG.model_dump(mode="json"),
     shell:
-        "python -m analysis --log {log} configuration --config {config[file]} --output {output}"
+        "python -m analysis --log {log} configuration --config {input.config} --output {output}"

@@ -1,6 +1,7 @@
 rule fit:
     """Fit μ: its value, uncertainty, significance, limit and branching fraction."""
     input:
+        config=CONFIG,
         workspace=RESULTS / "fit/workspace.json",
         account=RESULTS / "fit/workspace.provenance.json",
     output:
@@ -13,5 +14,5 @@ rule fit:
         code=code("fit"),
         settings=settings("blinded", "dataset", "fit"),
     shell:
-        "python -m analysis --log {log} fit --config {config[file]} --workspace {input.workspace} "
+        "python -m analysis --log {log} fit --config {input.config} --workspace {input.workspace} "
         "--account {input.account} --output {output}"

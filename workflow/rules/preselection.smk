@@ -1,6 +1,7 @@
 rule preselection:
     """Select events with a semileptonic tag, a kaon and nothing else; keep one candidate per event; weigh it."""
     input:
+        config=CONFIG,
         skim=RESULTS / "skim/{sample}.parquet",
         # Named in the configuration; listed so that an edit of the table reruns the rule.
         kaon_id=CFG.weights.kaon_id or [],
@@ -18,5 +19,5 @@ rule preselection:
         # Decides whether the cut flow of data tells its counts; unblinding reruns no simulation.
         blinded=lambda wildcards: CFG.blinded and CFG.sample(wildcards.sample).type == "data",
     shell:
-        "python -m analysis --log {log} preselection --config {config[file]} --sample {wildcards.sample} "
+        "python -m analysis --log {log} preselection --config {input.config} --sample {wildcards.sample} "
         "--output {output.table} --cutflow {output.cutflow} {input.skim}"

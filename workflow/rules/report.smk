@@ -13,6 +13,7 @@ report: "../report/workflow.rst"
 rule figures_selection:
     """Draw the cut flow, and what the BDT sees and does: inputs, ROC, overtraining, importance, correlations, η."""
     input:
+        config=CONFIG,
         training=RESULTS / "bdt/training.json",
         tables=expand(RESULTS / "bdt/{sample}.parquet", sample=SAMPLES),
         flows=expand(RESULTS / "preselection/{sample}.cutflow.json", sample=SAMPLES),
@@ -95,13 +96,14 @@ rule figures_selection:
         settings=digest(settings("name", "blinded", "dataset", "samples", "templates")),
         folder=REPORT,
     shell:
-        "python -m analysis --log {log} figures selection --config {config[file]} --output {params.folder} "
+        "python -m analysis --log {log} figures selection --config {input.config} --output {params.folder} "
         "--training {input.training} {input.flows} {input.tables}"
 
 
 rule figures_templates:
     """Draw the bins of the likelihood before and after the fit, and the systematic variations."""
     input:
+        config=CONFIG,
         templates=RESULTS / "templates/templates.json",
         workspace=RESULTS / "fit/workspace.json",
         result=RESULTS / "fit/result.json",
@@ -154,13 +156,14 @@ rule figures_templates:
         settings=digest(settings("name", "blinded", "dataset", "samples")),
         folder=REPORT,
     shell:
-        "python -m analysis --log {log} figures templates --config {config[file]} --output {params.folder} "
+        "python -m analysis --log {log} figures templates --config {input.config} --output {params.folder} "
         "--templates {input.templates} --workspace {input.workspace} --result {input.result}"
 
 
 rule scan:
     """Profile the likelihood over μ."""
     input:
+        config=CONFIG,
         workspace=RESULTS / "fit/workspace.json",
         account=RESULTS / "fit/workspace.provenance.json",
     output:
@@ -173,13 +176,14 @@ rule scan:
         code=code("scan"),
         settings=settings("blinded", "fit"),
     shell:
-        "python -m analysis --log {log} scan --config {config[file]} --workspace {input.workspace} "
+        "python -m analysis --log {log} scan --config {input.config} --workspace {input.workspace} "
         "--account {input.account} --output {output}"
 
 
 rule figures_fit:
     """Draw the result and put it beside published ones; tell where everything comes from."""
     input:
+        config=CONFIG,
         workspace=RESULTS / "fit/workspace.json",
         result=RESULTS / "fit/result.json",
         scan=RESULTS / "fit/scan.json",
@@ -253,7 +257,7 @@ rule figures_fit:
         settings=digest(settings("name", "blinded", "dataset", "samples")),
         folder=REPORT,
     shell:
-        "python -m analysis --log {log} figures fit --config {config[file]} --output {params.folder} "
+        "python -m analysis --log {log} figures fit --config {input.config} --output {params.folder} "
         "--workspace {input.workspace} --result {input.result} --scan {input.scan} "
         "--ledger {input.ledger} {input.outputs}"
 

@@ -1,5 +1,7 @@
 rule simulate:
     """Simulate e⁺e⁻ collisions and write ntuples as basf2 would, with metadata beside them."""
+    input:
+        config=CONFIG,
     output:
         ntuple=RESULTS / "ntuples/{sample}/{sample}_{chunk}.root",
         metadata=RESULTS / "ntuples/{sample}/{sample}_{chunk}.root.metadata.json",
@@ -11,5 +13,5 @@ rule simulate:
         code=code("simulate"),
         settings=settings("seed", "dataset", "simulation"),
     shell:
-        "python -m analysis --log {log} simulate --config {config[file]} --sample {wildcards.sample} "
+        "python -m analysis --log {log} simulate --config {input.config} --sample {wildcards.sample} "
         "--chunk {wildcards.chunk} --output {output.ntuple}"

@@ -1,6 +1,7 @@
 rule skim:
     """Keep the candidates that can pass the selection, and the columns that later stages need."""
     input:
+        config=CONFIG,
         ntuples=ntuples,
         record=RESULTS / "conditions/records/{sample}.json",
         # The gate: passed before the first skim, but another sample's record does not concern this one.
@@ -18,5 +19,5 @@ rule skim:
         columns=analysis.config.used_columns(CFG),
         sample=sample_settings,
     shell:
-        "python -m analysis --log {log} skim --config {config[file]} --sample {wildcards.sample} "
+        "python -m analysis --log {log} skim --config {input.config} --sample {wildcards.sample} "
         "--record {input.record} --output {output} {input.ntuples}"

@@ -1,6 +1,7 @@
 rule templates:
     """Histogram every sample in η and q²_rec, once as it is and once for each systematic variation."""
     input:
+        config=CONFIG,
         tables=expand(RESULTS / "bdt/{sample}.parquet", sample=SAMPLES),
         kaon_id=CFG.weights.kaon_id or [],
     output:
@@ -13,12 +14,13 @@ rule templates:
         code=code("templates"),
         settings=settings("blinded", "dataset", "samples", "weights", "templates", "systematics"),
     shell:
-        "python -m analysis --log {log} templates --config {config[file]} --output {output} {input.tables}"
+        "python -m analysis --log {log} templates --config {input.config} --output {output} {input.tables}"
 
 
 rule workspace:
     """Write the templates as a HistFactory likelihood."""
     input:
+        config=CONFIG,
         templates=RESULTS / "templates/templates.json",
     output:
         workspace=RESULTS / "fit/workspace.json",
@@ -32,5 +34,5 @@ rule workspace:
         code=code("workspace"),
         settings=settings("systematics", "dataset", "blinded"),
     shell:
-        "python -m analysis --log {log} workspace --config {config[file]} --output {output.workspace} "
+        "python -m analysis --log {log} workspace --config {input.config} --output {output.workspace} "
         "--provenance {output.account} {input.templates}"
