@@ -1,4 +1,4 @@
-"""Paths, file lists and what every rule needs: in this one place."""
+"""Paths, file lists and what all rules need, in this one place."""
 
 import glob
 import os
