@@ -58,36 +58,45 @@ def sample_settings(wildcards):
     return CFG.sample(wildcards.sample).model_dump(mode="json")
 
 
-def ntuples(wildcards):
+def ntuple_files(sample):
     """The ntuples of a sample: those the workflow makes, or the user's."""
-    sample = CFG.sample(wildcards.sample)
     if sample.simulated:
         return [
             RESULTS / f"ntuples/{sample.name}/{sample.name}_{chunk:04d}.root" for chunk in range(CFG.simulation.files)
         ]
-    files = []
-    for pattern in sample.files:
-        found = sorted(glob.glob(pattern, recursive=True)) if glob.has_magic(pattern) else [pattern]
-        if not found:
-            raise WorkflowError(
-                f"samples.{sample.name}.files: nothing matches {pattern!r} in {Path.cwd()}; "
-                "give paths relative to the working directory"
-            )
-        files.extend(found)
-    return files
+    return matches(f"samples.{sample.name}.files", sample.files)
 
 
-def sidecars(wildcards):
+def sidecar_files(sample):
     """The metadata sidecars of a sample."""
-    sample = CFG.sample(wildcards.sample)
-    if sample.simulated:
-        return [f"{path}.metadata.json" for path in ntuples(wildcards)]
-    patterns = sample.metadata or [f"{path}.metadata.json" for path in ntuples(wildcards)]
-    found = {pattern: glob.glob(pattern, recursive=True) for pattern in patterns}
+    beside = [f"{path}.metadata.json" for path in ntuple_files(sample)]
+    return (
+        beside if sample.simulated else matches(f"samples.{sample.name}: metadata sidecar", sample.metadata or beside)
+    )
+
+
+def matches(what, patterns):
+    """The files that match; each pattern must match one at least."""
+    found = {pattern: sorted(glob.glob(pattern, recursive=True)) for pattern in patterns}
     missing = [pattern for pattern, paths in found.items() if not paths]
     if missing:
         raise WorkflowError(
-            f"samples.{sample.name}: metadata sidecar {missing[0]} is missing ({len(missing)} of {len(found)}); "
-            "README.md, 'Your own ntuples', tells how to make it"
+            f"{what}: nothing matches {missing[0]!r} in {Path.cwd()} ({len(missing)} of {len(found)} missing); "
+            "paths are relative to the working directory, and README.md, 'Your own ntuples', tells what is needed"
         )
-    return sorted(path for paths in found.values() for path in paths)
+    return [path for paths in found.values() for path in paths]
+
+
+def ntuples(wildcards):
+    """The ntuples of the sample that a job is about."""
+    return ntuple_files(CFG.sample(wildcards.sample))
+
+
+def sidecars(wildcards):
+    """The metadata sidecars of the sample that a job is about."""
+    return sidecar_files(CFG.sample(wildcards.sample))
+
+
+# Before anything runs: Snakemake takes an existing output for good where the inputs of its rule are gone.
+for sample in CFG.samples:
+    sidecar_files(sample)
