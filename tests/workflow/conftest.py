@@ -32,8 +32,9 @@ class Project:
 
     @property
     def environment(self) -> dict[str, str]:
-        # `python` in the rules' shell lines must be the one that runs the tests.
-        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        # As `make run` does, without an activated environment: the rules' `python` has to be found by the workflow itself.
+        here = str(Path(sys.executable).parent)
+        path = os.pathsep.join(folder for folder in os.environ["PATH"].split(os.pathsep) if folder != here)
         environment = os.environ | {
             "PATH": path,
             "XDG_CACHE_HOME": str(self.root / ".cache"),
