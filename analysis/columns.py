@@ -77,6 +77,16 @@ _K = "daughter(1, daughter(0, {}))"
 _L = "daughter(0, daughter(1, {}))"
 _LEPTON_ID = "conditionalVariableSelector(abs(PDG) == 11, electronID, muonID)"
 
+_OF_REST = {0: "charged particles of the rest", 1: "neutral particles of the rest", 2: "the missing momentum"}
+# Moments of the signal B, by basf2's names; see analysis.simulation.eventshape for the definitions.
+_KSFW = (
+    ("mm2", "GeV^2/c^4", "missing mass squared of kaon and rest"),
+    ("et", "GeV/c", "sum of transverse momenta, centre of mass"),
+    *((f"hso{x}{order}", "", f"KSFW moment of order {order}: kaon with {_OF_REST[x]}")
+      for x in (0, 1, 2) for order in range(5) if x == 0 or order % 2 == 0),
+    *((f"hoo{order}", "", f"KSFW moment of order {order} within the rest") for order in range(5)),
+)  # fmt: skip
+
 _DECLARED = (
     # Keys
     _column("__experiment__", "int32", "", "experiment number", "__experiment__", PRE),
@@ -123,6 +133,8 @@ _DECLARED = (
     _column("roeNPhotons", "float64", "", "photons in the rest of the event", "nROE_Photons(cleanMask)", BDT),
     _column("roeNKS", "float64", "", "K_S candidates in the rest of the event",
             "nROE_ParticlesInList(K_S0:veto)", PRE),
+    _column("roeNLambda", "float64", "", "Λ candidates in the rest of the event",
+            "nROE_ParticlesInList(Lambda0:veto)"),
     _column("roeNPi0", "float64", "", "π⁰ candidates in the rest of the event",
             "nROE_ParticlesInList(pi0:veto)", PRE),
     _column("missM2", "float64", "GeV^2/c^4", "missing mass squared", "weMissM2(cleanMask, 0)"),
@@ -135,10 +147,22 @@ _DECLARED = (
     _column("visibleEnergyOfEventCMS", "float64", "GeV", "visible energy in the centre of mass",
             "visibleEnergyOfEventCMS", PRE),
     _column("R2", "float64", "", "Fox-Wolfram R2", "foxWolframR2", PRE),
-    _column("thrustBm", "float64", "", "thrust of the signal B's decay products", "daughter(1, thrustBm)"),
-    _column("thrustOm", "float64", "", "thrust of the rest", "daughter(1, thrustOm)"),
-    _column("cosTBTO", "float64", "", "cosine between the thrust axes of tag and rest", "daughter(0, cosTBTO)"),
+    _column("sphericity", "float64", "", "sphericity of the event", "sphericity"),
+    _column("aplanarity", "float64", "", "aplanarity of the event", "aplanarity"),
+    # Event shape about a B: basf2's buildContinuumSuppression, run for the signal B (the kaon alone) and for the tag
+    _column("thrustBm", "float64", "", "thrust of the signal B's decay products: 1, a single track",
+            "daughter(1, thrustBm)"),
+    _column("thrustOm", "float64", "", "thrust of all but the kaon", "daughter(1, thrustOm)"),
+    _column("K_cosTBTO", "float64", "", "cosine between the kaon and the thrust axis of all else",
+            "daughter(1, cosTBTO)"),
+    _column("Btag_thrustBm", "float64", "", "thrust of the tag's decay products", "daughter(0, thrustBm)"),
+    _column("cosTBTO", "float64", "", "cosine between the thrust axes of the tag and of all else",
+            "daughter(0, cosTBTO)"),
     _column("cosTBz", "float64", "", "cosine between the tag's thrust axis and the beam", "daughter(0, cosTBz)"),
+    *(_column(f"KSFW_{name}", "float64", unit, meaning, f"daughter(1, KSFWVariables({name}))")
+      for name, unit, meaning in _KSFW),
+    *(_column(f"CleoConeCS_{i}", "float64", "GeV/c", f"momentum {10 * i - 10}–{10 * i}° from the kaon's axis",
+              f"daughter(1, CleoConeCS({i}))") for i in range(1, 10)),
     _column("cosTagK", "float64", "", "cosine between the tag's D ℓ system and the kaon, centre of mass"),
     # Truth
     _column("K_mcPDG", "float64", "", "PDG code of the particle behind the signal kaon", _K.format("mcPDG"),

@@ -27,6 +27,7 @@ D0_MODES: dict[int, float] = {0: 0.0395, 1: 0.144, 3: 0.0822}
 # B⁻ → D⁰ ℓ ν, D*⁰ ℓ ν and B̄⁰ → D*⁺ ℓ ν, per lepton flavour (PDG 2022), D*⁺ → D⁰ π⁺
 BF_D0, BF_DSTAR0, BF_DSTARPLUS, BF_DSTAR_D0PI = 0.0230, 0.0558, 0.0497, 0.677
 NO_TAG = -1
+PDG_KS, PDG_LAMBDA = 310, 3122
 
 _NEUTRINOS = (12, 14, 16)
 _ALIASES = {9900421: 421, 9900423: 423, 9900413: 413, 9900521: 521, 9900511: 511, 9900522: 521}
@@ -56,7 +57,7 @@ class Particles(Table):
     pdg, mother : (n,) int32
         PDG codes of the particle and of what it comes from.
     vee : (n,) int64
-        Index within the event of the K_S whose pion it is, else -1.
+        Index within the event of the K_S or Λ that it comes from, else -1.
     role : (n,) int8
         See `Role`.
     p : (4, n) float64
@@ -290,12 +291,12 @@ def _extract(counts: Ints, pdg: Array, status: Array, mother1: Array, p: Floats,
     neutrino = final & np.isin(np.abs(code), _NEUTRINOS)
     missing = np.array([np.bincount(event[neutrino], weights=p[i, neutrino], minlength=n) for i in range(4)])
     visible = np.flatnonzero(final & ~neutrino)
-    is_ks = code[mother[visible]] == 310
+    of_vee = np.isin(np.abs(code[mother[visible]]), (PDG_KS, PDG_LAMBDA))
     particles = Particles(
         event=event[visible],
         pdg=code[visible],
         mother=code[mother[visible]],
-        vee=np.where(is_ks, mother1[visible], -1).astype(np.int64),
+        vee=np.where(of_vee, mother1[visible], -1).astype(np.int64),
         role=role[visible],
         p=p[:, visible],
         x=x[:, visible],

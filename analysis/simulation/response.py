@@ -43,7 +43,7 @@ class Tracks(Table):
     pdg, mother : (n,) int32
         Truth.
     vee : (n,) int64
-        Number of the K_S whose pion it is, unique within the event; -1 if none.
+        Number of the K_S or Λ that it comes from, unique within the event; -1 if none.
     role, side : (n,) int8
         Role in a true tag (`generator.Role`), and which B it comes from.
     """
