@@ -50,6 +50,9 @@ class Profile:
 
     def minimum(self, value: float) -> Minimum:
         """Return the conditional minimum at ``value``."""
+        if value == self.best.x[self.index]:
+            # Exactly: another fit would differ by rounding, and a significance at the bound would not be 0.
+            return self.best
         start = self._start(value)
         found = self.engine.minimise(self.data, fixed={self.index: value}, start=start)
         lower, upper = (
