@@ -5,7 +5,8 @@
 
 from snakemake.utils import min_version
 
-min_version("9.12")
+# 9.19: profiles are called profile.yaml
+min_version("9.19")
 
 # A configuration file stands alone: --configfile replaces the default instead of being merged into it, so that nothing of
 # the toy (its unblinding, its samples) can reach another analysis unseen.
@@ -24,6 +25,15 @@ include: "workflow/rules/bdt.smk"
 include: "workflow/rules/templates.smk"
 include: "workflow/rules/fit.smk"
 include: "workflow/rules/report.smk"
+
+
+# On a batch system these take seconds where they are: no job of their own.
+localrules:
+    all,
+    configuration,
+    record,
+    ledger,
+    workspace,
 
 
 rule all:
