@@ -32,7 +32,7 @@ for section in ("preselection", "bdt", "templates"):
 
 # The `python` of the rules' shell lines is the one that runs Snakemake, also where its environment was not activated
 # (`.venv/bin/snakemake`, `make run`); a conda environment that Snakemake activates for a job still comes first.
-os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]))
 
 # What every rule runs in with `--software-deployment-method conda`; otherwise the environment that Snakemake itself runs in.
 ENVIRONMENT = str(Path(workflow.basedir) / "environment.yml")
