@@ -51,6 +51,20 @@ def test_lock_has_hashes_for_all_and_names_no_host() -> None:
     assert {requirement.partition(" ")[0] for requirement in pip_requirements()} <= locked
 
 
+@pytest.mark.parametrize(
+    "profile", sorted((ROOT / "workflow/profiles").glob("*/profile.yaml")), ids=lambda p: p.parent.name
+)
+def test_profiles_name_rules_that_exist(profile: Path) -> None:
+    rules = {
+        name
+        for path in (ROOT / "workflow/rules").glob("*.smk")
+        for name in re.findall(r"^rule (\w+):", path.read_text(), re.M)
+    }
+    settings = yaml.safe_load(profile.read_text())
+    assert settings["executor"] == profile.parent.name
+    assert settings["set-resources"].keys() <= rules
+
+
 def test_version_is_told_once() -> None:
     assert PYPROJECT["project"]["version"] == analysis.__version__
     assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"] == analysis.__version__

@@ -26,7 +26,7 @@ from analysis.conditions.recording import SampleSource, record
 from analysis.conditions.records import record_to_plain
 from tests.workflow.conftest import ROOT
 
-pytestmark = [pytest.mark.workflow, pytest.mark.slow, pytest.mark.xdist_group("workflow")]
+pytestmark = [pytest.mark.workflow, pytest.mark.slow, pytest.mark.xdist_group("fresh copies")]
 
 
 @dataclass(frozen=True)

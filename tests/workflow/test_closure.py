@@ -8,7 +8,12 @@ import pytest
 from analysis import io
 from analysis.inference.coverage import toy_study
 
-pytestmark = [pytest.mark.workflow, pytest.mark.statistical, pytest.mark.slow, pytest.mark.xdist_group("workflow")]
+pytestmark = [
+    pytest.mark.workflow,
+    pytest.mark.statistical,
+    pytest.mark.slow,
+    pytest.mark.xdist_group("finished project"),
+]
 
 
 def projected(workspace: dict[str, Any], factor: float) -> dict[str, Any]:

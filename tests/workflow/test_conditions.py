@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-pytestmark = [pytest.mark.workflow, pytest.mark.slow]
+pytestmark = [pytest.mark.workflow, pytest.mark.slow, pytest.mark.xdist_group("finished project")]
 CONFIG = ("--configfile", "config/ci.yaml")
 SIDECAR = "results/ci/ntuples/charged/charged_0000.root.metadata.json"
 

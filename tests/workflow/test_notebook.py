@@ -39,7 +39,7 @@ def test_code_cells_are_short_and_each_section_teaches_first():
 
 @pytest.mark.workflow
 @pytest.mark.slow
-@pytest.mark.xdist_group("workflow")
+@pytest.mark.xdist_group("finished project")
 def test_notebook_runs_on_the_reduced_toy(toy_results, tmp_path):
     executed = tmp_path / "executed.ipynb"
     # A process of its own: the kernel's machinery warns of things that are not ours.

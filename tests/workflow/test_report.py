@@ -10,7 +10,7 @@ import pytest
 
 from tests.workflow.conftest import Project
 
-pytestmark = [pytest.mark.workflow, pytest.mark.slow, pytest.mark.xdist_group("workflow")]
+pytestmark = [pytest.mark.workflow, pytest.mark.slow, pytest.mark.xdist_group("finished project")]
 
 CI = ("--configfile", "config/ci.yaml")
 

@@ -22,7 +22,11 @@ from analysis.columns import COLUMNS, branch_of
 from analysis.errors import InputError
 from tests.workflow.conftest import Project, copy_project
 
-pytestmark = [pytest.mark.workflow, pytest.mark.slow, pytest.mark.xdist_group("workflow")]
+pytestmark = [pytest.mark.workflow, pytest.mark.slow]
+# Two groups of about equal length, one for each process: tests that share the finished project, and tests that run in
+# fresh copies.
+shared = pytest.mark.xdist_group("finished project")
+alone = pytest.mark.xdist_group("fresh copies")
 
 CI = ("--configfile", "config/ci.yaml")
 TINY = ("--configfile", "config/tiny.yaml")
@@ -36,6 +40,7 @@ def planned(project: Project, *arguments: str) -> set[str]:
     return set(re.findall(r"^(?:local)?rule (\w+):", output, re.MULTILINE))
 
 
+@shared
 def test_results_keep_the_contract(toy_results: Path) -> None:
     workspace = io.read_json(toy_results / "fit/workspace.json")
     model = pyhf.Workspace(workspace).model()
@@ -60,6 +65,7 @@ def test_results_keep_the_contract(toy_results: Path) -> None:
         assert any((toy_results / folder).iterdir())
 
 
+@shared
 def test_every_output_tells_where_it_comes_from(toy_results: Path) -> None:
     ledger = io.read_json(toy_results / "conditions/ledger.json")
     digests = ledger["provenance"]["conditions"]
@@ -77,10 +83,12 @@ def test_every_output_tells_where_it_comes_from(toy_results: Path) -> None:
                 assert io.sha256_file(toy_results.parents[1] / name) == sha
 
 
+@shared
 def test_second_run_has_nothing_to_do(project: Project, toy_results: Path) -> None:
     assert "Nothing to be done" in project.snakemake(*CI).stdout
 
 
+@shared
 def test_a_comment_reruns_nothing_and_code_what_depends_on_it(project: Project, toy_results: Path) -> None:
     source = "analysis/cli/templates.py"
     before = (project.root / source).read_text()
@@ -95,6 +103,7 @@ def test_a_comment_reruns_nothing_and_code_what_depends_on_it(project: Project, 
     assert planned(project, *CI) == set()
 
 
+@shared
 @pytest.mark.parametrize(
     ("old", "new", "first", "untouched"),
     [
@@ -133,11 +142,13 @@ def tiny_digests(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return tree_digests(project.root / "results/tiny")
 
 
+@alone
 def test_one_core_makes_the_same_bytes_as_two(fresh: Project, tiny_digests: dict[str, str]) -> None:
     fresh.snakemake(*TINY, cores=1)
     assert tree_digests(fresh.root / "results/tiny") == tiny_digests
 
 
+@alone
 def test_killed_and_started_again(fresh: Project, tiny_digests: dict[str, str]) -> None:
     """Kill the whole run without warning whenever a new stage has begun; the end is as if nothing had happened."""
     results = fresh.root / "results/tiny"
@@ -166,6 +177,7 @@ def test_killed_and_started_again(fresh: Project, tiny_digests: dict[str, str]) 
     assert left == tiny_digests
 
 
+@alone
 def test_mistakes_in_the_configuration_stop_before_anything_runs(fresh: Project) -> None:
     (fresh.root / "config/bad.yaml").write_text("extends: ci.yaml\nsed: 1\nfit: {level: 2}\n")
     done = fresh.snakemake("--configfile", "config/bad.yaml", check=False)
@@ -208,6 +220,7 @@ def own_configuration(project: Project, folder: Path) -> dict[str, Any]:
     return base | {"name": "mine", "samples": samples}
 
 
+@shared
 def test_own_ntuples_need_only_another_configuration(project: Project, toy_results: Path, tmp_path: Path) -> None:
     """Same events under other names: the same templates; and blinded, as nobody said otherwise."""
     configuration = own_configuration(project, tmp_path)
