@@ -1,13 +1,15 @@
 """The FileMetaData object inside basf2's own ROOT files (mdst, udst, ntuples of newer releases).
 
-basf2 writes it as the branch ``FileMetaData`` of the tree ``persistent``, which has one entry; with
-the split level that basf2 uses, every member is a branch of its own.
+basf2 writes it as the branch ``FileMetaData`` of the tree ``persistent``, which has one entry. With the
+split level that RootOutput uses (99) every member is a branch of its own, and the map
+``m_dataDescription`` one with two below it; with split level 0 the object is whole. Both are read,
+and both are tested with files that ROOT wrote (``tests/unit/conditions/filemetadata``).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,14 +59,15 @@ def metadata_text(path: str | Path) -> tuple[str | None, list[Finding]]:
 
     try:
         with uproot.open(path) as file:
-            members = _members(file[TREE])
+            tree = file[TREE]
+            if tree.num_entries != 1:
+                return None, [_several(path, tree.num_entries)]
+            members = _members(tree[BRANCH])
     except FileNotFoundError:
         return None, [_unusable(path, "no such file")]
     except Exception as error:
         # uproot raises many kinds of exceptions on damaged or foreign files.
         return None, [_unusable(path, f"{type(error).__name__}: {str(error).splitlines()[0]}")]
-    if not members:
-        return None, [_unusable(path, f"the tree {TREE!r} without the members of {BRANCH}")]
     keys = {MEMBERS[name]: _plain(value) for name, value in members.items()}
     return json.dumps(keys), []
 
@@ -77,31 +80,41 @@ def root_identifier(path: str | Path) -> str:
         return f"uuid:{file.file.uuid}"
 
 
-def _members(tree: Any) -> dict[str, Any]:
+def _members(branch: Any) -> dict[str, Any]:
     """Return the members of the object, whether basf2 split it into branches or not."""
-    split = {branch.name.rpartition(".")[2]: branch for branch in tree.itervalues(recursive=True)}
-    found = {name: split[name].array(library="np")[0] for name in MEMBERS if name in split}
-    if found or BRANCH not in split:
-        return found
-    whole = split[BRANCH].array(library="np")[0]
-    return {name: whole.member(name) for name in MEMBERS if whole.has_member(name)}
+    if not branch.branches:
+        whole = branch.array(library="np")[0]
+        return {name: whole.member(name) for name in MEMBERS if whole.has_member(name)}
+    split = {member.name: member for member in branch.branches}
+    return {name: _value(split[name]) for name in MEMBERS if name in split}
+
+
+def _value(branch: Any) -> Any:
+    if not branch.branches:
+        return branch.array(library="np")[0]
+    # A map: its keys and its values are branches below it.
+    keys, values = (branch[f"{branch.name}.{part}"].array(library="np")[0] for part in ("first", "second"))
+    return dict(zip(keys, values, strict=True))
 
 
 def _plain(value: Any) -> Any:
-    """Turn numpy scalars and uproot's containers into JSON's types."""
+    """Turn numpy's scalars and uproot's containers into JSON's types."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, str):
-        return value
-    if hasattr(value, "tolist"):
-        return _plain_item(value.tolist())
-    return _plain_item(value)
+        return {str(key): str(item) for key, item in value.items()}
+    plain = value.tolist() if hasattr(value, "tolist") else value
+    return [str(item) for item in plain] if isinstance(plain, Sequence) and not isinstance(plain, str) else plain
 
 
-def _plain_item(value: Any) -> Any:
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return value
+def _several(path: str | Path, entries: int) -> Finding:
+    return Finding(
+        "no-metadata",
+        "The ROOT file holds the metadata of several files, or of none.",
+        file=str(path),
+        key=TREE,
+        found=f"{entries} entries",
+        expected="one entry",
+        remedy="merge basf2's files with `b2file-merge`, which merges their metadata too (`hadd` does not)",
+    )
 
 
 def _unusable(path: str | Path, found: str) -> Finding:
