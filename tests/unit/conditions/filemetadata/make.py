@@ -1,4 +1,4 @@
-"""Write a ROOT file beside this script: FileMetaData as basf2 streams it. Needs ROOT (`pip install root`); tests do not.
+"""Write a file beside this script: FileMetaData as basf2 streams it. It needs ROOT (`pip install root`); no test does.
 
 ::
 
