@@ -8,17 +8,17 @@ from dataclasses import dataclass
 
 from analysis import io
 from analysis.campaign import documents
-from analysis.campaign.bucket import BucketConditions, bucket_conditions, to_plain
 from analysis.campaign.documents import Model
 from analysis.campaign.layout import Layout, files_of
 from analysis.campaign.payloads import Entry, read_entries, write_entries
 from analysis.campaign.primary import Campaign
 from analysis.campaign.review import Forced
+from analysis.conditions.buckets import Bucket, bucket_to_plain
 from analysis.conditions.databases import read_text_database
 from analysis.conditions.findings import Finding, Severity
 from analysis.conditions.iov import IoV, RunSet
 from analysis.conditions.metadata import GlobalTagState
-from analysis.conditions.records import TagUse, Validity
+from analysis.conditions.records import TagUse, Validity, total
 from analysis.conditions.runinfo import RunTable
 
 
@@ -141,7 +141,7 @@ def close(
     validated: Mapping[str, bool | None],
     forced: Sequence[Forced],
     findings: Sequence[Finding],
-) -> BucketConditions:
+) -> Bucket:
     """Write the tag with its manifest, the record, and the report; return the record."""
     database = layout.folder / "tags" / campaign.staging_gt / "database.txt"
     write_entries(database, [item.entry for item in made])
@@ -152,13 +152,44 @@ def close(
     documents.write_json(
         layout.folder / "tag.json", {"name": tag.name, "state": state, "digest": io.digest(lines), "payloads": lines}
     )
-    record = bucket_conditions(campaign, tag, runs, settings, validated, forced)
-    documents.write_json(layout.folder / "conditions.json", to_plain(record))
+    record = bucket_record(campaign, tag, runs, settings, validated, forced)
+    documents.write_json(layout.folder / "conditions.json", bucket_to_plain(record))
     documents.write_text(layout.folder / "report.md", report(record, manifest(made, campaign.iov), findings))
     return record
 
 
-def report(record: BucketConditions, lines: Sequence[ManifestEntry], findings: Sequence[Finding]) -> str:
+def bucket_record(
+    campaign: Campaign,
+    tag: TagUse,
+    runs: RunTable,
+    settings: Mapping[str, str],
+    validated: Mapping[str, bool | None],
+    forced: Sequence[Forced],
+) -> Bucket:
+    """Return the record that samples refer to; ``tag`` is the staging tag with the digest of its content."""
+
+    def use(name: str) -> TagUse:
+        known = campaign.global_tag_states.get(name, GlobalTagState.UNKNOWN)
+        return tag if name == tag.name else TagUse(name=name, state=known)
+
+    counted = [run.n_events for run in runs.runs]
+    return Bucket(
+        bucket=campaign.name,
+        iov=campaign.iov,
+        release=campaign.release,
+        beam_energy=campaign.beam_energy,
+        global_tags=tuple(use(name) for name in campaign.data),
+        global_tags_mcrd=tuple(use(name) for name in campaign.mcrd),
+        runs=runs.run_set.intervals(),
+        luminosity=total(run.luminosity for run in runs.runs),
+        n_events=None if None in counted else sum(number or 0 for number in counted),
+        settings=dict(sorted(settings.items())),
+        validated=dict(sorted(validated.items())),
+        forced=tuple(f"{item.action} by {item.by}: {item.reason}" for item in forced),
+    )
+
+
+def report(record: Bucket, lines: Sequence[ManifestEntry], findings: Sequence[Finding]) -> str:
     """Return the closing report as Markdown."""
     luminosity = "unknown" if record.luminosity is None else f"{record.luminosity:.6g} fb⁻¹"
     texts = [

@@ -19,7 +19,7 @@ from analysis.campaign.documents import Model
 from analysis.campaign.layout import Layout
 from analysis.campaign.primary import Campaign
 from analysis.campaign.tasks import AnyTask, examine_task, settings_digest
-from analysis.conditions.records import Digest
+from analysis.conditions.metadata import Digest
 from analysis.errors import ConditionsError
 
 State = Literal["draft", "changed", "approved"]

@@ -15,7 +15,6 @@ from rich.table import Table
 
 from analysis import io
 from analysis.campaign import closing, dependencies, documents, execution, issues, repository, review
-from analysis.campaign.bucket import contradictions, read_bucket
 from analysis.campaign.dependencies import Dependencies
 from analysis.campaign.execution import Status, Validation
 from analysis.campaign.inputs import bucket_runs, run_info_csv
@@ -27,7 +26,9 @@ from analysis.campaign.primary import Campaign
 from analysis.campaign.review import Forced, Review
 from analysis.campaign.setup import refresh_dependencies, setup
 from analysis.campaign.tasks import AnyTask, settings_digest
+from analysis.conditions.buckets import read_bucket
 from analysis.conditions.findings import Finding, conditions_error, raise_for
+from analysis.conditions.gate import calibration
 from analysis.conditions.records import read_record
 from analysis.conditions.runinfo import read_runs
 from analysis.errors import AnalysisError, ConditionsError, nearest
@@ -253,12 +254,17 @@ def _check(args: argparse.Namespace) -> int:
     """Check that the records of samples agree with the closed campaign whose bucket they are of."""
     layout, _ = open_campaign(args.folder)
     bucket = read_bucket(layout.folder / "conditions.json")
-    samples = [read_record(path) for path in args.records]
-    for sample in samples:
-        if bucket.bucket not in {block.bucket for block in sample.blocks}:
+    samples = []
+    for sample in map(read_record, args.records):
+        blocks = tuple(block for block in sample.blocks if block.bucket == bucket.bucket)
+        if blocks:
+            samples.append(sample.model_copy(update={"blocks": blocks}))
+        else:
             logger.warning("%s holds nothing of %s", sample.sample, bucket.bucket)
-    found = [finding for sample in samples for finding in contradictions(bucket, sample)]
+    found = list(calibration.check(samples, {bucket.bucket: bucket}))
     raise_for("Samples do not belong to the bucket", found)
+    for finding in found:
+        logger.warning("%s", finding)
     logger.info("%d samples agree with %s", len(samples), bucket.bucket)
     return 0
 

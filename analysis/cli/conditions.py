@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 
 from analysis import config, io, provenance
@@ -113,11 +113,14 @@ def _ledger(args: argparse.Namespace) -> int:
     return 0
 
 
-def _examine(ledger: Ledger, configuration: config.Config) -> list[Finding]:
+def _examine(ledger: Ledger, configuration: config.Config | None, more: Iterable[Finding] = ()) -> list[Finding]:
     """Ask the gate, and log what does not stop the workflow."""
-    settings = configuration.conditions
-    runs = read_runs(settings.run_information) if settings.run_information else None
-    findings = check(ledger, settings, configuration.dataset, runs, read_buckets(settings.buckets))
+    if configuration is None:
+        findings = check(ledger, ConditionsSettings(), more=more)
+    else:
+        settings = configuration.conditions
+        runs = read_runs(settings.run_information) if settings.run_information else None
+        findings = check(ledger, settings, configuration.dataset, runs, more)
     for finding in findings:
         if not finding.stops:
             logger.warning("%s", finding)
@@ -125,10 +128,9 @@ def _examine(ledger: Ledger, configuration: config.Config) -> list[Finding]:
 
 
 def _gather(configuration: config.Config, records: list[str]) -> Ledger:
-    known = known_tags(configuration.conditions)
-    if records:
-        return build((read_record(path) for path in records), known)
-    return build(record_all(configuration, known), known)
+    known, buckets = known_tags(configuration.conditions), read_buckets(configuration.conditions.buckets)
+    gathered = (read_record(path) for path in records) if records else record_all(configuration, known)
+    return build(gathered, known, buckets)
 
 
 def _check_arguments(parser: argparse.ArgumentParser) -> None:
@@ -144,12 +146,14 @@ def _check(args: argparse.Namespace) -> int:
         raise ConditionsError("Nothing to check.", expected="--config or --ledger")
     configuration = config.load(args.config) if args.config else None
     ledger = read_ledger(args.ledger) if args.ledger or not configuration else _gather(configuration, [])
-    findings = _examine(ledger, configuration) if configuration else check(ledger, ConditionsSettings())
-    if args.trained_under:
-        findings += outputs.training(read_ledger(args.trained_under), ledger)
+    if args.ledger and configuration:
+        # The configuration may name newer records than those that the ledger was made with.
+        ledger = ledger.model_copy(update={"buckets": read_buckets(configuration.conditions.buckets)})
     made = {path: provenance.read_provenance(path)["conditions"] for path in args.outputs}
-    findings += outputs.stale(ledger, made)
-    raise_for("The samples of this analysis do not belong together", findings)
+    of_outputs = list(outputs.stale(ledger, made))
+    if args.trained_under:
+        of_outputs += outputs.training(read_ledger(args.trained_under), ledger)
+    raise_for("The samples of this analysis do not belong together", _examine(ledger, configuration, of_outputs))
     logger.info("%d samples checked, ledger %s", len(ledger.samples), ledger.digest[:12])
     return 0
 

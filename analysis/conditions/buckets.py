@@ -1,26 +1,27 @@
 """The record in which a calibration campaign tells what its bucket was calibrated with.
 
-`analysis.campaign` writes it when a campaign is closed (``conditions.json``); here it is read, by its
-contents only: campaigns made elsewhere may write the same.
+`analysis.campaign` writes it when a campaign is closed (``conditions.json``). The metadata of the bucket's samples
+refer to it by its digest, the gate compares them with it, and the ledger keeps it, so that from μ one can walk back to
+the campaign.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from analysis import io
-from analysis.conditions.findings import conditions_error, from_validation, raise_for
+from analysis.conditions.findings import Finding, conditions_error, from_validation, raise_for
 from analysis.conditions.iov import IoV
-from analysis.conditions.metadata import Text
-from analysis.conditions.records import Record, TagUse, check_schema, digest_finding
+from analysis.conditions.metadata import Count, Digest, Text
+from analysis.conditions.records import SCHEMA, Record, TagUse, check_schema, digest_finding
 
 
 class Bucket(Record):
-    """A calibrated bucket: the part of a campaign's closing record that samples must agree with.
+    """With what a bucket was calibrated: samples of it have these global tags and runs.
 
     Parameters
     ----------
@@ -29,17 +30,18 @@ class Bucket(Record):
     release, beam_energy
         Of the campaign.
     global_tags, global_tags_mcrd
-        For data and for run-dependent simulation, highest priority first.
+        For data and for run-dependent simulation, highest priority first; the content of the staging tag is known.
     runs
         The runs calibrated.
-    luminosity
-        Their luminosity, fb⁻¹; None if a run does not tell.
+    luminosity, n_events
+        Of these runs, fb⁻¹; None if a run does not tell.
+    settings
+        Task → digest of its reviewed settings.
+    validated
+        Task → what its validation said; None where there is none.
     forced
         What was done in spite of something, with the reason.
     """
-
-    # The campaign tells more than samples must agree with.
-    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
 
     bucket: Text
     iov: IoV
@@ -49,7 +51,36 @@ class Bucket(Record):
     global_tags_mcrd: Annotated[tuple[TagUse, ...], Field(strict=False)] = ()
     runs: Annotated[tuple[IoV, ...], Field(strict=False, min_length=1)]
     luminosity: Annotated[float, Field(ge=0)] | None = None
+    n_events: Count | None = None
+    settings: Annotated[dict[str, Digest], Field(default_factory=dict)]
+    validated: Annotated[dict[str, bool | None], Field(default_factory=dict)]
     forced: Annotated[tuple[str, ...], Field(strict=False)] = ()
+
+
+def sidecar_keys(bucket: Bucket) -> dict[str, Any]:
+    """Return what the metadata sidecars of the bucket's data must say; see `analysis.conditions.metadata`."""
+    return {
+        "release": bucket.release,
+        "globalTag": ",".join(tag.name for tag in bucket.global_tags),
+        "dataset": {
+            "campaign": "prompt",
+            "bucket": bucket.bucket,
+            "calibration": bucket.digest,
+            "beamEnergy": bucket.beam_energy,
+            "globalTagStates": {tag.name: tag.state.value for tag in bucket.global_tags},
+            "runs": [list(iov.as_tuple()) for iov in bucket.runs],
+        },
+    }
+
+
+def bucket_to_plain(bucket: Bucket) -> dict[str, Any]:
+    """Return the content of ``conditions.json``: the record, its digest, and what sidecars must say."""
+    return {
+        "schema": SCHEMA,
+        "digest": bucket.digest,
+        "conditions": bucket.model_dump(mode="json"),
+        "sidecar": sidecar_keys(bucket),
+    }
 
 
 def read_bucket(path: str | Path) -> Bucket:
@@ -60,21 +91,32 @@ def read_bucket(path: str | Path) -> Bucket:
     ConditionsError
         The file is no such record, or was edited by hand.
     """
-    plain = check_schema(io.read_json(path), path, "conditions", "calibration campaign's closing record")
-    _check_digest(plain, path)
+    plain = check_schema(io.read_json(path), path, "conditions", "campaign close")
     try:
-        return Bucket.model_validate(plain["conditions"])
+        bucket = Bucket.model_validate(plain["conditions"])
     except ValidationError as error:
         findings = from_validation(error, path, remedy="close the campaign again")
         raise conditions_error("The record of a bucket cannot be used", findings) from None
+    if plain.get("digest") != bucket.digest:
+        finding = digest_finding(path, "digest", plain.get("digest"), bucket.digest, "campaign close")
+        raise_for("The record of a bucket cannot be used", [finding])
+    return bucket
 
 
-def read_buckets(paths: Iterable[str | Path]) -> list[Bucket]:
-    """Read several closing records; raises as `read_bucket`."""
-    return [read_bucket(path) for path in paths]
-
-
-def _check_digest(plain: Mapping[str, Any], path: str | Path) -> None:
-    value = io.digest(plain["conditions"])
-    if plain.get("digest") != value:
-        raise_for("The record of a bucket cannot be used", [digest_finding(path, "digest", plain.get("digest"), value)])
+def read_buckets(paths: Iterable[str | Path]) -> dict[str, Bucket]:
+    """Read several closing records, by the name of their bucket; raises as `read_bucket`, or if one is told twice."""
+    buckets: dict[str, Bucket] = {}
+    for path in paths:
+        bucket = read_bucket(path)
+        if buckets.setdefault(bucket.bucket, bucket) is not bucket:
+            finding = Finding(
+                "repeated-bucket",
+                "Two closing records are given for one bucket.",
+                file=str(path),
+                key="conditions.bucket",
+                found=bucket.bucket,
+                expected="one record per bucket",
+                remedy="keep the newer one only",
+            )
+            raise_for("The records of the buckets cannot be used", [finding])
+    return buckets

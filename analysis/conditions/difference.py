@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,7 @@ _OF_SAMPLE = (
     "skim",
 )
 _OF_BLOCK = (
+    "calibration",
     "campaign",
     "release",
     "background",
@@ -110,7 +112,8 @@ def _changed(sample: str, place: str, before: object, after: object) -> Iterator
 
 
 def _text(value: object) -> str | None:
-    return None if value is None else str(value)
+    # Digests are told by their first digits, as everywhere.
+    return None if value is None else re.sub(r"^([0-9a-f]{12})[0-9a-f]{52}$", r"\1", str(value))
 
 
 def _block(sample: str, place: str, old: Block, new: Block) -> Iterator[Change]:
@@ -137,7 +140,7 @@ def _difference(
 
 def _some(items: Sequence[object], most: int = 5) -> str:
     more = len(items) - most
-    return ", ".join(str(item) for item in items[:most]) + (f" and {more} more" if more > 0 else "")
+    return ", ".join(_text(item) or "" for item in items[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def _runs(runs: RunSet, most: int = 5) -> str:

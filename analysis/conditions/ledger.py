@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import Field, TypeAdapter, ValidationError
 
 from analysis import io
+from analysis.conditions.buckets import Bucket
 from analysis.conditions.findings import Finding, conditions_error, from_validation, raise_for
 from analysis.conditions.records import (
     SCHEMA,
@@ -30,10 +31,13 @@ class Ledger(Frozen):
         Sample name → its conditions.
     global_tags
         Contents of the global tags, for those of which they are known.
+    buckets
+        Closing records of the calibration campaigns, by bucket, for those that the configuration names.
     """
 
     samples: dict[str, SampleConditions]
     global_tags: Annotated[dict[str, GlobalTag], Field(default_factory=dict)]
+    buckets: Annotated[dict[str, Bucket], Field(default_factory=dict)]
 
     @cached_property
     def sample_digests(self) -> dict[str, str]:
@@ -53,6 +57,7 @@ class Ledger(Frozen):
             "digests": self.sample_digests,
             "samples": {name: record.model_dump(mode="json") for name, record in sorted(self.samples.items())},
             "global_tags": {name: tag.model_dump(mode="json") for name, tag in sorted(self.global_tags.items())},
+            "buckets": {name: bucket.model_dump(mode="json") for name, bucket in sorted(self.buckets.items())},
         }
 
 
@@ -65,7 +70,11 @@ def ledger_digest(sample_digests: Mapping[str, str]) -> str:
     return io.digest({"schema": SCHEMA, "samples": dict(sample_digests)})
 
 
-def build(records: Iterable[SampleConditions], known: Mapping[str, GlobalTag] | None = None) -> Ledger:
+def build(
+    records: Iterable[SampleConditions],
+    known: Mapping[str, GlobalTag] | None = None,
+    buckets: Mapping[str, Bucket] | None = None,
+) -> Ledger:
     """Put records into one ledger.
 
     Parameters
@@ -74,6 +83,8 @@ def build(records: Iterable[SampleConditions], known: Mapping[str, GlobalTag] | 
         One per sample.
     known
         Global tags from the conditions database; the contents of those in use are kept.
+    buckets
+        Closing records of calibration campaigns, by bucket.
 
     Raises
     ------
@@ -96,7 +107,7 @@ def build(records: Iterable[SampleConditions], known: Mapping[str, GlobalTag] | 
     raise_for("The ledger cannot be made", findings)
     used = {tag.name for record in samples.values() for tag in record.global_tags}
     contents = {name: tag for name, tag in sorted((known or {}).items()) if name in used and tag.content}
-    return Ledger(samples=samples, global_tags=contents)
+    return Ledger(samples=samples, global_tags=contents, buckets=dict(buckets or {}))
 
 
 def read_ledger(path: str | Path) -> Ledger:
@@ -109,7 +120,7 @@ def read_ledger(path: str | Path) -> Ledger:
     """
     plain = check_schema(io.read_json(path), path, "samples", "conditions ledger")
     try:
-        ledger = Ledger.model_validate({"samples": plain["samples"], "global_tags": plain.get("global_tags", {})})
+        ledger = Ledger.model_validate({key: plain.get(key, {}) for key in Ledger.model_fields})
     except ValidationError as error:
         findings = from_validation(error, path, remedy="make the ledger again")
         raise conditions_error("The ledger cannot be used", findings) from None

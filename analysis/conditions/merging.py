@@ -37,6 +37,7 @@ _OF_SAMPLE: dict[str, Callable[[SampleFile], object]] = {
     "dataDescription.skimDecayMode": lambda file: file.metadata.data_description.get("skimDecayMode"),
 }
 _OF_BUCKET: dict[str, Callable[[SampleFile], object]] = {
+    "dataset.calibration": lambda file: file.dataset.calibration,
     "dataset.campaign": lambda file: file.dataset.campaign,
     "release": lambda file: file.metadata.release,
     "globalTag": lambda file: ",".join(file.metadata.global_tags),
@@ -121,6 +122,7 @@ def _block(files: Sequence[SampleFile], known: Mapping[str, GlobalTag]) -> Block
     runs = RunSet(iov for file in files for iov in listed_runs(file.metadata))
     return Block(
         bucket=first.dataset.bucket,
+        calibration=first.dataset.calibration,
         campaign=first.dataset.campaign,
         release=first.metadata.release,
         background=first.dataset.background,

@@ -62,6 +62,7 @@ def _state(value: object) -> object:
 
 Text = Annotated[str, Field(min_length=1)]
 Count = Annotated[int, Field(ge=0)]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 State = Annotated[GlobalTagState, BeforeValidator(_state)]
 
 
@@ -89,6 +90,8 @@ class DatasetMetadata(BaseModel):
         This file's share, fb⁻¹: recorded for data, equivalent for simulation.
     bucket
         Calibration bucket; for data (and run-dependent simulation made from one).
+    calibration
+        Digest of the record with which the campaign of that bucket closed (``conditions.json``).
     fei_training
         Name of the Full Event Interpretation's training.
     global_tag_states
@@ -117,6 +120,7 @@ class DatasetMetadata(BaseModel):
     productions: Annotated[tuple[Count, ...], Field(strict=False)] = ()
     luminosity: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     bucket: Text | None = None
+    calibration: Digest | None = None
     fei_training: Text | None = None
     global_tag_states: dict[Text, State]
     decay_file: Text | None = None

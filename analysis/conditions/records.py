@@ -21,13 +21,11 @@ from analysis import io
 from analysis.basf2 import SampleType
 from analysis.conditions.findings import Finding, conditions_error, from_validation, raise_for
 from analysis.conditions.iov import IoV, RunSet
-from analysis.conditions.metadata import Count, GlobalTagState, State, Text
+from analysis.conditions.metadata import Count, Digest, GlobalTagState, State, Text
 from analysis.errors import ConditionsError
 
 # Version of the layout of records and ledgers; part of the ledger's digest.
-SCHEMA = 1
-
-Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+SCHEMA = 2
 
 
 class Frozen(BaseModel):
@@ -108,6 +106,8 @@ class Block(Record):
     ----------
     bucket
         Calibration bucket, None outside of the calibration's periods.
+    calibration
+        Digest of the closing record of the campaign that calibrated the bucket, as the metadata refer to it.
     campaign, release, background
         Production campaign, basf2 release, background overlay.
     global_tags
@@ -131,6 +131,7 @@ class Block(Record):
     """
 
     bucket: Text | None
+    calibration: Digest | None = None
     campaign: Text
     release: Text
     background: Text | None
@@ -287,8 +288,8 @@ def check_schema(plain: Any, path: str | Path, key: str, what: str) -> dict[str,
     )
 
 
-def digest_finding(path: str | Path, key: str, told: object, value: str) -> Finding:
-    """Return the finding that a recorded digest is not the one of what stands beside it."""
+def digest_finding(path: str | Path, key: str, told: object, value: str, command: str = "conditions") -> Finding:
+    """Return the finding that a recorded digest is not the one of what stands beside it; ``command`` makes the file."""
     return Finding(
         "digest",
         "The content does not belong to its digest: the file was changed by hand.",
@@ -296,5 +297,5 @@ def digest_finding(path: str | Path, key: str, told: object, value: str) -> Find
         key=key,
         found=str(told),
         expected=value,
-        remedy="make it again with `python -m analysis conditions`",
+        remedy=f"make it again with `python -m analysis {command}`",
     )

@@ -28,7 +28,8 @@ parents            error     one parent file behind two samples
 payload-overlap    warning   a global tag holds two payloads of one name for the same runs
 no-events          warning   a sample without events
 calibration        error     a sample of a bucket was made with another calibration, or has other
-                             runs, than the bucket's campaign closed with (no record: warning)
+                             runs, than the bucket's campaign closed with (no record, or another
+                             minor release: warning)
 calibration-forced warning   a step of the campaign was forced
 training           error     a classifier trained under other conditions than it is applied to
 stale              error     an output made under conditions that have changed
@@ -41,7 +42,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from analysis.conditions.buckets import Bucket
 from analysis.conditions.databases import overlaps
 from analysis.conditions.findings import Finding, Severity
 from analysis.conditions.gate import calibration, datasets, runs, tags
@@ -56,22 +56,22 @@ def check(
     settings: ConditionsSettings,
     dataset: Dataset | None = None,
     run_table: RunTable | None = None,
-    buckets: Sequence[Bucket] = (),
+    more: Iterable[Finding] = (),
 ) -> list[Finding]:
     """Return everything that is wrong or strange with a set of samples, waived findings included.
 
     Parameters
     ----------
     ledger
-        The conditions of all samples.
+        The conditions of all samples, and the closing records of their buckets.
     settings
         Tolerances and waivers.
     dataset
         What the configuration says of the data; None leaves its luminosity unchecked.
     run_table
         Luminosity per run; without it luminosity is compared bucket by bucket only.
-    buckets
-        Closing records of calibration campaigns.
+    more
+        What other checks found (see `gate.outputs`): waivers and order are for all.
 
     Returns
     -------
@@ -83,8 +83,9 @@ def check(
         *tags.check(records),
         *datasets.check(records, dataset),
         *runs.check(records, settings.luminosity_tolerance, run_table),
-        *calibration.check(records, buckets),
+        *calibration.check(records, ledger.buckets),
         *(finding for tag in ledger.global_tags.values() for finding in overlaps(tag)),
+        *more,
     ]
     return sort(waive(findings, settings.waivers))
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from analysis.conditions.buckets import Bucket
 from analysis.conditions.findings import Finding, Severity
 from analysis.conditions.gate.common import Part, parts
-from analysis.conditions.gate.tags import ANALYSIS_TAG
+from analysis.conditions.gate.tags import ANALYSIS_TAG, RELEASE
 from analysis.conditions.iov import RunSet
 from analysis.conditions.records import SampleConditions, TagUse
 
@@ -15,7 +15,7 @@ from analysis.conditions.records import SampleConditions, TagUse
 LUMINOSITY_TOLERANCE = 0.01
 
 
-def check(records: Sequence[SampleConditions], buckets: Sequence[Bucket]) -> Iterator[Finding]:
+def check(records: Sequence[SampleConditions], buckets: Mapping[str, Bucket]) -> Iterator[Finding]:
     """Compare every block that belongs to a calibrated bucket with the campaign's closing record.
 
     Parameters
@@ -23,20 +23,21 @@ def check(records: Sequence[SampleConditions], buckets: Sequence[Bucket]) -> Ite
     records
         Of all samples.
     buckets
-        Closing records; none leaves calibrations unchecked.
+        Closing records by bucket; none leaves calibrations unchecked.
     """
-    known = {bucket.bucket: bucket for bucket in buckets}
     for part in parts(records):
         if part.block.bucket is None or not buckets:
             continue
-        bucket = known.get(part.block.bucket)
+        bucket = buckets.get(part.block.bucket)
         if bucket is None:
-            yield _unknown(part, sorted(known))
+            yield _unknown(part, sorted(buckets))
             continue
+        yield from _reference(part, bucket)
+        yield from _release(part, bucket)
         yield from _tags(part, bucket)
         yield from _runs(part, bucket)
     used = {part.block.bucket for part in parts(records)}
-    for bucket in buckets:
+    for bucket in buckets.values():
         if bucket.forced and bucket.bucket in used:
             yield Finding(
                 "calibration-forced",
@@ -59,6 +60,37 @@ def _unknown(part: Part, known: Sequence[str]) -> Finding:
         found=str(part.block.bucket),
         expected=f"one of {', '.join(known)}",
         remedy="add the campaign's conditions.json to `conditions: buckets:`",
+    )
+
+
+def _reference(part: Part, bucket: Bucket) -> Iterator[Finding]:
+    """Compare the record that the sample's metadata refer to with the one given; older metadata refer to none."""
+    if part.block.calibration not in (None, bucket.digest):
+        yield Finding(
+            "calibration",
+            f"A sample of {bucket.bucket} refers to another record of its calibration.",
+            samples=(part.sample,),
+            key="dataset.calibration",
+            found=str(part.block.calibration)[:12],
+            expected=f"{bucket.digest[:12]}, the record with which the campaign closed",
+            remedy="the bucket was calibrated again: process its samples again, or give the older conditions.json",
+        )
+
+
+def _release(part: Part, bucket: Bucket) -> Iterator[Finding]:
+    own, calibrated = part.block.release, bucket.release
+    if own == calibrated:
+        return
+    majors = [match[1] if (match := RELEASE.match(release)) else release for release in (own, calibrated)]
+    yield Finding(
+        "calibration",
+        f"A sample of {bucket.bucket} was processed with another release than calibrated it.",
+        Severity.ERROR if majors[0] != majors[1] else Severity.WARNING,
+        samples=(part.sample,),
+        key="release",
+        found=own,
+        expected=f"{calibrated}, as the campaign closed",
+        remedy="process the bucket with the release that calibrated it",
     )
 
 

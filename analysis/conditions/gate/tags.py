@@ -41,7 +41,7 @@ _STATES = {
 ANALYSIS_TAG = re.compile(r"analysis_tools")
 _TAG_RELEASE = re.compile(r"rel(?:ease)?-?_?(\d{2})(?!\d)")
 _TAG_CAMPAIGN = re.compile(r"(?:^|_)(MC\d+|proc\d+|bucket\d+)", re.IGNORECASE)
-_RELEASE = re.compile(r"release-(\d{2})-")
+RELEASE = re.compile(r"release-(\d{2})-")
 
 
 def check(records: Sequence[SampleConditions]) -> Iterator[Finding]:
@@ -152,7 +152,7 @@ def _contradictions(members: Sequence[Part]) -> Iterator[Finding]:
 
 
 def _told(tag: str, part: Part) -> Iterator[tuple[str, str]]:
-    release, campaign = _RELEASE.match(part.block.release), part.block.campaign
+    release, campaign = RELEASE.match(part.block.release), part.block.campaign
     of_release, of_campaign = _TAG_RELEASE.search(tag), _TAG_CAMPAIGN.search(tag)
     # Analysis tags are made for later light releases as well; staging tags name an older major.
     if release and of_release and int(of_release[1]) > int(release[1]):
@@ -178,11 +178,11 @@ def _releases(members: Sequence[Part]) -> Iterator[Finding]:
         lambda part: part.block.release,
         "produce them with one release",
     )
-    majors = {m[1] for part in simulated if (m := _RELEASE.match(part.block.release))}
+    majors = {m[1] for part in simulated if (m := RELEASE.match(part.block.release))}
     odd = [
         part
         for part in members
-        if part.plays_data and majors and (m := _RELEASE.match(part.block.release)) and m[1] not in majors
+        if part.plays_data and majors and (m := RELEASE.match(part.block.release)) and m[1] not in majors
     ]
     if odd:
         yield Finding(

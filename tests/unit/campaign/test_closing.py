@@ -1,23 +1,21 @@
 """Constants, from the command that makes them to the record that samples refer to."""
 
-from pathlib import Path
-
 import pytest
 
 from analysis import io
 from analysis.basf2 import SampleType
 from analysis.campaign import closing, execution
-from analysis.campaign.bucket import BucketConditions, contradictions, read_bucket, to_plain
 from analysis.campaign.closing import Made
 from analysis.campaign.inputs import bucket_runs, run_info_csv
 from analysis.campaign.layout import files_of, open_campaign, read_tasks
 from analysis.campaign.loop import alone, progress_of
 from analysis.campaign.payloads import Entry, read_entries
 from analysis.cli import main
+from analysis.conditions.buckets import read_bucket
 from analysis.conditions.databases import read_text_database
 from analysis.conditions.iov import IoV
 from analysis.conditions.recording import SampleSource, record
-from analysis.conditions.records import Block, Payload, SampleConditions, TagUse, Validity, record_to_plain
+from analysis.conditions.records import Payload, Validity, record_to_plain
 from analysis.conditions.runinfo import Run, RunTable, read_runs
 from analysis.errors import ConditionsError
 from tests.unit.campaign.conftest import Site
@@ -84,9 +82,7 @@ def test_steps_and_closing(site: Site) -> None:
     assert "Status: done" in (layout.folder / "issues/scale.md").read_text()
 
     assert main(["campaign", "close", str(site.folder)]) == 0
-    plain = io.read_json(layout.folder / "conditions.json")
-    record = BucketConditions.model_validate(plain["conditions"])
-    assert plain["digest"] == record.digest
+    record = read_bucket(layout.folder / "conditions.json")
     assert (record.n_events, record.luminosity) == (None, pytest.approx(0.04))
     assert [iov.as_tuple() for iov in record.runs] == [(40, 1, 40, 2), (40, 5, 40, 6)]
     tag = read_text_database(layout.folder / "tags/data_staging/database.txt")
@@ -132,86 +128,6 @@ def test_a_sample_of_two_buckets(site: Site) -> None:
     io.write_json(path, record_to_plain(conditions))
     for name in ("bucket40", "bucket41"):
         assert main(["campaign", "check", str(site.root / "campaigns" / name), str(path)]) == 0
-
-
-BLOCK = Block(
-    bucket="bucket40",
-    campaign="prompt",
-    release="release-09-00-00",
-    background=None,
-    global_tags=(TagUse(name="staging", content="a" * 64), TagUse(name="online")),
-    productions=(),
-    runs=(IoV(40, 1, 40, 2),),
-    runs_exact=True,
-    parents=(),
-    steering=(),
-    luminosity=0.02,
-    n_events=1,
-    n_full_events=None,
-    mc_events=0,
-    n_files=1,
-)
-RECORD = BucketConditions(
-    bucket="bucket40",
-    iov=BUCKET,
-    release="release-09-00-00",
-    beam_energy="4S",
-    global_tags=(TagUse(name="staging", content="a" * 64), TagUse(name="online")),
-    global_tags_mcrd=(TagUse(name="staging"), TagUse(name="mcrd")),
-    runs=(IoV(40, 1, 40, 4),),
-    luminosity=0.02,
-    n_events=None,
-    settings={},
-    validated={},
-    forced=(),
-)
-
-
-@pytest.mark.parametrize(
-    ("changes", "is_mc", "keys"),
-    [
-        ({}, False, []),
-        ({"bucket": "bucket39", "release": "release-08-00-00"}, False, []),
-        ({"release": "release-08-00-00"}, False, ["release"]),
-        ({"global_tags": (TagUse(name="online"), TagUse(name="staging"))}, False, ["globalTag"]),
-        ({"global_tags": (TagUse(name="staging"), TagUse(name="mcrd"))}, True, []),
-        (
-            {"global_tags": (TagUse(name="staging", content="b" * 64), TagUse(name="online"))},
-            False,
-            ["content of staging"],
-        ),
-        ({"runs": (IoV(40, 3, 40, 5),)}, False, ["runs"]),
-        ({"luminosity": 0.03}, False, ["luminosity"]),
-    ],
-)
-def test_samples_that_contradict_their_bucket(changes: dict[str, object], is_mc: bool, keys: list[str]) -> None:
-    sample = SampleConditions(
-        sample="s",
-        type=SampleType.CHARGED if is_mc else SampleType.DATA,
-        is_mc=is_mc,
-        run_dependence="rd" if is_mc else None,
-        event_type=None,
-        decay_file=None,
-        beam_energy="4S",
-        beam_energy_gev=None,
-        fei_training=None,
-        data_level=None,
-        skim=None,
-        blocks=(BLOCK.model_copy(update=changes),),
-    )
-    assert [finding.key for finding in contradictions(RECORD, sample)] == keys
-
-
-def test_a_record_that_was_edited_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "conditions.json"
-    io.write_json(path, to_plain(RECORD))
-    assert read_bucket(path) == RECORD
-    path.write_text(path.read_text().replace("release-09", "release-08"))
-    with pytest.raises(ConditionsError, match="changed by hand"):
-        read_bucket(path)
-    path.write_text("[]")
-    with pytest.raises(ConditionsError, match="no record of a bucket"):
-        read_bucket(path)
 
 
 def test_constants_of_other_settings_do_not_count(site: Site) -> None:

@@ -2,8 +2,7 @@ import pytest
 
 from analysis import io
 from analysis.basf2 import SampleType
-from analysis.campaign.bucket import BucketConditions
-from analysis.conditions.buckets import Bucket, read_bucket
+from analysis.conditions.buckets import Bucket, bucket_to_plain, read_bucket, read_buckets
 from analysis.conditions.findings import Severity
 from analysis.conditions.gate import check, outputs
 from analysis.conditions.iov import IoV
@@ -78,8 +77,10 @@ def recorded(sample="data", *, blocks=None, **changes):
     return simulated(sample, blocks=blocks or (bucket(),), **{**fields, **changes})
 
 
-def gate(*records, settings=None, **more):
-    ledger = Ledger(samples={record.sample: record for record in records})
+def gate(*records, settings=None, buckets=(), **more):
+    ledger = Ledger(
+        samples={record.sample: record for record in records}, buckets={bucket.bucket: bucket for bucket in buckets}
+    )
     return check(ledger, settings or ConditionsSettings(), **more)
 
 
@@ -359,16 +360,10 @@ def calibrated(**changes):
     return Bucket.model_validate({**CALIBRATED, **changes})
 
 
-def test_what_a_campaign_closes_with_is_what_the_gate_reads(tmp_path):
-    closing = BucketConditions.model_validate({**CALIBRATED, "n_events": 10, "validated": {"ECL_energy": True}})
-    plain = {"schema": 1, "digest": closing.digest, "conditions": closing.model_dump(mode="json")}
-    io.write_json(tmp_path / "conditions.json", plain)
-    assert read_bucket(tmp_path / "conditions.json") == calibrated()
-
-
 def test_samples_that_have_the_calibration_of_their_bucket():
     simulation = simulated(blocks=(block(bucket="bucket36"),))
     assert gate(simulation, recorded(), buckets=[calibrated()]) == []
+    assert gate(recorded(blocks=(bucket(calibration=calibrated().digest),)), buckets=[calibrated()]) == []
     # Without closing records nothing is asked.
     assert gate(recorded(blocks=(bucket("bucket99"),))) == []
 
@@ -385,6 +380,9 @@ def test_samples_that_have_the_calibration_of_their_bucket():
             "dataset.runs",
         ),
         (recorded(), {"luminosity": 1.9}, "dataset.luminosity of bucket36"),
+        (recorded(), {"release": "release-08-02-06"}, "release"),
+        (recorded(), {"release": "release-09-00-00"}, "release"),
+        (recorded(blocks=(bucket(calibration="d" * 64),)), {}, "dataset.calibration"),
         (recorded(blocks=(bucket("bucket37"),)), {}, "dataset.bucket"),
         (
             recorded(blocks=(bucket(global_tags=(PROMPT,)),)),
@@ -404,18 +402,27 @@ def test_forced_calibrations_are_told():
     assert "shutdown tomorrow" in found.found
 
 
+def test_another_minor_release_is_no_error():
+    found = [
+        gate(recorded(), buckets=[calibrated(release=release)]) for release in ("release-08-02-06", "release-09-00-00")
+    ]
+    assert [finding.severity for (finding,) in found] == [Severity.WARNING, Severity.ERROR]
+
+
 def test_closing_record_is_read_and_its_digest_checked(tmp_path):
     path = tmp_path / "conditions.json"
-    plain = {"schema": 1, "digest": io.digest(CALIBRATED), "conditions": CALIBRATED, "sidecar": {}}
+    plain = bucket_to_plain(calibrated())
     io.write_json(path, plain)
     assert read_bucket(path) == calibrated()
-    io.write_json(path, {**plain, "conditions": {**CALIBRATED, "luminosity": 3.0}})
+    assert plain["sidecar"]["dataset"]["calibration"] == calibrated().digest
+    with pytest.raises(ConditionsError, match="Two closing records"):
+        read_buckets([path, path])
+    io.write_json(path, {**plain, "conditions": {**plain["conditions"], "luminosity": 3.0}})
     with pytest.raises(ConditionsError, match="changed by hand"):
         read_bucket(path)
-    wrong = {**CALIBRATED, "runs": [[31, 9, 31, 1]]}
-    io.write_json(path, {**plain, "conditions": wrong, "digest": io.digest(wrong)})
+    io.write_json(path, {**plain, "conditions": {**plain["conditions"], "runs": [[31, 9, 31, 1]]}})
     with pytest.raises(ConditionsError, match="reversed"):
         read_bucket(path)
     io.write_json(path, {"schema": 1})
-    with pytest.raises(ConditionsError, match="closing record"):
+    with pytest.raises(ConditionsError, match="campaign close"):
         read_bucket(path)

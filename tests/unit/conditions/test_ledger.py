@@ -199,7 +199,7 @@ def test_ledger_digest_follows_any_sample(ledger):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda plain: plain.update(schema=99), "schema 1"),
+        (lambda plain: plain.update(schema=99), "schema 2"),
         (lambda plain: plain.pop("samples"), "'samples'"),
         (lambda plain: plain.update(digest="0" * 64), "changed by hand"),
         (lambda plain: plain["digests"].pop("data"), "digests.data"),
