@@ -278,7 +278,7 @@ def _example(args: argparse.Namespace) -> int:
     """Make what a site would give to the example's campaign: run database, files, a tag to copy from."""
     from analysis.campaign.toy.make import make
 
-    make(Path(args.folder), args.seed, args.events)
+    make(Path(args.folder), args.seed, args.events, args.luminosity)
     return 0
 
 
@@ -360,6 +360,7 @@ ACTIONS: Mapping[str, tuple[Callable[[argparse.Namespace], int], Arguments]] = {
             (("folder",), {"metavar": "FOLDER", "help": "where to write it"}),
             (("--seed",), {"type": int, "default": 1, "help": "of the random numbers"}),
             (("--events",), {"type": int, "default": 2000, "help": "pairs per run and sample"}),
+            (("--luminosity",), {"type": float, "default": 0.1, "help": "of the bucket, fb⁻¹ (0.1)"}),
         ],
     ),
 }

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analysis import config
+from analysis.conditions.buckets import read_buckets
 from analysis.conditions.metadata import SIDECAR_SUFFIX
 from analysis.errors import ConfigurationError, nearest
 from analysis.io import atomic, write_json
@@ -54,6 +55,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _request(configuration: config.Config, name: str, number: int) -> Request:
     """Check that the configuration wants this file of this sample."""
+    from analysis.simulation.buckets import share
     from analysis.simulation.chunk import Request
 
     names = [sample.name for sample in configuration.samples]
@@ -79,4 +81,9 @@ def _request(configuration: config.Config, name: str, number: int) -> Request:
             expected=f"0 to {configuration.simulation.files - 1}",
             remedy="raise `simulation: files:` or ask for another chunk",
         )
-    return Request(name, names.index(name), sample.type, number)
+    request = Request(name, names.index(name), sample.type, number)
+    if not (sample.type.is_data and configuration.conditions.buckets):
+        return request
+    closed = list(read_buckets(configuration.conditions.buckets).values())
+    bucket, runs = share(closed, number, configuration.simulation.files)
+    return dataclasses.replace(request, bucket=bucket, runs=runs)

@@ -36,7 +36,8 @@ class ConditionsSettings(Model):
     databases: tuple[str, ...] = ()
     """Text databases (`database.txt`) and `b2conditionsdb` dumps (`.sqlite`) that hold the tags' payloads."""
     buckets: tuple[str, ...] = ()
-    """Closing records of calibration campaigns (`conditions.json`): what samples of these buckets must agree with."""
+    """Closing records of calibration campaigns (`conditions.json`): what samples of these buckets must agree with.
+    Pseudo-data that the workflow simulates are of these buckets."""
     run_information: str | None = None
     """CSV of the run database: experiment, run, luminosity … (luminosity per run and bucket is checked with it)."""
     luminosity_tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.05

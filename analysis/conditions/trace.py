@@ -11,6 +11,7 @@ from typing import Any
 from rich.tree import Tree
 
 from analysis import io
+from analysis.conditions.buckets import Bucket
 from analysis.conditions.ledger import Ledger
 from analysis.conditions.records import Block, SampleConditions
 from analysis.errors import AnalysisError, ConditionsError
@@ -198,6 +199,21 @@ def _conditions(branch: Tree, record: SampleConditions, ledger: Ledger) -> None:
             known = ledger.global_tags.get(tag.name)
             content = f", {len(known.content or ())} payload intervals" if known else ""
             place.add(f"global tag {number}: {tag.name} {tag.state}{content}")
+        if block.calibration:
+            _campaign(place, block.calibration, ledger.buckets.get(block.bucket or ""))
+
+
+def _campaign(branch: Tree, digest: str, bucket: Bucket | None) -> None:
+    """Add the campaign that calibrated a bucket: its tasks with their reviewed settings, and what was forced."""
+    if bucket is None or bucket.digest != digest:
+        branch.add(f"calibration campaign: closing record {digest[:12]}, which the ledger does not hold")
+        return
+    place = branch.add(f"calibration campaign {bucket.bucket} ({bucket.iov}): closing record {digest[:12]}")
+    for task, settings in bucket.settings.items():
+        verdict = {None: "not validated", True: "validated", False: "validation failed"}[bucket.validated.get(task)]
+        place.add(f"{task}: settings {settings[:12]}, {verdict}")
+    for reason in bucket.forced:
+        place.add(f"forced: {reason}")
 
 
 RUNS_SHOWN = 4
@@ -214,7 +230,7 @@ def _share(block: Block, record: SampleConditions) -> str:
 
 
 def to_plain(node: Node, ledger: Ledger) -> dict[str, Any]:
-    """Return the chain as plain values: files, and per sample its digest, buckets and tags."""
+    """Return the chain as plain values: files, per sample its digest, buckets and tags, and the buckets' campaigns."""
     return {
         "files": [
             {
@@ -237,9 +253,20 @@ def to_plain(node: Node, ledger: Ledger) -> dict[str, Any]:
             }
             for sample, digest in sorted(node.conditions.items())
         },
+        "campaigns": {name: bucket.model_dump(mode="json") for name, bucket in sorted(ledger.buckets.items())},
     }
 
 
 def _block_plain(block: Block) -> dict[str, Any]:
-    fields = {"bucket", "campaign", "release", "background", "luminosity", "n_events", "mc_events", "global_tags"}
+    fields = {
+        "bucket",
+        "calibration",
+        "campaign",
+        "release",
+        "background",
+        "luminosity",
+        "n_events",
+        "mc_events",
+        "global_tags",
+    }
     return block.model_dump(mode="json", include=fields)

@@ -11,6 +11,7 @@ import numpy as np
 
 from analysis import formfactors
 from analysis.basf2 import SampleType
+from analysis.conditions.buckets import Bucket
 from analysis.config.models import Config, Dataset, Simulation
 from analysis.errors import ConfigurationError
 from analysis.seeds import generator, seed_sequence
@@ -40,12 +41,16 @@ class Request:
         What it holds.
     chunk
         Number of the file.
+    bucket, runs
+        Calibrated bucket of a file of pseudo-data, and its runs of it; None and empty: of the toy's own.
     """
 
     sample: str
     index: int
     type: SampleType
     chunk: int
+    bucket: Bucket | None = None
+    runs: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -202,7 +207,7 @@ def _pseudo_data(request: Request, settings: Simulation, dataset: Dataset, seed:
     rows = replace(rows, event=rng.permutation(start)[rows.event])
     rows = rows.select(np.argsort(rows.event, kind="stable"))
     events, candidate, n_candidates = _numbered(rows.event)
-    runs = _runs(request.chunk)
+    runs = request.runs or _runs(request.chunk)
     run = np.sort(rng.integers(0, len(runs), start))[events]
     columns = {name: values for name, values in rows.columns.items() if name not in TRUTH} | {
         "__experiment__": np.array([e for e, _ in runs])[run],
@@ -215,7 +220,7 @@ def _pseudo_data(request: Request, settings: Simulation, dataset: Dataset, seed:
     }
     luminosity = dataset.luminosity / settings.files
     origin = sidecar.Origin(
-        request.type, FIRST_PRODUCTION + 100 * request.index, request.chunk, "", 0, luminosity, runs
+        request.type, FIRST_PRODUCTION + 100 * request.index, request.chunk, "", 0, luminosity, runs, request.bucket
     )
     truth = PlantedTruth(settings.signal_strength, dataset.branching_fraction_sm, luminosity, tuple(truths))
     return Chunk(columns, origin, truth)

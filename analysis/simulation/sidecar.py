@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from analysis.basf2 import SampleType
+from analysis.conditions.buckets import Bucket
 from analysis.conditions.iov import IoV
 from analysis.conditions.metadata import DatasetMetadata, FileMetadata, GlobalTagState
 
@@ -35,6 +36,8 @@ class Origin:
         fb⁻¹: of the pseudo-data's share, or equivalent to the generated events.
     runs
         (experiment, run), sorted.
+    bucket
+        Closing record of the campaign that calibrated the pseudo-data's bucket, if there is one.
     """
 
     type: SampleType
@@ -44,6 +47,16 @@ class Origin:
     mc_events: int
     luminosity: float
     runs: tuple[tuple[int, int], ...]
+    bucket: Bucket | None = None
+
+
+def _processing(origin: Origin) -> tuple[str, str, dict[str, GlobalTagState]]:
+    """Return release, campaign and global tags with their states, highest priority first."""
+    if origin.bucket is not None:
+        states = {tag.name: tag.state for tag in origin.bucket.global_tags}
+        return origin.bucket.release, "prompt", {ANALYSIS_TAG: GlobalTagState.PUBLISHED, **states}
+    campaign, tag = (DATA_CAMPAIGN, DATA_TAG) if origin.type.is_data else (CAMPAIGN, MC_TAG)
+    return RELEASE, campaign, dict.fromkeys((ANALYSIS_TAG, tag), GlobalTagState.PUBLISHED)
 
 
 def file_metadata(origin: Origin, n_rows: int, events: tuple[int, int]) -> FileMetadata:
@@ -61,25 +74,27 @@ def file_metadata(origin: Origin, n_rows: int, events: tuple[int, int]) -> FileM
     data = origin.type.is_data
     experiment, run = origin.runs[0]
     last_experiment, last_run = origin.runs[-1]
-    campaign, tag = (DATA_CAMPAIGN, DATA_TAG) if data else (CAMPAIGN, MC_TAG)
+    release, campaign, tags = _processing(origin)
+    bucket = origin.bucket.bucket if origin.bucket else DATA_CAMPAIGN if data else None
     name = "hadron" if data else origin.type.value
     folder = "Data" if data else "MC"
     lfn = (
-        f"/belle/{folder}/{RELEASE}/DB00002900/{campaign}/prod{origin.production:08d}/s00/e{experiment:04d}/4S/"
+        f"/belle/{folder}/{release}/DB00002900/{campaign}/prod{origin.production:08d}/s00/e{experiment:04d}/4S/"
         f"r{run:05d}/{name}/udst/sub00/{name}_{origin.chunk:06d}.root"
     )
     return FileMetadata(
         lfn=lfn, n_events=n_rows, n_full_events=n_rows, experiment_low=experiment, run_low=run, event_low=events[0],
         experiment_high=last_experiment, run_high=last_run, event_high=events[1], parents=(), date=DATE, site="toy",
-        user="toy", random_seed=origin.seed, release=RELEASE, is_mc=not data, mc_events=origin.mc_events,
-        global_tag=f"{ANALYSIS_TAG},{tag}", data_description={"dataLevel": "udst"},
+        user="toy", random_seed=origin.seed, release=release, is_mc=not data, mc_events=origin.mc_events,
+        global_tag=",".join(tags), data_description={"dataLevel": "udst"},
         steering="# toy: python -m analysis simulate",
         dataset=DatasetMetadata(
             campaign=campaign, run_dependence=None if data else "ri", background=None if data else "BGx1",
             event_type=None if data else origin.type.value, beam_energy="4S", beam_energy_gev=10.58,
-            productions=(origin.production,), luminosity=origin.luminosity, bucket=DATA_CAMPAIGN if data else None,
+            productions=(origin.production,), luminosity=origin.luminosity, bucket=bucket,
+            calibration=origin.bucket.digest if origin.bucket else None,
             fei_training=FEI_TRAINING,
-            global_tag_states={tag: GlobalTagState.PUBLISHED, ANALYSIS_TAG: GlobalTagState.PUBLISHED},
+            global_tag_states=tags,
             decay_file=None if data else f"pythia8:{origin.type.value}",
             runs=tuple(IoV(e, r, e, r) for e, r in origin.runs),
         ),

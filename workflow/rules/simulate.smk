@@ -2,6 +2,8 @@ rule simulate:
     """Simulate e⁺e⁻ collisions and write ntuples as basf2 would, with metadata beside them."""
     input:
         config=CONFIG,
+        # Pseudo-data are of the buckets whose campaigns the configuration names.
+        buckets=lambda wildcards: CFG.conditions.buckets if CFG.sample(wildcards.sample).type.is_data else [],
     output:
         ntuple=RESULTS / "ntuples/{sample}/{sample}_{chunk}.root",
         metadata=RESULTS / "ntuples/{sample}/{sample}_{chunk}.root.metadata.json",

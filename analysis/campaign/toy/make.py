@@ -19,7 +19,6 @@ PLANTED: Mapping[int, Planted] = {
     1: Planted(energy_offset=-0.006, photon_scale=1.013),
     4: Planted(energy_offset=0.004, photon_scale=0.991),
 }
-LUMINOSITY_PB = 12.5
 LOCAL_TAG = "local_svd_2026a"
 SAMPLES = {"mumu": ("mumu_tight_or_highm_calib", muon_pairs), "gamma_gamma": ("gamma_gamma_calib", photon_pairs)}
 
@@ -29,7 +28,7 @@ def planted_in(run: int) -> Planted:
     return PLANTED[max(first for first in PLANTED if first <= run)]
 
 
-def make(folder: Path, seed: int, events: int) -> None:
+def make(folder: Path, seed: int, events: int, luminosity: float) -> None:
     """Write the inputs of the example.
 
     Parameters
@@ -40,6 +39,8 @@ def make(folder: Path, seed: int, events: int) -> None:
         Of the random numbers.
     events
         Pairs per run and sample.
+    luminosity
+        Of the bucket, fb⁻¹.
     """
     lines = ["path,experiment,run,format,data_tag"]
     for run in RUNS:
@@ -49,17 +50,18 @@ def make(folder: Path, seed: int, events: int) -> None:
             io.write_table(place / "cdst.parquet", simulate(rng, events, planted_in(run)), {"sample": name, "run": run})
             lines.append(f"{place},{EXPERIMENT},{run},cdst,{tag}")
     write_text(folder / "files.csv", "\n".join(lines) + "\n")
-    write_text(folder / "run_database.csv", "\n".join(_run_database()) + "\n")
+    write_text(folder / "run_database.csv", "\n".join(_run_database(luminosity)) + "\n")
     _local_tag(folder / "tags" / LOCAL_TAG)
 
 
-def _run_database() -> Iterator[str]:
+def _run_database(luminosity: float) -> Iterator[str]:
     """Lines as exports have them: semicolons, comments over several lines, event counts that are missing."""
     yield "experiment;run;run_type;beam_energy;magnet;quality;n_events;luminosity [pb^-1];comment"
     for run in RUNS:
         counted = "" if run % 2 else str(100_000 + run)
         yield (
-            f'{EXPERIMENT};{run};physics;4S;On;Good;{counted};{LUMINOSITY_PB};"beams steady;\nbackground as expected"'
+            f"{EXPERIMENT};{run};physics;4S;On;Good;{counted};{1000 * luminosity / len(RUNS)};"
+            '"beams steady;\nbackground as expected"'
         )
     # A run that no calibration may use: the magnet was off.
     yield f'{EXPERIMENT};{RUNS.stop};cosmic;No Beam;Off;"Bad For Alignment";;0;""'

@@ -41,7 +41,7 @@ def test_a_peak_with_too_few_entries() -> None:
 
 
 def test_the_example_gives_what_a_site_gives(tmp_path: Path) -> None:
-    make(tmp_path, seed=1, events=10)
+    make(tmp_path, seed=1, events=10, luminosity=0.1)
     runs = read_runs(tmp_path / "run_database.csv")
     assert len(runs.runs) == 9
     assert {run.n_events is None for run in runs.runs} == {True, False}
@@ -51,7 +51,7 @@ def test_the_example_gives_what_a_site_gives(tmp_path: Path) -> None:
     }
     assert read_text_database(tmp_path / "tags" / LOCAL_TAG / "database.txt").name == LOCAL_TAG
     first = (tmp_path / "data/mumu/e0040/4S/r00001/cdst.parquet").read_bytes()
-    make(tmp_path, seed=1, events=10)
+    make(tmp_path, seed=1, events=10, luminosity=0.1)
     assert (tmp_path / "data/mumu/e0040/4S/r00001/cdst.parquet").read_bytes() == first
 
 
