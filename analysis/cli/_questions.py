@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console, RenderableType
+from rich.console import Console
 
 from analysis import config, io, provenance
 from analysis.conditions import difference, staleness, trace
 from analysis.conditions.dryrun import planned
 from analysis.conditions.ledger import Ledger, ledger_digest, read_findings, read_ledger
 from analysis.conditions.recording import known_tags, record_all
-from analysis.conditions.show import changes_table, digests_table, ledger_table
+from analysis.conditions.show import changes_table, digests_table, ledger_tree, show
 from analysis.errors import ConditionsError
 from analysis.log import logger
 
@@ -26,20 +27,13 @@ def _show_arguments(parser: argparse.ArgumentParser) -> None:
 def _show(args: argparse.Namespace) -> int:
     """Show the conditions in a ledger, or the digests that an output carries."""
     if _is_ledger(args.file):
-        show(ledger_table(read_ledger(args.file)))
+        show(ledger_tree(read_ledger(args.file)))
         for finding in read_findings(args.file):
             show(str(finding))
     else:
         digests = provenance.read_provenance(args.file)["conditions"]
         show(digests_table(ledger_digest(digests), digests))
     return 0
-
-
-def show(table: RenderableType) -> None:
-    """Print to standard output."""
-    console = Console()
-    # Rich assumes 80 columns where there is no terminal, which would fold every name.
-    Console(width=None if console.is_terminal else 160, markup=False, highlight=False).print(table)
 
 
 def _is_ledger(path: str) -> bool:
@@ -126,6 +120,8 @@ def _trace(args: argparse.Namespace) -> int:
     if args.output:
         io.write_json(args.output, plain)
     lost = [sample for sample, told in plain["samples"].items() if not told["known"]]
+    states = Counter(item.state for item in node.walk())
+    logger.info("%s", ", ".join(f"{number} files {state}" for state, number in states.items()))
     for item in node.broken:
         logger.warning("%s is %s", item.path, item.state)
     for sample in lost:

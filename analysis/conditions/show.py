@@ -1,45 +1,103 @@
-"""Conditions as tables for the terminal."""
+"""Conditions for the terminal: samples that were made alike stand together, with what they have in common below."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 
+from rich.console import Console, RenderableType
 from rich.table import Table
+from rich.tree import Tree
 
+from analysis.conditions.buckets import Bucket
 from analysis.conditions.difference import Change
 from analysis.conditions.ledger import Ledger
 from analysis.conditions.records import Block, SampleConditions
 
-
-def ledger_table(ledger: Ledger) -> Table:
-    """Return one row per sample and bucket."""
-    table = Table(title=f"conditions {ledger.digest[:12]}", title_justify="left")
-    table.add_column("sample", no_wrap=True)
-    for name in ("made in", "global tags", "runs"):
-        table.add_column(name, overflow="fold")
-    for name in ("events", "fb⁻¹"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("digest", no_wrap=True)
-    for sample, record in sorted(ledger.samples.items()):
-        for number, block in enumerate(record.blocks):
-            first = number == 0
-            table.add_row(
-                sample if first else "",
-                "\n".join(_origin(record, block)),
-                "\n".join(f"{tag.name} {tag.state}" for tag in block.global_tags),
-                runs_text(block),
-                f"{block.n_events:,}",
-                "" if block.luminosity is None else f"{block.luminosity:.3f}",
-                record.digest[:12] if first else "",
-            )
-    return table
+RUNS_SHOWN = 4
 
 
-def _origin(record: SampleConditions, block: Block) -> list[str]:
-    """Return what a block was made in: bucket, campaign and background, energy, release."""
-    campaign = " ".join(filter(None, (block.campaign, record.run_dependence, block.background)))
-    bucket = [] if block.bucket in (None, block.campaign) else [str(block.bucket)]
-    return [*bucket, f"{campaign}, {record.beam_energy}", block.release]
+def show(what: RenderableType) -> None:
+    """Print to standard output."""
+    # Rich assumes 80 columns where there is no terminal, which would fold every path.
+    width = None if Console().is_terminal or "COLUMNS" in os.environ else 160
+    Console(width=width, markup=False, highlight=False).print(what)
+
+
+def ledger_tree(ledger: Ledger) -> Tree:
+    """Return all conditions of a ledger."""
+    root = Tree(f"conditions {ledger.digest[:12]}")
+    add_conditions(root, ledger.samples.values(), ledger)
+    return root
+
+
+def add_conditions(root: Tree, records: Iterable[SampleConditions], ledger: Ledger) -> None:
+    """Add the conditions of some samples to a tree, one branch for all blocks that were made alike."""
+    alike: dict[Block, list[tuple[SampleConditions, Block]]] = defaultdict(list)
+    records = list(records)
+    for record in sorted(records, key=lambda record: record.sample):
+        for block in record.blocks:
+            alike[_common(block)].append((record, block))
+    width = max((len(record.sample) for record in records), default=0)
+    for block, members in alike.items():
+        record = members[0][0]
+        title = [_name(block), record.run_dependence, block.background, record.beam_energy, block.release]
+        branch = root.add(", ".join(filter(None, title)))
+        for record, own in members:
+            branch.add(f"{record.sample:<{width}}  {record.digest[:12]}  {_amount(record, own)}")
+        branch.add(f"runs {runs_text(block)}")
+        for number, tag in enumerate(block.global_tags, start=1):
+            known = ledger.global_tags.get(tag.name)
+            content = f", {len(known.content or ())} payload intervals" if known else ""
+            branch.add(f"global tag {number}: {tag.name} {tag.state}{content}")
+        if block.calibration:
+            _add_campaign(branch, block.calibration, ledger.buckets.get(block.bucket or ""))
+
+
+def _common(block: Block) -> Block:
+    """Return a block without what differs between samples made alike: what is in it, not how it was made."""
+    own = {"productions": (), "parents": (), "steering": (), "luminosity": None, "n_files": 1}
+    return block.model_copy(update={**own, "n_events": 0, "n_full_events": None, "mc_events": 0})
+
+
+def _name(block: Block) -> str:
+    return " ".join(dict.fromkeys(filter(None, (block.bucket, block.campaign))))
+
+
+def _amount(record: SampleConditions, block: Block) -> str:
+    """Return events and luminosity of a block, and its share of the sample's."""
+    texts = [f"{block.n_events:>11,} events"]
+    share = None
+    if record.mc_events:
+        texts.append(f"{block.mc_events:>13,} generated")
+        share = block.mc_events / record.mc_events
+    if block.luminosity is not None:
+        texts.append(f"{block.luminosity:>11.4g} fb⁻¹")
+        share = block.luminosity / record.luminosity if record.luminosity else share
+    if len(record.blocks) > 1 and share is not None:
+        texts.append(f"{share:7.2%}")
+    return " ".join(texts)
+
+
+def runs_text(block: Block) -> str:
+    """Return the first few intervals of a block, and how many more there are."""
+    shown = " ".join(str(iov) for iov in block.runs[:RUNS_SHOWN])
+    more = len(block.runs) - RUNS_SHOWN
+    return shown + (f" and {more} more" if more > 0 else "") + ("" if block.runs_exact else " (the files' ranges)")
+
+
+def _add_campaign(branch: Tree, digest: str, bucket: Bucket | None) -> None:
+    """Add the campaign that calibrated a bucket: its tasks with their reviewed settings, and what was forced."""
+    if bucket is None or bucket.digest != digest:
+        branch.add(f"calibration campaign: closing record {digest[:12]}, which the ledger does not hold")
+        return
+    place = branch.add(f"calibration campaign {bucket.bucket} ({bucket.iov}): closing record {digest[:12]}")
+    for task, settings in bucket.settings.items():
+        verdict = {None: "not validated", True: "validated", False: "validation failed"}[bucket.validated.get(task)]
+        place.add(f"{task}: settings {settings[:12]}, {verdict}")
+    for reason in bucket.forced:
+        place.add(f"forced: {reason}")
 
 
 def digests_table(digest: str, digests: Mapping[str, str]) -> Table:
@@ -48,7 +106,7 @@ def digests_table(digest: str, digests: Mapping[str, str]) -> Table:
     table.add_column("sample", no_wrap=True)
     table.add_column("digest", no_wrap=True)
     for sample, value in sorted(digests.items()):
-        table.add_row(sample, value)
+        table.add_row(sample, value[:12])
     return table
 
 
@@ -56,26 +114,17 @@ def changes_table(changes: Sequence[Change], before: str, after: str) -> Table:
     """Return one row per difference, under the names of what was compared."""
     table = Table(title=f"{len(changes)} differences", title_justify="left")
     table.add_column("sample", no_wrap=True)
-    table.add_column("what", overflow="fold")
-    table.add_column(before, overflow="fold")
-    table.add_column(after, overflow="fold")
+    for name in ("what", before, after):
+        table.add_column(name, overflow="fold")
     for change in changes:
         table.add_row(change.sample or "", change.place, change.before or "–", change.after or "–")
     return table
 
 
-def runs_text(block: Block, most: int = 3) -> str:
-    """Return the first few intervals of a block, and how many more there are."""
-    shown = [str(iov) for iov in block.runs[:most]]
-    more = len(block.runs) - most
-    return "\n".join([*shown, f"and {more} more"] if more > 0 else shown)
-
-
 def summary(record: SampleConditions) -> str:
     """Return one line on a sample."""
     tags = ", ".join(tag.name for tag in record.global_tags)
-    amount = "" if record.luminosity is None else f", {record.luminosity:.3f} fb⁻¹"
+    amount = "" if record.luminosity is None else f", {record.luminosity:.4g} fb⁻¹"
     return (
-        f"{record.sample}: {'/'.join(record.campaigns)}, {'/'.join(record.releases)}, [{tags}], "
-        f"{record.n_events} events{amount}, {record.digest[:12]}"
+        f"{record.sample} {record.digest[:12]}: {'/'.join(record.campaigns)}, {record.n_events} events{amount}, {tags}"
     )

@@ -11,9 +11,9 @@ from typing import Any
 from rich.tree import Tree
 
 from analysis import io
-from analysis.conditions.buckets import Bucket
 from analysis.conditions.ledger import Ledger
-from analysis.conditions.records import Block, SampleConditions
+from analysis.conditions.records import Block
+from analysis.conditions.show import add_conditions
 from analysis.errors import AnalysisError, ConditionsError
 
 # Ntuples are large: their bytes are compared on request only.
@@ -154,79 +154,31 @@ def tree(node: Node, ledger: Ledger, headline: str) -> Tree:
     root = Tree(headline)
     _add(root, node, set())
     branch = root.add("conditions")
+    known, lost = [], []
     for sample, digest in sorted(node.conditions.items()):
         record = ledger.samples.get(sample)
-        if record is None or record.digest != digest:
-            today = record.digest[:12] if record else "none"
-            branch.add(f"{sample} {digest[:12]}: not in the ledger any more (today: {today})")
+        if record is not None and record.digest == digest:
+            known.append(record)
         else:
-            _conditions(branch.add(f"{sample} {digest[:12]}: {_kind(record)}"), record, ledger)
+            today = record.digest[:12] if record else "none"
+            lost.append(f"{sample} {digest[:12]}: not in the ledger any more (today: {today})")
+    add_conditions(branch, known, ledger)
+    for text in lost:
+        branch.add(text)
     return root
 
 
 def _add(tree: Tree, node: Node, seen: set[str]) -> None:
-    told = "" if node.digest is None else f" {node.digest[:12]}"
-    told += "" if node.state is State.UNCHECKED else f" [{node.state}]"
-    code = "" if node.code is None else f" by {node.command}, code {node.code[:12]}"
-    again = node.path in seen and bool(node.inputs)
-    branch = tree.add(f"{node.path}{told}{code}" + (", see above" if again else ""))
-    seen.add(node.path)
-    if again:
+    if node.path in seen and node.inputs:
+        tree.add(f"{node.path}, see above")
         return
+    seen.add(node.path)
+    digest = "" if node.digest is None else f" {node.digest[:12]}"
+    made = "" if node.code is None else f" by {node.command} {node.code[:12]}"
+    state = f" [{node.state}]" if node.state in (State.CHANGED, State.MISSING) else ""
+    branch = tree.add(f"{node.path}{digest}{made}{state}")
     for item in node.inputs:
         _add(branch, item, seen)
-
-
-def _kind(record: SampleConditions) -> str:
-    amount = "" if record.luminosity is None else f", {record.luminosity:.6g} fb⁻¹"
-    events = f"{record.n_events} events" + (f" of {record.mc_events} generated" if record.mc_events else "")
-    return f"{record.type}, {record.beam_energy}, {events}{amount}, FEI {record.fei_training or 'unknown'}"
-
-
-def _conditions(branch: Tree, record: SampleConditions, ledger: Ledger) -> None:
-    for block in record.blocks:
-        place = branch.add(_share(block, record))
-        place.add(f"release {block.release}")
-        runs = RUNS_SHOWN if len(block.runs) > RUNS_SHOWN else len(block.runs)
-        more = len(block.runs) - runs
-        place.add(
-            "runs "
-            + " ".join(str(iov) for iov in block.runs[:runs])
-            + (f" and {more} more" if more else "")
-            + ("" if block.runs_exact else " (the files' ranges)")
-        )
-        for number, tag in enumerate(block.global_tags, start=1):
-            known = ledger.global_tags.get(tag.name)
-            content = f", {len(known.content or ())} payload intervals" if known else ""
-            place.add(f"global tag {number}: {tag.name} {tag.state}{content}")
-        if block.calibration:
-            _campaign(place, block.calibration, ledger.buckets.get(block.bucket or ""))
-
-
-def _campaign(branch: Tree, digest: str, bucket: Bucket | None) -> None:
-    """Add the campaign that calibrated a bucket: its tasks with their reviewed settings, and what was forced."""
-    if bucket is None or bucket.digest != digest:
-        branch.add(f"calibration campaign: closing record {digest[:12]}, which the ledger does not hold")
-        return
-    place = branch.add(f"calibration campaign {bucket.bucket} ({bucket.iov}): closing record {digest[:12]}")
-    for task, settings in bucket.settings.items():
-        verdict = {None: "not validated", True: "validated", False: "validation failed"}[bucket.validated.get(task)]
-        place.add(f"{task}: settings {settings[:12]}, {verdict}")
-    for reason in bucket.forced:
-        place.add(f"forced: {reason}")
-
-
-RUNS_SHOWN = 4
-
-
-def _share(block: Block, record: SampleConditions) -> str:
-    """Return the name of a block and its share of the sample's luminosity, or of its generated events."""
-    name = " ".join(filter(None, (block.bucket, block.campaign, block.background)))
-    if block.luminosity is not None and record.luminosity:
-        return f"{name}: {block.luminosity:.6g} fb⁻¹, {block.luminosity / record.luminosity:.2%} of the sample"
-    if record.mc_events:
-        return f"{name}: {block.mc_events} generated, {block.mc_events / record.mc_events:.2%} of the sample"
-    return name
 
 
 def to_plain(node: Node, ledger: Ledger) -> dict[str, Any]:
