@@ -34,19 +34,20 @@ def ledger_tree(ledger: Ledger) -> Tree:
 
 def add_conditions(root: Tree, records: Iterable[SampleConditions], ledger: Ledger) -> None:
     """Add the conditions of some samples to a tree, one branch for all blocks that were made alike."""
-    alike: dict[Block, list[tuple[SampleConditions, Block]]] = defaultdict(list)
-    records = list(records)
-    for record in sorted(records, key=lambda record: record.sample):
+    alike: dict[tuple[Block, str, str | None], list[tuple[SampleConditions, Block]]] = defaultdict(list)
+    records = sorted(records, key=lambda record: record.sample)
+    for record in records:
         for block in record.blocks:
-            alike[_common(block)].append((record, block))
+            title = [_name(block), record.run_dependence, block.background, record.beam_energy, block.release]
+            alike[_common(block), ", ".join(filter(None, title)), record.fei_training].append((record, block))
     width = max((len(record.sample) for record in records), default=0)
-    for block, members in alike.items():
-        record = members[0][0]
-        title = [_name(block), record.run_dependence, block.background, record.beam_energy, block.release]
-        branch = root.add(", ".join(filter(None, title)))
+    for (block, title_text, training), members in alike.items():
+        branch = root.add(title_text)
         for record, own in members:
             branch.add(f"{record.sample:<{width}}  {record.digest[:12]}  {_amount(record, own)}")
         branch.add(f"runs {runs_text(block)}")
+        if training:
+            branch.add(f"FEI training {training}")
         for number, tag in enumerate(block.global_tags, start=1):
             known = ledger.global_tags.get(tag.name)
             content = f", {len(known.content or ())} payload intervals" if known else ""
@@ -67,13 +68,13 @@ def _name(block: Block) -> str:
 
 def _amount(record: SampleConditions, block: Block) -> str:
     """Return events and luminosity of a block, and its share of the sample's."""
-    texts = [f"{block.n_events:>11,} events"]
+    texts = [f"{block.n_events:>9,} events"]
     share = None
     if record.mc_events:
-        texts.append(f"{block.mc_events:>13,} generated")
+        texts.append(f"of {block.mc_events:>11,}")
         share = block.mc_events / record.mc_events
     if block.luminosity is not None:
-        texts.append(f"{block.luminosity:>11.4g} fb⁻¹")
+        texts.append(f"{block.luminosity:>9.4g} fb⁻¹")
         share = block.luminosity / record.luminosity if record.luminosity else share
     if len(record.blocks) > 1 and share is not None:
         texts.append(f"{share:7.2%}")

@@ -174,7 +174,7 @@ def _add(tree: Tree, node: Node, seen: set[str]) -> None:
         return
     seen.add(node.path)
     digest = "" if node.digest is None else f" {node.digest[:12]}"
-    made = "" if node.code is None else f" by {node.command} {node.code[:12]}"
+    made = "" if node.code is None else f" by {node.command}"
     state = f" [{node.state}]" if node.state in (State.CHANGED, State.MISSING) else ""
     branch = tree.add(f"{node.path}{digest}{made}{state}")
     for item in node.inputs:

@@ -6,6 +6,7 @@ import pytest
 
 from analysis import io
 from analysis.cli import main
+from analysis.conditions.buckets import Bucket
 from analysis.conditions.difference import Change, compare
 from analysis.conditions.iov import IoV
 from analysis.conditions.ledger import Ledger
@@ -155,10 +156,10 @@ def test_trace_reaches_every_tag(results, capsys):
     for name in (
         "mc_production_MC16_a PUBLISHED",
         "data_prompt_bucket36 PUBLISHED",
-        f"templates/templates.json {io.sha256_file('results/x/templates/templates.json')[:12]} [as recorded]",
+        f"templates/templates.json {io.sha256_file('results/x/templates/templates.json')[:12]} by templates",
         "charged.root",
-        "2.5 fb⁻¹, 100.00% of the sample",
-        "release release-08-02-07",
+        "      2.5 fb⁻¹",
+        "MC16ri_a, ri, BGx1, 4S, release-08-02-07",
     ):
         assert name in out
     plain = io.read_json("trace.json")
@@ -174,6 +175,45 @@ def test_trace_reaches_every_tag(results, capsys):
     }
     tags = [tag["name"] for block in plain["samples"]["data"]["blocks"] for tag in block["global_tags"]]
     assert tags == ["data_prompt_bucket36", "data_proc_main"]
+
+
+def test_trace_tells_the_campaigns_behind_the_buckets(ledger, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (block,) = ledger.samples["data"].blocks
+    bucket = Bucket(
+        bucket="bucket36",
+        iov=IoV(31, 1, 31, 22),
+        release=block.release,
+        beam_energy="4S",
+        global_tags=block.global_tags,
+        runs=block.runs,
+        settings={"photon_scale": "5" * 64},
+        validated={"photon_scale": True},
+        forced=("run by boss: late at night",),
+    )
+    blocks = (
+        block.model_copy(update={"calibration": bucket.digest, "luminosity": 1.5}),
+        block.model_copy(update={"bucket": "bucket37", "calibration": "7" * 64, "luminosity": 1.0}),
+    )
+    data = ledger.samples["data"].model_copy(update={"blocks": blocks})
+    calibrated = Ledger(samples={"data": data}, buckets={"bucket36": bucket})
+    for sample in ("charged", "data"):
+        (tmp_path / f"{sample}.root").write_bytes(b"ntuple")
+    make_results(
+        tmp_path / "results/x", Ledger(samples={**ledger.samples, **calibrated.samples}, buckets=calibrated.buckets)
+    )
+    assert main(["conditions", "trace", "results/x/fit/result.json", "--output", "trace.json"]) == 0
+    out = capsys.readouterr().out
+    for text in (
+        "1.5 fb⁻¹  60.00%",
+        "1 fb⁻¹  40.00%",
+        f"calibration campaign bucket36 (31,1,31,22): closing record {bucket.digest[:12]}",
+        "photon_scale: settings 555555555555, validated",
+        "forced: run by boss: late at night",
+        "closing record 777777777777, which the ledger does not hold",
+    ):
+        assert text in out
+    assert io.read_json("trace.json")["campaigns"]["bucket36"]["validated"] == {"photon_scale": True}
 
 
 def test_trace_of_a_broken_chain(results, capsys):
