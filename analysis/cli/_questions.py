@@ -12,6 +12,7 @@ from rich.console import Console
 
 from analysis import config, io, provenance
 from analysis.conditions import difference, staleness, trace
+from analysis.conditions.buckets import read_buckets
 from analysis.conditions.dryrun import planned
 from analysis.conditions.ledger import Ledger, ledger_digest, read_findings, read_ledger
 from analysis.conditions.recording import known_tags, record_all
@@ -154,7 +155,8 @@ def _stale(args: argparse.Namespace) -> int:
     if args.tag or args.bucket or args.sample:
         reasons = staleness.affected(ledger, tags=args.tag, buckets=args.bucket, samples=args.sample)
     else:
-        reasons = staleness.changed(ledger.sample_digests, _today(configuration))
+        reasons = staleness.recalibrated(ledger, read_buckets(configuration.conditions.buckets))
+        reasons |= staleness.changed(ledger.sample_digests, _today(configuration))
     made = staleness.outputs(results, provenance.read_provenance, ledger.sample_digests)
     paths = staleness.stale(made, reasons)
     for sample, reason in sorted(reasons.items()):
@@ -173,7 +175,8 @@ def _today(configuration: config.Config) -> dict[str, str]:
 def _compare_with_snakemake(configuration: str, results: Path, samples: Iterable[str], predicted: set[str]) -> int:
     """Log what Snakemake would make beyond the prediction, and the other way round; return 1 if anything."""
     records = [str(results / f"conditions/records/{sample}.json") for sample in samples]
-    told = planned(configuration, records) - planned(configuration) if records else set()
+    # What is out of date for other reasons is not the question.
+    told = planned(configuration, records) - (planned(configuration) - predicted) if records else set()
     # Files without conditions of their own (logs, pages of text) are made by the same jobs.
     known = {str(path) for path in results.rglob("*") if path.suffix in (".json", ".parquet")}
     more, less = sorted((told & known) - predicted), sorted(predicted - told)

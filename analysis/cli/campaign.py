@@ -264,7 +264,7 @@ def _check(args: argparse.Namespace) -> int:
     found = list(calibration.check(samples, {bucket.bucket: bucket}))
     raise_for("Samples do not belong to the bucket", found)
     for finding in found:
-        logger.warning("%s", finding)
+        logger.warning("%s", str(finding).removeprefix("warning: "))
     logger.info("%d samples agree with %s", len(samples), bucket.bucket)
     return 0
 

@@ -123,7 +123,8 @@ def _examine(ledger: Ledger, configuration: config.Config | None, more: Iterable
         findings = check(ledger, settings, configuration.dataset, runs, more)
     for finding in findings:
         if not finding.stops:
-            logger.warning("%s", finding)
+            # The log has a level of its own.
+            logger.warning("%s", str(finding).removeprefix("warning: "))
     return findings
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from analysis.conditions.buckets import Bucket
 from analysis.conditions.findings import Finding, raise_for
 from analysis.conditions.ledger import Ledger
 from analysis.errors import AnalysisError, nearest
@@ -87,6 +88,25 @@ def changed(recorded: Mapping[str, str], today: Mapping[str, str]) -> dict[str, 
             reasons[sample] = "new"
         elif recorded[sample] != today[sample]:
             reasons[sample] = f"conditions {recorded[sample][:12]} became {today[sample][:12]}"
+    return reasons
+
+
+def recalibrated(ledger: Ledger, buckets: Mapping[str, Bucket]) -> dict[str, str]:
+    """Return the samples whose bucket was calibrated again since they were made, each with the reason.
+
+    Parameters
+    ----------
+    ledger
+        The conditions of all samples.
+    buckets
+        The campaigns' closing records of today, by bucket.
+    """
+    reasons = {}
+    for sample, record in sorted(ledger.samples.items()):
+        for block in record.blocks:
+            bucket = buckets.get(block.bucket or "")
+            if bucket is not None and block.calibration not in (None, bucket.digest):
+                reasons[sample] = f"{bucket.bucket} was calibrated again: {bucket.digest[:12]}"
     return reasons
 
 
