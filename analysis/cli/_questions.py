@@ -83,7 +83,7 @@ def _diff(args: argparse.Namespace) -> int:
         io.write_json(args.output, [vars(change) for change in changes])
     if changes:
         show(changes_table(changes, args.before, args.after))
-    logger.info("%d differences", len(changes))
+    logger.info("one difference" if len(changes) == 1 else f"{len(changes)} differences")
     return int(bool(changes))
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from analysis.conditions.buckets import Bucket
 from analysis.conditions.iov import RunSet
 from analysis.conditions.ledger import Ledger
 from analysis.conditions.records import Block, GlobalTag, SampleConditions, TagUse, Validity
@@ -69,6 +70,7 @@ def compare(before: Ledger, after: Ledger) -> list[Change]:
         elif old.digest != new.digest:
             changes += _sample(old, new)
     changes += _contents(before.global_tags, after.global_tags)
+    changes += _campaigns(before.buckets, after.buckets)
     return changes
 
 
@@ -178,6 +180,18 @@ def _contents(before: Mapping[str, GlobalTag], after: Mapping[str, GlobalTag]) -
             # Pair what was replaced line by line; the rest stands alone.
             for old, new in itertools.zip_longest(lost, won):
                 yield Change(None, f"{name}, {payload}", old, new)
+
+
+def _campaigns(before: Mapping[str, Bucket], after: Mapping[str, Bucket]) -> Iterator[Change]:
+    """Compare task by task the campaigns of which both ledgers hold the closing records."""
+    for name in sorted(before.keys() & after.keys()):
+        old, new = before[name], after[name]
+        for task in sorted(old.settings.keys() | new.settings.keys()):
+            pair = [_text(bucket.settings.get(task)) for bucket in (old, new)]
+            if pair[0] != pair[1]:
+                yield Change(None, f"campaign {name}: settings of {task}", *pair)
+        if old.forced != new.forced:
+            yield Change(None, f"campaign {name}: forced", *("; ".join(b.forced) or None for b in (old, new)))
 
 
 def _validity(validity: Validity) -> str:

@@ -112,10 +112,10 @@ def digests_table(digest: str, digests: Mapping[str, str]) -> Table:
 
 
 def changes_table(changes: Sequence[Change], before: str, after: str) -> Table:
-    """Return one row per difference, under the names of what was compared."""
-    table = Table(title=f"{len(changes)} differences", title_justify="left")
+    """Return one row per difference."""
+    table = Table(title=f"A: {before}\nB: {after}", title_justify="left")
     table.add_column("sample", no_wrap=True)
-    for name in ("what", before, after):
+    for name in ("what", "A", "B"):
         table.add_column(name, overflow="fold")
     for change in changes:
         table.add_row(change.sample or "", change.place, change.before or "–", change.after or "–")

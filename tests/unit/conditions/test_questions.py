@@ -110,6 +110,20 @@ def test_payload_by_payload(ledger):
     ]
 
 
+def test_campaign_by_campaign(ledger):
+    def campaign(**changes):
+        (block,) = ledger.samples["data"].blocks
+        fields = {"bucket": "bucket36", "iov": IoV(31, 1, 31, 22), "release": block.release, "beam_energy": "4S"}
+        fields |= {"global_tags": block.global_tags, "runs": block.runs, "settings": {"a": "1" * 64, "b": "2" * 64}}
+        return ledger.model_copy(update={"buckets": {"bucket36": Bucket(**{**fields, **changes})}})
+
+    settings = {"a": "1" * 64, "b": "3" * 64}
+    assert compare(campaign(), campaign(settings=settings, forced=("run by boss: late",))) == [
+        Change(None, "campaign bucket36: settings of b", "2" * 12, "3" * 12),
+        Change(None, "campaign bucket36: forced", None, "run by boss: late"),
+    ]
+
+
 @pytest.fixture
 def results(tmp_path, ledger, monkeypatch):
     """A results folder: ledger, two skims, templates, workspace with its account, result."""
