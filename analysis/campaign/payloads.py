@@ -88,15 +88,19 @@ def _finding(code: str, problem: str, path: Path, found: str) -> Finding:
 def write_entries(path: Path, entries: Iterable[Entry]) -> None:
     """Write a text database and copy the payloads beside it; the folder holds nothing else afterwards.
 
-    Later lines take precedence: a payload that begins later ends one that is valid for ever.
+    Later lines take precedence: a payload that begins later ends one that is valid for ever. A database that would
+    say the same is not touched: nothing that was made with it is out of date.
     """
-    shutil.rmtree(path.parent, ignore_errors=True)
-    path.parent.mkdir(parents=True)
-    lines = []
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines, files = [], {path.name}
     for entry in sort(entries):
         shutil.copyfile(entry.file, path.parent / entry.file.name)
         lines.append(f"dbstore/{entry.name} {entry.validity.payload.revision} {entry.iov}\n")
+        files.add(entry.file.name)
     write_text(path, "".join(lines))
+    for stranger in path.parent.iterdir():
+        if stranger.name not in files:
+            stranger.unlink()
 
 
 def sort(entries: Iterable[Entry]) -> list[Entry]:

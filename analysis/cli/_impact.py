@@ -41,13 +41,8 @@ def run(args: argparse.Namespace) -> int:
     original, variation = Path("results") / configuration.name, Path("results") / args.name
     before = io.read_json(original / "fit/result.json")
     ledger = read_ledger(original / "conditions/ledger.json")
-    files = {}
-    for item in args.replace:
-        sample, _, patterns = item.partition("=")
-        new = [str(path) for pattern in patterns.split(",") for path in matches(pattern)]
-        _refuse_missing(sample, patterns, new)
-        kept = _kept(configuration, original, sample, args.bucket) if args.bucket else []
-        files[sample] = (*kept, *new)
+    told = dict(_told(args.replace))
+    files = {sample: _files(configuration, original, sample, told[sample], args.bucket) for sample in told}
     varied = impact.vary(configuration, args.name, files)
     _refuse_outdated(args.config, original / "fit/result.json")
     made = staleness.outputs(original, provenance.read_provenance, ledger.sample_digests)
@@ -57,13 +52,17 @@ def run(args: argparse.Namespace) -> int:
     io.write_json(path, varied.model_dump(mode="json"))
     # What `rule configuration` would write; only the result is asked of the workflow.
     io.write_json(variation / "config.json", varied.model_dump(mode="json"))
-    _workflow(path, variation / "fit/result.json", args.cores)
-    result = impact.measure(
-        before, io.read_json(variation / "fit/result.json"), dict(_told(args.replace)), (len(stale), len(made))
-    )
+    target = variation / "fit/result.json"
+    plan = planned(str(path), targets=[str(target)])
+    more = sorted(plan - {str(variation / Path(name).relative_to(original)) for name in stale})
+    if more:
+        logger.warning("%d files are remade that do not depend on the replaced, %s first", len(more), more[0])
+    _workflow(path, target, args.cores)
+    remade = len(plan), len(made)
+    result = impact.measure(before, io.read_json(target), told, remade)
     io.write_json(args.output or variation / "conditions/impact.json", asdict(result))
     logger.info(
-        "μ = %.4g ± %.4g became %.4g ± %.4g: Δμ = %+.4g; %d of %d outputs depended on it",
+        "μ = %.4g ± %.4g became %.4g ± %.4g: Δμ = %+.4g; %d of %d outputs were made again",
         *result.before,
         *result.after,
         result.shift,
@@ -74,6 +73,16 @@ def run(args: argparse.Namespace) -> int:
 
 def _told(replace: Sequence[str]) -> list[tuple[str, str]]:
     return [(sample, patterns) for sample, _, patterns in (item.partition("=") for item in replace)]
+
+
+def _files(
+    configuration: config.Config, original: Path, sample: str, patterns: str, bucket: str | None
+) -> tuple[str, ...]:
+    """Return the files that a sample consists of in the variation."""
+    new = [str(path) for pattern in patterns.split(",") for path in matches(pattern)]
+    _refuse_missing(sample, patterns, new)
+    kept = _kept(configuration, original, sample, bucket) if bucket else []
+    return (*kept, *new)
 
 
 def _refuse_missing(sample: str, patterns: str, files: Sequence[str]) -> None:

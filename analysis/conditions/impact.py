@@ -39,7 +39,7 @@ class Impact:
         Error of the shift if both results shared no events. They share all but the replaced ones,
         so this is an upper bound.
     remade
-        Number of outputs that were made again, and of all outputs.
+        Number of outputs that were made again (by Snakemake's plan), and of all outputs of the original.
     """
 
     replaced: Mapping[str, str]
