@@ -127,7 +127,7 @@ def test_a_campaign_killed_in_the_middle_calibrates_its_bucket(shell: Shell, cap
     assert (shell.work / "photon_scale/validation/validation.svg").exists()
     campaign("close", bucket)
     assert (shell.bucket / "validation/photon_scale/validation.svg").exists()
-    database = shell.bucket / "tags/data_prompt_rel09_staging/database.txt"
+    database = shell.bucket / "tags/data_prompt_rel08_staging/database.txt"
     for entry in read_entries(database):
         if entry.name not in NOMINAL:
             continue
@@ -146,7 +146,7 @@ def test_a_campaign_killed_in_the_middle_calibrates_its_bucket(shell: Shell, cap
     assert block.bucket == "bucket40"
     assert list(block.tag_names) == [tag["name"] for tag in calibrated["global_tags"]]
     assert [list(iov.as_tuple()) for iov in block.runs] == calibrated["runs"]
-    tag = read_databases([database])["data_prompt_rel09_staging"]
+    tag = read_databases([database])["data_prompt_rel08_staging"]
     assert tag.digest == calibrated["global_tags"][0]["content"]
 
     io.write_json(shell.root / "record.json", record_to_plain(conditions))
