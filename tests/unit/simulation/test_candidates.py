@@ -47,7 +47,8 @@ def event() -> Events:
     p_d = LAB[:, [1]] + LAB[:, [2]]
     tags = Tags(
         event=whole, mode=whole, lepton=whole, is_muon=whole > 0,
-        daughters=np.array([[1], [2], [NONE], [NONE]]), photons=np.array([none, none]), p_d=p_d, p_lepton=LAB[:, [0]], mass=one * M_D0, p_star=one, cos_by=0 * one,
+        daughters=np.array([[1], [2], [NONE], [NONE]]), photons=np.array([none, none]),
+        p_d=p_d, p_lepton=LAB[:, [0]], mass=one * M_D0, p_star=one, cos_by=0 * one,
         vertex=one, probability=0.5 * one, matched=whole == 0, side=np.zeros(1, np.int8),
     )  # fmt: skip
     return Events(1, tracks, clusters, Pi0s(np.zeros(0, np.int64), np.zeros((2, 0), np.int64), np.zeros((4, 0))), tags)
