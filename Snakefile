@@ -25,6 +25,7 @@ include: "workflow/rules/bdt.smk"
 include: "workflow/rules/templates.smk"
 include: "workflow/rules/fit.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/validation.smk"
 
 
 # On a batch system these take seconds where they are: no job of their own.

@@ -250,6 +250,21 @@ def _summary(args: argparse.Namespace, settings: config.Config, tag: Tag, write:
     write.page("provenance", "Provenance of the outputs", provenance_tables(chain))
 
 
+def _validation(args: argparse.Namespace, settings: config.Config, tag: Tag, write: Writer) -> None:  # noqa: ARG001
+    from analysis.plots import validation
+    from analysis.report.validation import validation_page
+    from analysis.validation.document import Validation
+    from analysis.validation.samples import PUBLISHED
+
+    found = Validation.model_validate(io.read_json(args.validation))
+    write.figure("validation_pools", validation.pools(found.pools, tag))
+    write.figure("validation_q2", validation.spectrum(found.q2, tag))
+    write.figure("validation_kaon_id", validation.identification(found.identification, tag, "kaonID > 0.9"))
+    write.figure("validation_d_mass", validation.peaks(found.peaks, tag))
+    write.figure("validation_composition", validation.composition(found.composition, dict(PUBLISHED), tag))
+    write.page("validation", "Validation of the toy samples", list(validation_page(found)))
+
+
 Draw = Callable[[argparse.Namespace, config.Config, "Tag", Writer], None]
 GROUPS: Mapping[str, tuple[Draw, tuple[str, ...], str]] = {
     "selection": (
@@ -263,4 +278,5 @@ GROUPS: Mapping[str, tuple[Draw, tuple[str, ...], str]] = {
         ("workspace", "result", "scan", "ledger"),
         "result, pulls, scan, conditions, provenance; FILES: outputs of all stages",
     ),
+    "validation": (_validation, ("validation",), "checks of the toy samples"),
 }

@@ -139,7 +139,7 @@ def simulate(kind: SampleType, n: int, rotations: int, seeds: Ints, rng: np.rand
     mc_events = round(n_pairs / (either * forced_fraction(kind) * sources.tags.accepted))
     true_weight = mc_events * either * forced_fraction(kind) * sources.tags.accepted / n_pairs
     n_draws = round(WRONG_DRAWS[kind] * n_pairs)
-    parts = list(_true_tags(sources, rotations, true_weight, rng))
+    parts = list(true_tags(sources, rotations, true_weight, rng))
     start = n_pairs
     for part in _wrong_tags(sources, n_draws, mc_events / n_draws, rng):
         parts.append(part.shifted(start))
@@ -147,7 +147,7 @@ def simulate(kind: SampleType, n: int, rotations: int, seeds: Ints, rng: np.rand
     return stack(parts, mc_events)
 
 
-def _true_tags(sources: Sources, rotations: int, unit: float, rng: np.random.Generator) -> Iterator[Rows]:
+def true_tags(sources: Sources, rotations: int, unit: float, rng: np.random.Generator) -> Iterator[Rows]:
     """Pair every signal-side decay that may pass with ``rotations`` tags."""
     pool, pooled = sources.signal_side, sources.tags
     charged = is_charged_stable(pool.particles.pdg)

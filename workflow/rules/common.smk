@@ -40,6 +40,8 @@ ENVIRONMENT = str(Path(workflow.basedir) / "environment.yml")
 RESULTS = Path("results") / CFG.name
 SAMPLES = [sample.name for sample in CFG.samples]
 SIMULATION = [sample.name for sample in CFG.samples if not sample.type.is_data]
+# Simulated by the workflow itself.
+TOYS = [sample.name for sample in CFG.samples if sample.simulated and not sample.type.is_data]
 
 
 wildcard_constraints:

@@ -1,0 +1,102 @@
+"""Check the toy samples against what is known of them: spectra, pools, efficiencies, composition, ranges of values."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from analysis import config, io, provenance
+from analysis.basf2 import SampleType
+from analysis.errors import ConfigurationError
+from analysis.log import logger
+
+if TYPE_CHECKING:
+    from analysis.validation.generator import Found
+    from analysis.validation.samples import Table
+
+HELP = "toy samples -> checks with pass and fail, and the histograms behind them"
+SETTINGS = ("seed", "dataset", "samples", "templates")
+# 13 500 signal events give 2000 candidates; as many of generic B⁺ take 400 000 events and 25 CPU s a side.
+EVENTS = {SampleType.SIGNAL: 14_000, SampleType.CHARGED: 40_000}
+ROTATIONS = 2
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("--config", metavar="YAML", required=True, help="configuration file")
+    parser.add_argument("--output", metavar="JSON", required=True, help="account to write")
+    for kind, n in EVENTS.items():
+        parser.add_argument(
+            f"--{kind.value}-events", metavar="N", type=int, default=n,
+            help=f"whole {kind.value} events to compare the pools with (default {n})",
+        )  # fmt: skip
+    parser.add_argument("--strict", action="store_true", help="exit with status 1 if a check fails")
+    parser.add_argument("tables", metavar="PARQUET", nargs="*", help="skims and scored tables of the simulated samples")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command."""
+    from analysis.simulation.detector import SOURCES
+    from analysis.validation import samples
+    from analysis.validation.document import Validation
+    from analysis.validation.generator import detector
+
+    settings = config.load(args.config)
+    events = {kind: getattr(args, f"{kind.value}_events") for kind in EVENTS}
+    for kind, n in events.items():
+        if n < 1:
+            raise ConfigurationError("A number of events is not positive.", where=f"--{kind.value}-events", found=n)
+    made = _generated(settings, events)
+    scored = list(_tables(args.tables, "bdt", settings))
+    channels = settings.templates.channels if settings.templates else ()
+    composition = samples.composition(scored, channels)
+    checks = [
+        *made.checks,
+        *samples.unphysical(_tables(args.tables, "skim", settings)),
+        *map(samples.of_composition, composition),
+    ]
+    result = Validation(
+        checks=tuple(checks), q2=made.q2, pools=made.pools, identification=made.identification, peaks=made.peaks,
+        composition=tuple(composition), detector=detector(), sources=dict(SOURCES),
+        provenance=provenance.Provenance(
+            **provenance.collect(
+                "validate_simulation", config.settings(settings, *SETTINGS), inputs=args.tables,
+                conditions=provenance.conditions_of(args.tables),
+            )
+        ),
+    )  # fmt: skip
+    io.write_json(args.output, result.model_dump(mode="json"))
+    for check in result.checks:
+        if check.passed is False:
+            logger.warning("%s: %s: found %s, expected %s", check.group, check.name, check.found, check.expected)
+    n_failed = len(result.failures)
+    logger.info("%d of %d checks failed", n_failed, sum(check.passed is not None for check in result.checks))
+    return 1 if args.strict and n_failed else 0
+
+
+def _generated(settings: config.Config, events: dict[SampleType, int]) -> Found:
+    """Simulate whole events and pools, each from seeds of its own, and check them."""
+    from analysis.seeds import generator, seed_sequence
+    from analysis.simulation import whole
+    from analysis.validation.generator import check
+
+    made, pooled = {}, {}
+    for kind, n in events.items():
+        seeds = 1 + seed_sequence(settings.seed, "validate", kind.value).generate_state(4).astype("int64") % 900_000_000
+        rngs = [generator(settings.seed, "validate", kind.value, what) for what in ("whole", "pools")]
+        made[kind] = whole.make(kind, n, seeds[:2], rngs[0])
+        pooled[kind] = whole.pooled(kind, n, ROTATIONS, seeds[2:], rngs[1])
+    return check(made, pooled, settings.dataset.sqrt_s)
+
+
+def _tables(paths: Sequence[str], stage: str, settings: config.Config) -> Iterator[Table]:
+    """Yield the simulated samples' tables of a stage."""
+    from analysis.validation.samples import Table
+
+    simulated = {sample.name for sample in settings.samples if not sample.type.is_data}
+    for path in paths:
+        head = io.read_table(path, columns=[]).metadata
+        if head["stage"] == stage and head["sample"] in simulated:
+            table = io.read_table(path)
+            yield Table(head["sample"], SampleType(head["type"]), table.columns)

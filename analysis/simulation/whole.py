@@ -1,0 +1,165 @@
+"""Whole events: each B decay used once, both measured together. What the pools must reproduce.
+
+Nothing is reused, turned, thinned or dropped early; a generic event costs a decay of each B. Signal against forced tags
+is affordable everywhere; generic B⁺ against forced tags gives a candidate in some 400 events, and is compared in
+``benchmarks/pools.py``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.basf2 import SampleType
+from analysis.simulation import bbbar
+from analysis.simulation.candidates import Events
+from analysis.simulation.detector import DETECTOR, M_K
+from analysis.simulation.generator import Generator, Pool
+from analysis.simulation.jagged import Array, Floats, Ints, count
+from analysis.simulation.kinematics import boost, norm, random_rotations, with_mass
+from analysis.simulation.pairing import b_velocities, frames, place
+from analysis.simulation.pools import batches, make_decays, make_tags, merged, on_side
+from analysis.simulation.response import Clusters, Tracks, beam_clusters, measure_clusters, measure_tracks
+from analysis.simulation.rows import Rows, stack
+from analysis.simulation.tags import find_pi0s, reconstruct_tags
+
+BATCH = 2000
+
+
+@dataclass(frozen=True)
+class Species:
+    """Measured tracks of one kind: event, momentum in the centre of mass (kaon's mass), kaon identification."""
+
+    event: Ints
+    p_star: Floats
+    kaon_id: Floats
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A sample of whole events.
+
+    Attributes
+    ----------
+    rows
+        Candidates of the events whose forced tag was accepted.
+    generated
+        Number of events.
+    mode, accepted : (generated,)
+        FEI mode of the forced tag's D⁰, and whether a true candidate of it was found.
+    tag_mode, tag_mass : (m,)
+        Of the true candidates.
+    kaons, pions
+        Clean tracks of the signal side, whatever else the event holds.
+    q2 : (generated,)
+        Mass squared of the signal side's neutrinos, GeV²/c⁴.
+    """
+
+    rows: Rows
+    generated: int
+    mode: Ints
+    accepted: NDArray[np.bool_]
+    tag_mode: Ints
+    tag_mass: Floats
+    kaons: Species
+    pions: Species
+    q2: Floats
+
+
+def make(kind: SampleType, n: int, seeds: Ints, rng: np.random.Generator) -> Whole:
+    """Simulate n events of a signal-side decay and a forced tag.
+
+    Parameters
+    ----------
+    kind
+        Signal or charged.
+    n
+        Number of events.
+    seeds : (2,) int64
+        PYTHIA's.
+    rng
+        All other randomness.
+    """
+    generators = Generator("tag charged", int(seeds[0])), Generator(kind.value, int(seeds[1]))
+    parts: list[dict[str, Any]] = []
+    start = 0
+    for size in batches(n, BATCH):
+        pools = generators[0].batch(size), generators[1].batch(size)
+        parts.append(_batch(kind, pools, start, rng))
+        start += size
+
+    def joined(name: str) -> Array:
+        return np.concatenate([part[name] for part in parts])
+
+    return Whole(
+        stack([part["rows"] for part in parts], float(n)), n, joined("mode"), joined("accepted"), joined("tag_mode"),
+        joined("tag_mass"), Species(joined("kaon_event"), joined("kaon_p"), joined("kaon_id")),
+        Species(joined("pion_event"), joined("pion_p"), joined("pion_id")),
+        joined("q2"),
+    )  # fmt: skip
+
+
+def _batch(kind: SampleType, pools: tuple[Pool, Pool], start: int, rng: np.random.Generator) -> dict[str, Any]:
+    n = len(pools[0])
+    tracks, clusters = _measured(pools, rng)
+    pi0s = find_pi0s(clusters, n)
+    true_mode = np.array([pools[0].tag_mode, pools[1].tag_mode])
+    found = reconstruct_tags(tracks, pi0s, clusters, true_mode, n)
+    forced = found.matched & (found.side == 0)
+    accepted = count(found.event, n, forced) > 0
+    chosen = found.select(accepted[found.event])
+    events = Events(n, tracks, clusters, pi0s, chosen)
+    direct = np.array([pools[0].tag_direct, pools[1].tag_direct])
+    weight = 1 / np.maximum(bbbar.true_sides(chosen, n), 1)
+    number = np.arange(n) + start
+    rows = bbbar.finished(events, direct, weight, number, number, pools[1].q2, kind, rng).shifted(start)
+    kaons, pions = _species(tracks, 321), _species(tracks, 211)
+    return {
+        "rows": rows, "mode": pools[0].tag_mode, "accepted": accepted, "tag_mode": found.mode[forced],
+        "tag_mass": found.mass[forced], "kaon_event": kaons.event + start,
+        "pion_event": pions.event + start, "kaon_p": kaons.p_star, "kaon_id": kaons.kaon_id, "pion_p": pions.p_star,
+        "pion_id": pions.kaon_id, "q2": pools[1].q2,
+    }  # fmt: skip
+
+
+def _measured(pools: tuple[Pool, Pool], rng: np.random.Generator) -> tuple[Tracks, Clusters]:
+    """Carry both decays of every event to the laboratory and measure them."""
+    n = len(pools[0])
+    velocity = b_velocities(rng, n)
+    tracks, clusters = [], []
+    for side, (pool, direction) in enumerate(zip(pools, (velocity, -velocity), strict=True)):
+        frame = frames(random_rotations(rng, n), direction)
+        particles = place(pool.particles, pool.particles.event, frame, np.ones(n, dtype=np.int64))
+        of_side = on_side(len(particles.pdg), side)
+        tracks.append(measure_tracks(particles, of_side, rng))
+        clusters.append(measure_clusters(particles, of_side, rng))
+    return merged(tracks), merged([*clusters, beam_clusters(n, rng)])
+
+
+def _species(tracks: Tracks, pdg: int) -> Species:
+    chosen = tracks.select(tracks.clean & (np.abs(tracks.pdg) == pdg) & (tracks.side == 1))
+    return Species(chosen.event, norm(boost(with_mass(chosen.p, M_K), -DETECTOR.beams.beta)), chosen.kaon_id)
+
+
+def pooled(kind: SampleType, n: int, rotations: int, seeds: Ints, rng: np.random.Generator) -> Rows:
+    """Return the same candidates as the samples are made: pools of tags and decays, turned and paired.
+
+    Parameters
+    ----------
+    kind
+        Signal or charged.
+    n
+        Decays of the signal side, and of forced tags.
+    rotations
+        Uses of every signal-side decay.
+    seeds : (2,) int64
+        PYTHIA's.
+    rng
+        All other randomness.
+    """
+    side, tags = make_decays(kind.value, n, int(seeds[0])), make_tags(kind, n, int(seeds[1]), rng)
+    sources = bbbar.Sources(kind, side, side, tags)
+    return stack(list(bbbar.true_tags(sources, rotations, 1.0, rng)), float(n * rotations))

@@ -1,0 +1,8 @@
+"""Is the toy what it claims to be? Checks with pass and fail, and what they rest on.
+
+``document``     what ``validation.json`` holds
+``statistics``   two-sample and goodness-of-fit tests for rows that share simulated parents
+``ranges``       the values that each column of an ntuple may take
+``generator``    q² spectrum, tag efficiency, D mass, kaon identification, pools against whole events
+``samples``      what the samples of the workflow hold: ranges, composition
+"""

@@ -1,0 +1,103 @@
+"""Checks of what the samples of the workflow hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.basf2 import SampleType
+from analysis.config.models import Channel
+from analysis.ntuples.expression import Expression
+from analysis.validation.document import Check, Composition
+from analysis.validation.ranges import RANGES, outside
+
+Columns = Mapping[str, NDArray[Any]]
+BACKGROUNDS = tuple(kind for kind in SampleType if not kind.is_data and kind is not SampleType.SIGNAL)
+# Background of region A before the fit: arXiv:2311.14647, inclusive tag.
+PUBLISHED: Mapping[SampleType, float] = {
+    SampleType.CHARGED: 0.477, SampleType.MIXED: 0.254, SampleType.CCBAR: 0.143, SampleType.SSBAR: 0.071,
+    SampleType.UUBAR: 0.036, SampleType.DDBAR: 0.010, SampleType.TAUPAIR: 0.008,
+}  # fmt: skip
+REASON = (
+    "A semileptonic tag must differ: it asks for a fast lepton beside a D, which light quarks give by "
+    "misidentification alone, so that BB̄ dominates more strongly; and its B⁻ tag with no further track "
+    "favours B⁺B⁻ over B⁰B̄⁰, which enters through a lost slow pion or a wrong tag. Tau pairs have too few tracks."
+)
+
+
+@dataclass(frozen=True)
+class Table:
+    """The rows of one sample."""
+
+    name: str
+    type: SampleType
+    columns: Columns
+
+
+def unphysical(tables: Iterable[Table]) -> Iterator[Check]:
+    """Yield one check per sample: how many values of its ntuples lie outside `RANGES`."""
+    for table in tables:
+        known = [name for name in table.columns if name in RANGES]
+        bad = {name: n for name in known if (n := outside(name, np.asarray(table.columns[name])))}
+        rows = len(next(iter(table.columns.values())))
+        worst = ", ".join(f"{name} ({n})" for name, n in sorted(bad.items(), key=lambda item: -item[1])[:5])
+        yield Check(
+            group="unphysical values", name=table.name,
+            found=f"{len(bad)} of {len(known)} columns, {rows} rows" + (f": {worst}" if bad else ""),
+            expected="none", passed=not bad,
+        )  # fmt: skip
+
+
+def composition(tables: Sequence[Table], channels: Sequence[Channel]) -> list[Composition]:
+    """Return the share of each background in every channel; tables hold ``weight`` and what the cuts name."""
+    found = []
+    for channel in channels:
+        events, squares = dict.fromkeys(BACKGROUNDS, 0.0), dict.fromkeys(BACKGROUNDS, 0.0)
+        for table in tables:
+            if table.type not in BACKGROUNDS:
+                continue
+            weight = table.columns["weight"]
+            inside = Expression.parse(channel.cut).mask(table.columns) if channel.cut else np.ones(len(weight), bool)
+            in_axes = inside.copy()
+            for axis in channel.axes:
+                values = table.columns[axis.column]
+                in_axes &= (values >= axis.edges[0]) & (values <= axis.edges[-1])
+            events[table.type] += float(weight[in_axes].sum())
+            squares[table.type] += _variance(table.columns, in_axes)
+        total = sum(events.values())
+        if total > 0:
+            found.append(
+                Composition(
+                    region=channel.name, events=total,
+                    share={kind: value / total for kind, value in events.items()},
+                    error={kind: np.sqrt(value) / total for kind, value in squares.items()},
+                )
+            )  # fmt: skip
+    return found
+
+
+def _variance(columns: Columns, inside: NDArray[np.bool_]) -> float:
+    """Return the variance of a sum of weights, rows of one parent fully correlated."""
+    weight = columns["weight"][inside]
+    parent = columns.get("parentId")
+    if parent is None or not len(weight):
+        return float(np.sum(weight**2))
+    sums = np.bincount(np.unique(parent[inside], return_inverse=True)[1], weights=weight)
+    return float(np.sum(sums**2))
+
+
+def of_composition(found: Composition) -> Check:
+    """Return the check that BB̄ dominates more strongly than in the inclusive analysis."""
+    ours = found.share[SampleType.CHARGED] + found.share[SampleType.MIXED]
+    theirs = PUBLISHED[SampleType.CHARGED] + PUBLISHED[SampleType.MIXED]
+    error = float(np.hypot(found.error[SampleType.CHARGED], found.error[SampleType.MIXED]))
+    return Check(
+        group="composition", name=f"share of BB̄ in the background of {found.region}",
+        found=f"({100 * ours:.1f} ± {100 * error:.1f}) %",
+        expected=f"above {100 * theirs:.1f} %, the inclusive tag's, within 2 errors", passed=ours > theirs - 2 * error,
+        note=REASON,
+    )  # fmt: skip

@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+
+from analysis.basf2 import SampleType
+from analysis.config.models import Axis, Channel
+from analysis.validation.samples import PUBLISHED, Table, composition, of_composition, unphysical
+
+CHANNEL = Channel(name="SR", cut="eta > 0.5", axes=(Axis(column="q2_rec", edges=(0.0, 10.0)),))
+
+
+def table(kind: SampleType, weight: float, n: int = 100, parents: int = 100) -> Table:
+    columns = {
+        "eta": np.tile([0.4, 0.9], n // 2), "q2_rec": np.tile([5.0, 5.0, 20.0, 5.0], n // 4),
+        "weight": np.full(n, weight), "parentId": np.arange(n) % parents,
+    }  # fmt: skip
+    return Table(kind.value, kind, columns)
+
+
+def test_shares_are_those_inside_the_channel() -> None:
+    tables = [table(SampleType.CHARGED, 3.0), table(SampleType.CCBAR, 1.0), table(SampleType.SIGNAL, 9.0)]
+    (found,) = composition(tables, [CHANNEL])
+    assert found.events == pytest.approx(50 * 4)
+    assert found.share[SampleType.CHARGED] == pytest.approx(0.75)
+    assert SampleType.SIGNAL not in found.share
+    assert found.error[SampleType.CHARGED] == pytest.approx(3 * np.sqrt(50) / 200)
+    (shared,) = composition([table(SampleType.CHARGED, 3.0, parents=10), tables[1]], [CHANNEL])
+    assert shared.error[SampleType.CHARGED] > 2 * found.error[SampleType.CHARGED]
+
+
+@pytest.mark.parametrize(("continuum", "passed"), [(0.1, True), (3.0, False)])
+def test_bbbar_must_dominate(continuum: float, passed: bool) -> None:
+    (found,) = composition([table(SampleType.CHARGED, 1.0), table(SampleType.UUBAR, continuum)], [CHANNEL])
+    check = of_composition(found)
+    assert check.passed is passed
+    assert "must differ" in check.note
+
+
+def test_the_published_shares_sum_to_one() -> None:
+    assert sum(PUBLISHED.values()) == pytest.approx(1.0, abs=0.002)
+
+
+def test_unphysical_values_are_told_by_sample_and_column() -> None:
+    good = Table("signal", SampleType.SIGNAL, {"K_kaonID": np.array([0.2, 0.9]), "mine": np.array([1e9, 2.0])})
+    bad = Table("charged", SampleType.CHARGED, {"K_kaonID": np.array([0.2, 1.9]), "R2": np.array([0.1, 0.2])})
+    first, second = unphysical([good, bad])
+    assert first.passed is True
+    assert second.passed is False
+    assert "K_kaonID (1)" in second.found

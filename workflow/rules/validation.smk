@@ -1,0 +1,78 @@
+rule validate_simulation:
+    """Check the toy: spectrum, pools against whole events, efficiencies, masses, composition, unphysical values."""
+    input:
+        config=CONFIG,
+        skims=expand(RESULTS / "skim/{sample}.parquet", sample=TOYS),
+        scored=expand(RESULTS / "bdt/{sample}.parquet", sample=TOYS),
+    output:
+        RESULTS / "validation/simulation.json",
+    log:
+        RESULTS / "logs/validation/simulation.log",
+    conda:
+        ENVIRONMENT
+    params:
+        code=code("validate_simulation"),
+        settings=settings("seed", "dataset", "templates"),
+    shell:
+        "python -m analysis --log {log} validate-simulation --config {input.config} --output {output} "
+        "{input.skims} {input.scored}"
+
+
+rule figures_validation:
+    """Draw the checks of the toy."""
+    input:
+        config=CONFIG,
+        validation=RESULTS / "validation/simulation.json",
+    output:
+        report(
+            REPORT / "validation.html",
+            caption="../report/validation.rst",
+            category="7 Validation",
+            labels={"content": "Checks with pass and fail"},
+        ),
+        report(
+            REPORT / "validation_pools.svg",
+            caption="../report/validation_pools.rst",
+            category="7 Validation",
+            labels={"content": "Pools against whole events"},
+        ),
+        report(
+            REPORT / "validation_q2.svg",
+            caption="../report/validation_q2.rst",
+            category="7 Validation",
+            labels={"content": "q² of the signal"},
+        ),
+        report(
+            REPORT / "validation_kaon_id.svg",
+            caption="../report/validation_kaon_id.rst",
+            category="7 Validation",
+            labels={"content": "Kaon identification"},
+        ),
+        report(
+            REPORT / "validation_d_mass.svg",
+            caption="../report/validation_d_mass.rst",
+            category="7 Validation",
+            labels={"content": "D mass"},
+        ),
+        report(
+            REPORT / "validation_composition.svg",
+            caption="../report/validation_composition.rst",
+            category="7 Validation",
+            labels={"content": "Composition of the background"},
+        ),
+    log:
+        RESULTS / "logs/report/validation.log",
+    conda:
+        ENVIRONMENT
+    params:
+        code=code("figures"),
+        settings=digest(settings("name", "blinded", "dataset", "samples")),
+        folder=REPORT,
+    shell:
+        "python -m analysis --log {log} figures validation --config {input.config} --output {params.folder} "
+        "--validation {input.validation}"
+
+
+# Only where the samples are the workflow's own.
+if TOYS:
+    FIGURES += rules.figures_validation.output
