@@ -28,6 +28,7 @@ from analysis.plots.style import (
 from analysis.validation.document import Comparison, Composition, Counted, Efficiency, Peak, Spectrum
 
 COLUMNS = 3
+FEWEST = 20  # tracks in a bin that are worth a point
 
 
 def _centres(edges: Floats) -> Floats:
@@ -59,7 +60,8 @@ def pools(comparisons: Sequence[Comparison], tag: Tag) -> Figure:
         axes.text(0.97, 0.96, f"$p$ = {each.p_value:.2g}", transform=axes.transAxes, ha="right", va="top")
     for axes in grid[len(comparisons) :]:
         axes.set_visible(False)
-    grid[0].legend(loc="upper left", fontsize="small")
+    roomy = next((i for i, each in enumerate(comparisons) if each.column == "candidates"), 0)
+    grid[roomy].legend(loc="center right", fontsize="small")
     put_tag(grid[0], tag, right="")
     return figure
 
@@ -90,7 +92,7 @@ def identification(found: Sequence[Efficiency], tag: Tag, cut: str) -> Figure:
     for each, colour, marker in zip(found, (SIGNAL_COLOUR, BACKGROUND_COLOUR), ("o", "s"), strict=False):
         edges = np.asarray(each.edges)
         passed, total = np.asarray(each.passed), np.asarray(each.total)
-        filled = total > 0
+        filled = total >= FEWEST
         value = passed[filled] / total[filled]
         limits = np.array([clopper_pearson(int(p), int(n)) for p, n in zip(passed[filled], total[filled], strict=True)])
         axes.errorbar(
@@ -101,7 +103,7 @@ def identification(found: Sequence[Efficiency], tag: Tag, cut: str) -> Figure:
     axes.set_ylim(1e-3, 4)
     axes.set_xlabel(axis_label("K_pStar"))
     axes.set_ylabel(f"Efficiency of {cut}")
-    axes.legend(loc="center right")
+    axes.legend(loc="center")
     put_tag(axes, tag, right="")
     return figure
 
