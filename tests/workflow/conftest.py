@@ -32,7 +32,7 @@ class Project:
 
     @property
     def environment(self) -> dict[str, str]:
-        # As `make run` does, without an activated environment: the rules' `python` has to be found by the workflow itself.
+        # As `make run` does, without an activated environment: the workflow itself has to find the rules' `python`.
         here = str(Path(sys.executable).parent)
         path = os.pathsep.join(folder for folder in os.environ["PATH"].split(os.pathsep) if folder != here)
         environment = os.environ | {
