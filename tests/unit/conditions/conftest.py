@@ -112,3 +112,9 @@ def write(tmp_path):
         return path
 
     return write
+
+
+@pytest.fixture(autouse=True)
+def width(monkeypatch):
+    """What is printed must not depend on the terminal of whoever tests."""
+    monkeypatch.setenv("COLUMNS", "120")
