@@ -175,14 +175,16 @@ def _today(configuration: config.Config) -> dict[str, str]:
 def _compare_with_snakemake(configuration: str, results: Path, samples: Iterable[str], predicted: set[str]) -> int:
     """Log what Snakemake would make beyond the prediction, and the other way round; return 1 if anything."""
     records = [str(results / f"conditions/records/{sample}.json") for sample in samples]
-    # What is out of date for other reasons is not the question.
-    told = planned(configuration, records) - (planned(configuration) - predicted) if records else set()
+    told = planned(configuration, records) if records else set()
     # Files without conditions of their own (logs, pages of text) are made by the same jobs.
     known = {str(path) for path in results.rglob("*") if path.suffix in (".json", ".parquet")}
-    more, less = sorted((told & known) - predicted), sorted(predicted - told)
-    for path in more:
+    more, less = (told & known) - predicted, predicted - told
+    if more:
+        # What is out of date for other reasons is not the question.
+        more -= planned(configuration)
+    for path in sorted(more):
         logger.warning("Snakemake would make %s, which carries no such conditions", path)
-    for path in less:
+    for path in sorted(less):
         logger.warning("Snakemake would not make %s", path)
     if not (more or less):
         logger.info("Snakemake would make the same")
