@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 from rich.console import Console
@@ -33,3 +35,23 @@ def configure(*, file: str | Path | None = None, verbose: bool = False) -> None:
         handler = logging.FileHandler(file, mode="w")
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         logger.addHandler(handler)
+
+
+@contextlib.contextmanager
+def errors_only(*names: str) -> Iterator[None]:
+    """Silence the messages below errors of some of the package's modules, where what they do is repeated many times.
+
+    Parameters
+    ----------
+    names
+        Names of loggers, such as ``"analysis.templates"``.
+    """
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [each.level for each in loggers]
+    try:
+        for each in loggers:
+            each.setLevel(logging.ERROR)
+        yield
+    finally:
+        for each, level in zip(loggers, levels, strict=True):
+            each.setLevel(level)

@@ -229,7 +229,29 @@ def _fit(args: argparse.Namespace, settings: config.Config, tag: Tag, write: Wri
     write.figure("correlations", fit.correlations(result.correlations.names, matrix, result.poi, tag))
     write.figure("scan", fit.scan(likelihood.likelihood_scan(scan, result), tag))
     write.figure("comparison", fit.comparison(summary.measurements(result, tag), summary.standard_model(result), tag))
+    _closure(args, tag, write)
     _summary(args, settings, tag, write, result)
+
+
+def _closure(args: argparse.Namespace, tag: Tag, write: Writer) -> None:
+    import numpy as np
+
+    from analysis.closure import Closure
+    from analysis.plots import closure
+
+    found = Closure.model_validate(io.read_json(args.closure))
+    shown = [
+        closure.Pulls(
+            point.mu,
+            np.asarray(point.pulls),
+            point.pull_mean,
+            point.pull_width,
+            point.expected_width,
+            point.passed,
+        )
+        for point in found.points
+    ]
+    write.figure("closure", closure.pulls(shown, tag))
 
 
 def _summary(args: argparse.Namespace, settings: config.Config, tag: Tag, write: Writer, result: FitResult) -> None:
@@ -275,8 +297,8 @@ GROUPS: Mapping[str, tuple[Draw, tuple[str, ...], str]] = {
     "templates": (_templates, ("templates", "workspace", "result"), "bins before and after the fit, variations"),
     "fit": (
         _fit,
-        ("workspace", "result", "scan", "ledger"),
-        "result, pulls, scan, conditions, provenance; FILES: outputs of all stages",
+        ("workspace", "result", "scan", "closure", "ledger"),
+        "result, pulls, scan, closure, conditions, provenance; FILES: outputs of all stages",
     ),
     "validation": (_validation, ("validation",), "checks of the toy samples"),
 }

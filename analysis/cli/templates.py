@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow.parquet as pq
+from pydantic import JsonValue
 
 from analysis import config, io, provenance
 from analysis.basf2 import SampleType
-from analysis.config.models import Templates
+from analysis.config.models import Sample, Templates
 from analysis.errors import ConfigurationError, InputError
 from analysis.log import logger
 from analysis.systematics import Family, Source, sources
@@ -41,47 +42,61 @@ def run(args: argparse.Namespace) -> None:
             where="templates",
             remedy="give `templates: channels:`",
         )
-    kaon_id = settings.weights.kaon_id
-    varied = sources(
-        settings.dataset,
-        settings.weights,
-        settings.systematics,
-        KaonIdTable.read(kaon_id) if kaon_id else None,
-    )
+    varied = declared_sources(settings)
+    files = table_files(args.tables, settings.samples)
     result = build(
-        functools.partial(_tables, _by_sample(args.tables, settings), settings, settings.templates, varied),
+        functools.partial(read_tables, files, settings.samples, settings.templates, varied, blinded=settings.blinded),
         settings.templates,
         varied,
         blinded=settings.blinded,
-        provenance=provenance.collect(
-            "templates",
-            config.settings(settings, *SETTINGS),
-            inputs=[*args.tables, *([kaon_id] if kaon_id else [])],
-            conditions=provenance.conditions_of(args.tables),
-        ),
+        provenance=collected("templates", config.settings(settings, *SETTINGS), args.tables, settings),
     )
     io.write_json(args.output, result.model_dump(mode="json"))
     logger.info("written: %s", args.output)
 
 
-def _tables(
+def declared_sources(settings: config.Config) -> tuple[Source | Family, ...]:
+    """Return the systematic sources of a configuration, with the tables that it names."""
+    kaon_id = settings.weights.kaon_id
+    return sources(
+        settings.dataset,
+        settings.weights,
+        settings.systematics,
+        KaonIdTable.read(kaon_id) if kaon_id else None,
+    )
+
+
+def collected(command: str, used: JsonValue, tables: Sequence[str], settings: config.Config) -> JsonValue:
+    """Return the provenance of what was made from the tables of samples and the configured calibration tables."""
+    kaon_id = settings.weights.kaon_id
+    return provenance.collect(
+        command,
+        used,
+        inputs=[*tables, *([kaon_id] if kaon_id else [])],
+        conditions=provenance.conditions_of(tables),
+    )
+
+
+def read_tables(
     files: Mapping[str, str],
-    settings: config.Config,
+    samples: Sequence[Sample],
     templates: Templates,
     varied: Sequence[Source | Family],
+    *,
+    blinded: bool,
 ) -> Iterator[SampleTable]:
     """Yield the samples in the order of the configuration, with the columns that the templates need."""
-    for sample in settings.samples:
-        needed = needed_columns(sample.type, templates, varied, blinded=settings.blinded)
+    for sample in samples:
+        needed = needed_columns(sample.type, templates, varied, blinded=blinded)
         wanted = needed.required | (needed.optional & set(pq.read_schema(files[sample.name]).names))
         columns = io.read_table(files[sample.name], sorted(wanted)).columns if wanted else {}
         yield SampleTable(sample.name, sample.type, columns)
 
 
-def _by_sample(paths: Sequence[str], settings: config.Config) -> dict[str, str]:
-    """Return sample -> table; every sample of the configuration has exactly one."""
+def table_files(paths: Sequence[str], samples: Sequence[Sample]) -> dict[str, str]:
+    """Return sample -> table; every sample has exactly one."""
     found: dict[str, str] = {}
-    known = {sample.name: sample.type for sample in settings.samples}
+    known = {sample.name: sample.type for sample in samples}
     for path in paths:
         metadata = io.read_table(path, columns=[]).metadata
         name = str(metadata.get("sample"))

@@ -13,7 +13,7 @@ from scipy.stats import poisson
 from analysis.basf2 import SampleType
 from analysis.columns import COLUMNS
 from analysis.config import load
-from analysis.plots import classifier, fit, labels, selection, spectra, style, templates
+from analysis.plots import classifier, closure, fit, labels, selection, spectra, style, templates
 from analysis.plots.histograms import ONE_SIGMA, Component, fill, garwood, merged
 
 TAG = style.Tag("Toy simulation", 365.0)
@@ -465,3 +465,13 @@ def test_comparison_marks_what_is_approximate_and_draws_limits():
     assert theirs[0].get_markerfacecolor() == "white"
     assert sum(line.get_marker() == "|" and len(line.get_xdata()) == 1 for line in axes.lines) == 1
     assert axes.get_xlim()[1] > 2.5
+
+
+def test_closure_draws_one_panel_of_pulls_per_strength_and_keeps_what_lies_outside():
+    values = np.array([-9.0, -0.2, 0.1, 0.3, 1.2])
+    shown = [closure.Pulls(mu, values, -1.5, 4.0, 1.1, passed=False) for mu in (0.0, 1.0)]
+    figure = closure.pulls(shown, TAG)
+    assert len(figure.axes) == 2
+    for axes in figure.axes:
+        assert sum(patch.get_height() for patch in axes.patches if hasattr(patch, "get_height")) == len(values)
+    assert any("FAILED" in text and "1.10 expected" in text for text in texts(figure))

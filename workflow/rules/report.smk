@@ -187,6 +187,7 @@ rule figures_fit:
         workspace=RESULTS / "fit/workspace.json",
         result=RESULTS / "fit/result.json",
         scan=RESULTS / "fit/scan.json",
+        closure=RESULTS / "fit/closure.json",
         ledger=RESULTS / "conditions/ledger.json",
         # in the order of the workflow: the table of provenance keeps it
         outputs=[
@@ -243,6 +244,12 @@ rule figures_fit:
             labels={"content": "Pulls of the simulation statistics"},
         ),
         report(
+            REPORT / "closure.svg",
+            caption="../report/closure.rst",
+            category="5 Fit",
+            labels={"content": "Closure on simulation"},
+        ),
+        report(
             REPORT / "correlations.svg",
             caption="../report/correlations.rst",
             category="5 Fit",
@@ -259,7 +266,7 @@ rule figures_fit:
     shell:
         "python -m analysis --log {log} figures fit --config {input.config} --output {params.folder} "
         "--workspace {input.workspace} --result {input.result} --scan {input.scan} "
-        "--ledger {input.ledger} {input.outputs}"
+        "--closure {input.closure} --ledger {input.ledger} {input.outputs}"
 
 
 FIGURES = [
