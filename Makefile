@@ -22,10 +22,11 @@ $(VENV)/.installed: locks/requirements.txt pyproject.toml
 
 # The main job: toy samples to μ, and the HTML report. CONFIG=config/mine.yaml takes another configuration.
 CONFIG ?= config/config.yaml
-NAME = $(shell sed -n 's/^name: *//p' $(CONFIG))
+# A configuration may take its name from the one that it extends.
+NAME = $(shell $(BIN)/python -c 'import sys; from analysis import config; print(config.load(sys.argv[1]).name)' $(CONFIG))
 
 run: setup
-	$(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
+	$(BIN)/snakemake --cores $(CORES) --rerun-incomplete --configfile $(CONFIG)
 	$(BIN)/snakemake --cores 1 --configfile $(CONFIG) --report results/$(NAME)/report/report.html
 	@echo "μ and its uncertainty: results/$(NAME)/fit/result.json; the report: results/$(NAME)/report/report.html"
 

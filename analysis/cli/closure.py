@@ -6,8 +6,7 @@ import argparse
 
 from analysis import config, io
 from analysis.cli._inference import seed
-from analysis.cli.templates import SETTINGS, collected, declared_sources, read_tables, table_files
-from analysis.errors import ConfigurationError
+from analysis.cli.templates import SETTINGS, channels_of, collected, declared_sources, read_tables, table_files
 from analysis.log import logger
 
 HELP = "tables of all samples -> bias and pulls of μ from random halves of the simulation"
@@ -28,20 +27,14 @@ def run(args: argparse.Namespace) -> None:
     from analysis.closure import closure
 
     settings = config.load(args.config)
-    if settings.templates is None:
-        raise ConfigurationError(
-            "The configuration has no channels.",
-            file=args.config,
-            where="templates",
-            remedy="give `templates: channels:`",
-        )
+    templates = channels_of(settings, args.config)
     samples = [sample for sample in settings.samples if not sample.type.is_data]
     varied = declared_sources(settings)
     files = table_files(args.tables, samples)
     used = {"mu": args.mu, "experiments": args.experiments, "seed": seed(args), **config.settings(settings, *SETTINGS)}
     result = closure(
-        list(read_tables(files, samples, settings.templates, varied, blinded=True)),
-        settings.templates,
+        list(read_tables(files, samples, templates, varied, blinded=True)),
+        templates,
         varied,
         settings.systematics,
         args.mu,

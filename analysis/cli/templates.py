@@ -35,24 +35,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
     settings = config.load(args.config)
-    if settings.templates is None:
-        raise ConfigurationError(
-            "The configuration has no channels.",
-            file=args.config,
-            where="templates",
-            remedy="give `templates: channels:`",
-        )
+    templates = channels_of(settings, args.config)
     varied = declared_sources(settings)
     files = table_files(args.tables, settings.samples)
     result = build(
-        functools.partial(read_tables, files, settings.samples, settings.templates, varied, blinded=settings.blinded),
-        settings.templates,
+        functools.partial(read_tables, files, settings.samples, templates, varied, blinded=settings.blinded),
+        templates,
         varied,
         blinded=settings.blinded,
         provenance=collected("templates", config.settings(settings, *SETTINGS), args.tables, settings),
     )
     io.write_json(args.output, result.model_dump(mode="json"))
     logger.info("written: %s", args.output)
+
+
+def channels_of(settings: config.Config, path: str) -> Templates:
+    """Return the channels of a configuration; an error names the file if there are none."""
+    if settings.templates is None:
+        raise ConfigurationError(
+            "The configuration has no channels.",
+            file=path,
+            where="templates",
+            remedy="give `templates: channels:`",
+        )
+    return settings.templates
 
 
 def declared_sources(settings: config.Config) -> tuple[Source | Family, ...]:
