@@ -86,9 +86,10 @@ def test_thrust_is_that_of_all_ways_to_split_the_event() -> None:
         along = np.abs(q.T @ axis[:, i]).sum() / norm(q).sum()
         assert along == pytest.approx(value[i], abs=1e-3)
     assert np.all(value <= exact + 1e-12)
-    # the climb may end in a local maximum, rarely far below
-    assert np.mean(value > exact - 1e-9) > 0.75
-    assert np.mean(exact - value) < 0.01
+    # the climb from every particle may end in a local maximum, rarely and never far below
+    assert np.mean(value > exact - 1e-9) > 0.95
+    assert np.max(exact - value) < 0.02
+    assert np.all(value > 0.5)
 
 
 def test_thrust_of_an_empty_event_is_zero() -> None:
