@@ -10,8 +10,8 @@ Kinematic names ending in ``pStar`` are in the centre-of-mass system, all others
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from analysis.basf2 import WEIGHT_BRANCH, make_root_compatible
 from analysis.errors import InputError, nearest
@@ -86,6 +86,20 @@ _KSFW = (
       for x in (0, 1, 2) for order in range(5) if x == 0 or order % 2 == 0),
     *((f"hoo{order}", "", f"KSFW moment of order {order} within the rest") for order in range(5)),
 )  # fmt: skip
+
+# What re-reconstruction would change: variation -> columns that have an alternative, called <column>_<variation>. An
+# ntuple may lack them all; a variation of which any is missing is skipped, and reported.
+_SIDES = ("Up", "Down")
+_REST = ("roeEextra", "roeNeextra", "roeNPhotons", "roeNPi0")
+VARIATIONS: Mapping[str, tuple[str, ...]] = {
+    **{f"{name}{side}": _REST for name in ("gamma", "unmatched", "KLeff", "beamBackground") for side in _SIDES},
+    **{f"beamEnergy{side}": ("Btag_cosThetaBY",) for side in _SIDES},
+    "lostTrack": ("roeNTracks", "roeNeextra", "roeNPhotons"),
+}
+_VARIED = {
+    "gamma": "photon energy", "unmatched": "energy of clusters that no photon made", "KLeff": "K_L efficiency",
+    "beamBackground": "beam background", "beamEnergy": "collision energy",
+}  # fmt: skip
 
 _DECLARED = (
     # Keys
@@ -187,7 +201,26 @@ _DECLARED = (
     _column("eta", "float64", "", "1 − signal efficiency at the BDT output", provided_by=BDT),
 )  # fmt: skip
 
-COLUMNS: Mapping[str, Column] = {column.name: column for column in _DECLARED}
+
+def alternative(column: str, variation: str) -> str:
+    """Return the name of the column that stands in for ``column`` under a variation."""
+    return f"{column}_{variation}"
+
+
+def _alternatives() -> Iterator[Column]:
+    nominal = {column.name: column for column in _DECLARED}
+    for variation, names in VARIATIONS.items():
+        side = next((side for side in _SIDES if variation.endswith(side)), "")
+        what = f"{_VARIED[variation.removesuffix(side)]} {side.lower()}" if side else "a track of the rest lost"
+        for name in names:
+            yield replace(
+                nominal[name], name=alternative(name, variation), meaning=f"{nominal[name].meaning}: {what}", basf2="",
+                required_by=frozenset(), truth=True,
+            )  # fmt: skip
+
+
+# Alternatives exist in simulation only, as truth does: data are what they are.
+COLUMNS: Mapping[str, Column] = {column.name: column for column in (*_DECLARED, *_alternatives())}
 
 
 def required(stages: Iterable[str], *, simulated: bool) -> list[Column]:

@@ -197,7 +197,7 @@ def assembled(
 
 def _too_much_energy(clusters: Clusters, n: int) -> Bools:
     """Whether more energy than allowed stays in the rest of the event, even if a tag takes the best two clusters."""
-    energy = norm(clusters.p)
+    energy = np.where(clusters.present, norm(clusters.p), 0.0)
     first = offsets(count(clusters.event, n))
     filled = np.flatnonzero(np.diff(first))
     largest = np.zeros(n)

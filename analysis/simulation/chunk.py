@@ -11,6 +11,7 @@ import numpy as np
 
 from analysis import formfactors
 from analysis.basf2 import SampleType
+from analysis.columns import COLUMNS
 from analysis.conditions.buckets import Bucket
 from analysis.config.models import Config, Dataset, Simulation
 from analysis.errors import ConfigurationError
@@ -25,7 +26,6 @@ RUNS_PER_EXPERIMENT = 4
 EVENTS_PER_CHUNK = 10_000_000
 CHUNKS_PER_PRODUCTION = 400  # event numbers are 32 bits wide
 FIRST_PRODUCTION = 35_000
-TRUTH = ("K_mcPDG", "K_genMotherPDG", "Btag_isSignal", "q2_gen", "parentGroup", "parentId")
 _ID = 10**9
 
 
@@ -209,7 +209,7 @@ def _pseudo_data(request: Request, settings: Simulation, dataset: Dataset, seed:
     events, candidate, n_candidates = _numbered(rows.event)
     runs = request.runs or _runs(request.chunk)
     run = np.sort(rng.integers(0, len(runs), start))[events]
-    columns = {name: values for name, values in rows.columns.items() if name not in TRUTH} | {
+    columns = {name: values for name, values in rows.columns.items() if not COLUMNS[name].truth} | {
         "__experiment__": np.array([e for e, _ in runs])[run],
         "__run__": np.array([r for _, r in runs])[run],
         "__event__": events * 37 + 1000,

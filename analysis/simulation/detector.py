@@ -128,6 +128,17 @@ class Calorimeter:
 
 
 @dataclass(frozen=True)
+class Systematics:
+    """Sizes of what re-reconstruction would change: the ntuple carries columns for each, up and down."""
+
+    gamma: float = sourced(0.005, "ITA", "photon energy, relative")
+    unmatched: float = sourced(0.10, "ITA", "energy of clusters that no photon made, relative")
+    klong: float = sourced(0.085, "ITA", "probability that a K_L leaves a cluster, relative")
+    beam: float = sourced(0.20, "assumed", "number of beam-background clusters, relative")
+    energy: float = sourced(0.001, "assumed", "collision energy, GeV")
+
+
+@dataclass(frozen=True)
 class Detector:
     """All of it."""
 
@@ -135,6 +146,7 @@ class Detector:
     tracking: Tracking = field(default_factory=Tracking)
     identification: Identification = field(default_factory=Identification)
     calorimeter: Calorimeter = field(default_factory=Calorimeter)
+    systematics: Systematics = field(default_factory=Systematics)
 
 
 @dataclass(frozen=True)

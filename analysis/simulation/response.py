@@ -88,9 +88,15 @@ class Tracks(Table):
 
 
 class Kind:
-    """What made a cluster."""
+    """What made a cluster, and whether it is there.
+
+    Systematic variations need to know more than what was found: a ``WEAK`` cluster would be lost with a lower K_L
+    efficiency or beam background, a ``MISSED`` one was not found and would be with a higher one (sizes:
+    `detector.Systematics`). Everything but the variations passes over missed clusters: see `Clusters.present`.
+    """
 
     PHOTON, HADRON, SPLIT_OFF, BEAM = 0, 1, 2, 3
+    KLONG_WEAK, KLONG_MISSED, BEAM_WEAK, BEAM_MISSED = 4, 5, 6, 7
 
 
 @dataclass(frozen=True)
@@ -110,6 +116,11 @@ class Clusters(Table):
     kind: NDArray[np.int8]
     role: NDArray[np.int8]
     side: NDArray[np.int8]
+
+    @property
+    def present(self) -> Bools:
+        """Whether the detector found the cluster."""
+        return np.asarray((self.kind != Kind.KLONG_MISSED) & (self.kind != Kind.BEAM_MISSED))
 
 
 def _inside(theta: Floats, limits: tuple[float, float]) -> Bools:
@@ -272,7 +283,7 @@ def _track_energy(kind: Array, p: Floats, rng: np.random.Generator) -> Floats:
 
 
 def measure_clusters(particles: Particles, side: Array, rng: np.random.Generator) -> Clusters:
-    """Return the clusters that photons, K_L, neutrons and split-offs of charged hadrons leave.
+    """Return the clusters that photons, K_L, neutrons and split-offs of charged hadrons leave, and missed ones of K_L.
 
     Parameters
     ----------
@@ -307,9 +318,15 @@ def measure_clusters(particles: Particles, side: Array, rng: np.random.Generator
     spread = np.where(charged_hadron, 0.3, c.angle_resolution / np.sqrt(np.maximum(measured, 0.02)))
     theta = _polar_angle(particles.p) + spread * rng.standard_normal(n)
     phi = np.arctan2(particles.p[1], particles.p[0]) + spread * rng.standard_normal(n)
-    found = (rng.random(n) < probability) & (measured > c.threshold) & _inside(theta, c.acceptance)
+    luck = rng.random(n)
+    klong, change = kind == 130, DETECTOR.systematics.klong
+    reach = np.where(klong, probability * (1 + change), probability)
+    found = (luck < reach) & (measured > c.threshold) & _inside(theta, c.acceptance)
     unit = direction(np.cos(theta[found]), phi[found])
-    source = np.select([photon, charged_hadron], [Kind.PHOTON, Kind.SPLIT_OFF], Kind.HADRON).astype(np.int8)
+    source = np.select(
+        [photon, charged_hadron, klong & (luck >= probability), klong & (luck >= probability * (1 - change))],
+        [Kind.PHOTON, Kind.SPLIT_OFF, Kind.KLONG_MISSED, Kind.KLONG_WEAK], Kind.HADRON,
+    ).astype(np.int8)  # fmt: skip
     return Clusters(
         event=particles.event[found], p=measured[found] * unit, kind=source[found],
         role=np.where(photon, particles.role, 0).astype(np.int8)[found], side=side[found],
@@ -318,13 +335,15 @@ def measure_clusters(particles: Particles, side: Array, rng: np.random.Generator
 
 def beam_clusters(n_events: int, rng: np.random.Generator) -> Clusters:
     """Return the clusters of beam background, isotropic in the polar angle (hence dense in the end caps)."""
-    c = DETECTOR.calorimeter
-    number = rng.poisson(c.beam_clusters, n_events)
+    c, change = DETECTOR.calorimeter, DETECTOR.systematics.beam
+    number = rng.poisson(c.beam_clusters * (1 + change), n_events)
     n = int(number.sum())
     energy = c.threshold + c.beam_scale * rng.standard_exponential(n)
     unit = direction(np.cos(rng.uniform(*c.acceptance, n)), rng.uniform(-np.pi, np.pi, n))
+    luck = rng.random(n) * (1 + change)
+    kind = np.select([luck >= 1, luck >= 1 - change], [Kind.BEAM_MISSED, Kind.BEAM_WEAK], Kind.BEAM)
     zeros = np.zeros(n, dtype=np.int8)
     return Clusters(
-        np.repeat(np.arange(n_events), number), energy * unit, np.full(n, Kind.BEAM, dtype=np.int8), zeros,
+        np.repeat(np.arange(n_events), number), energy * unit, kind.astype(np.int8), zeros,
         np.full(n, -1, dtype=np.int8),
     )  # fmt: skip

@@ -114,7 +114,8 @@ def find_pi0s(clusters: Clusters, n_events: int) -> Pi0s:
     p4 = with_mass(clusters.p, 0.0)
     pair = p4[:, i] + p4[:, j]
     m = mass(pair)
-    good = (m > PI0_WINDOW[0]) & (m < PI0_WINDOW[1]) & (norm(pair) > PI0_P_MIN)
+    good = clusters.present[i] & clusters.present[j]
+    good &= (m > PI0_WINDOW[0]) & (m < PI0_WINDOW[1]) & (norm(pair) > PI0_P_MIN)
     scaled = pair[:, good] * (M_PI0 / m[good])
     return Pi0s(clusters.event[i[good]], np.array([i[good], j[good]]), scaled)
 

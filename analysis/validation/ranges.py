@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.columns import COLUMNS
+from analysis.columns import COLUMNS, VARIATIONS, alternative
 
 PI = float(np.pi)
 INF = float("inf")
@@ -34,7 +34,7 @@ _UNIT, _SIGNED = Range(0, 1), Range(-1, 1)
 _COUNT = Range(0, 100, whole=True)
 _PDG = Range(-1e9, 1e9, whole=True)
 
-RANGES: Mapping[str, Range] = {
+_NOMINAL: Mapping[str, Range] = {
     "__experiment__": Range(0, 5000, whole=True), "__run__": Range(0, 1e6, whole=True),
     "__event__": Range(0, 2**32 - 1, whole=True), "__production__": Range(0, 2**31 - 1, whole=True),
     "__candidate__": Range(0, 1e4, whole=True), "__ncandidates__": Range(1, 1e4, whole=True),
@@ -61,6 +61,11 @@ RANGES: Mapping[str, Range] = {
     "K_mcPDG": _PDG, "K_genMotherPDG": _PDG, "Btag_isSignal": Range(0, 1, whole=True),
     "q2_gen": Range(0, 22.95), "parentGroup": Range(-1, INF, whole=True), "parentId": Range(-1, INF, whole=True),
 }  # fmt: skip
+
+RANGES: Mapping[str, Range] = {
+    **_NOMINAL,
+    **{alternative(name, variation): _NOMINAL[name] for variation, names in VARIATIONS.items() for name in names},
+}
 
 
 def outside(name: str, values: NDArray[Any]) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from analysis.simulation.candidates import rest, shape
+from analysis.simulation.candidates import rest, shape, variations
 from analysis.simulation.candidates.events import Events
 from analysis.simulation.candidates.rest import Rest
 from analysis.simulation.detector import DETECTOR, M_K
@@ -66,6 +66,7 @@ def build(events: Events) -> tuple[Ints, dict[str, Array]]:
     columns = _tag_columns(events.tags.select(tag), events.tracks) | _kaon_columns(events.tracks.select(kaon))
     columns |= {name: values[event] for name, values in whole.items() if name != "ecl"}
     columns |= rest.columns(events, others, tag, kaon, extra)
+    columns |= variations.columns(events, others, tag, columns)
     columns |= shape.candidate_columns(events, others, tag, kaon)
     columns["kaon_side"] = events.tracks.side[kaon].astype(float)
     columns["cosTagK"] = _angle_to_tag(events, tag, kaon)

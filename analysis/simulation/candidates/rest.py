@@ -16,12 +16,17 @@ from analysis.simulation.response import Tracks
 
 @dataclass(frozen=True)
 class Rest:
-    """Tracks and clusters of the rest of the Υ(4S) candidate, flat over candidates; ``owner`` never decreases."""
+    """Tracks and clusters of the rest of the Υ(4S) candidate, flat over candidates; owners never decrease.
+
+    ``all_clusters`` has those, too, that the detector missed: for `variations` only.
+    """
 
     tracks: Ints
     track_owner: Ints
     clusters: Ints
     cluster_owner: Ints
+    all_clusters: Ints
+    all_owner: Ints
 
     @classmethod
     def of(cls, events: Events, tag: Ints, kaon: Ints) -> Rest:
@@ -32,7 +37,9 @@ class Rest:
         used |= np.any(events.tags.daughters[:, tag[owner]] == i, axis=0)
         j, c_owner = gather(offsets(count(events.clusters.event, events.n)), event)
         c_used = np.any(events.tags.photons[:, tag[c_owner]] == j, axis=0)
-        return cls(i[~used], owner[~used], j[~c_used], c_owner[~c_used])
+        j, c_owner = j[~c_used], c_owner[~c_used]
+        present = events.clusters.present[j]
+        return cls(i[~used], owner[~used], j[present], c_owner[present], j, c_owner)
 
 
 def columns(events: Events, rest: Rest, tag: Ints, kaon: Ints, extra: Ints) -> dict[str, Floats]:

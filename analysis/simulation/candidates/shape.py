@@ -19,7 +19,7 @@ def event_columns(events: Events) -> dict[str, Floats]:
 
     As basf2's default clean-up has it, tracks away from the interaction point do not count.
     """
-    t, c, n = events.tracks, events.clusters, events.n
+    t, c, n = events.tracks, events.clusters.select(events.clusters.present), events.n
     beta = -DETECTOR.beams.beta
     clean = t.clean
     p_t, p_c = boost(with_mass(t.p, M_PI), beta), boost(with_mass(c.p, 0.0), beta)

@@ -121,13 +121,16 @@ def test_photon_energy() -> None:
 )
 def test_other_clusters(pdg: int, m: float, probability: float) -> None:
     clusters = measure_clusters(particles(pdg, 1.5, 1.3, m), np.zeros(N, dtype=np.int8), np.random.default_rng(1))
-    assert len(clusters.event) / N == pytest.approx(probability, abs=0.02)
+    assert clusters.present.sum() / N == pytest.approx(probability, abs=0.02)
+    missed = DETECTOR.systematics.klong * probability if pdg == 130 else 0.0
+    assert np.sum(clusters.kind == Kind.KLONG_MISSED) / N == pytest.approx(missed, abs=0.005)
+    assert np.sum(clusters.kind == Kind.KLONG_WEAK) / N == pytest.approx(missed, abs=0.005)
     assert np.all(norm(clusters.p) > DETECTOR.calorimeter.threshold)
 
 
 def test_beam_background() -> None:
     clusters = beam_clusters(N, np.random.default_rng(1))
-    assert len(clusters.event) / N == pytest.approx(DETECTOR.calorimeter.beam_clusters, abs=0.02)
+    assert clusters.present.sum() / N == pytest.approx(DETECTOR.calorimeter.beam_clusters, abs=0.02)
     assert np.all(np.diff(clusters.event) >= 0)
 
 
