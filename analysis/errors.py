@@ -52,7 +52,8 @@ class AnalysisError(Exception):
             ("remedy", self.remedy),
         ):
             if value is not None:
-                lines.append(f"  {label + ':':<10}{value}")
+                # Several lines, such as the end of a program's output, keep their place.
+                lines.append(f"  {label + ':':<10}" + str(value).replace("\n", "\n" + 12 * " "))
         return "\n".join(lines)
 
 

@@ -37,6 +37,17 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+def line_of(error: yaml.YAMLError | json.JSONDecodeError) -> int:
+    """Return the line that a parser stumbled over, 1 if it does not tell."""
+    mark = getattr(error, "problem_mark", None)
+    return getattr(error, "lineno", 1) if mark is None else mark.line + 1
+
+
+def told(error: yaml.YAMLError | json.JSONDecodeError) -> str:
+    """Return what a parser has to say, without the places, which are told in words of its own."""
+    return str(getattr(error, "problem", None) or getattr(error, "msg", None) or error)
+
+
 def examine_text(
     text: str, model: type[Kind], source: str, given: Mapping[str, object] | None = None
 ) -> tuple[Kind | None, list[Finding]]:
@@ -60,7 +71,8 @@ def examine_text(
                 f"broken-{kind.lower()}",
                 f"The file is not valid {kind}.",
                 file=source,
-                found=" ".join(str(error).split()),
+                key=f"line {line_of(error)}",
+                found=told(error),
                 remedy="correct the line",
             )
         ]
@@ -82,9 +94,7 @@ def examine_plain(plain: Mapping[str, object], model: type[Kind], source: str) -
     try:
         return model.model_validate(plain), []
     except ValidationError as error:
-        findings = from_validation(error, source, sorted(_keys(model)))
-        # A list whose items are refused counts as too short besides; the items are told already.
-        return None, [one for one in findings if not any((two.key or "").startswith(f"{one.key}.") for two in findings)]
+        return None, from_validation(error, source, sorted(_keys(model)))
 
 
 def examine(

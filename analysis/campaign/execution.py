@@ -76,7 +76,8 @@ def prepare(campaign: Campaign, tasks: Mapping[str, AnyTask], runs: RunTable) ->
     for task, selection in zip(calibrations, selections, strict=True):
         for name, reasons in selection.excluded.items():
             for reason, left_out in reasons.items():
-                logger.warning("%s, %s: %d runs left out: %s", task.name, name, len(left_out), reason)
+                number = "one run" if len(left_out) == 1 else f"{len(left_out)} runs"
+                logger.warning("%s, %s: %s left out: %s", task.name, name, number, reason)
         files = files_of(campaign, task.name)
         documents.write_json(files.selection, {"task": task.name, "excluded": selection.excluded})
         documents.write_json(files.caf_config, caf_config(campaign, task))

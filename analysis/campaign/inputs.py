@@ -16,12 +16,10 @@ from analysis.campaign.primary import Campaign
 from analysis.campaign.tasks import CATEGORY, Calibration, filter_name
 from analysis.conditions.findings import Finding, conditions_error, raise_for
 from analysis.conditions.iov import IoV
+from analysis.conditions.lfn import runs_in_path
 from analysis.conditions.runinfo import Run, RunTable
 
 COLUMNS = ("path", "experiment", "run", "format", "data_tag")
-# How paths name experiment and run: folders e0031/r00012, raw files physics.0031.00012.HLT1.f00000.root.
-_FOLDERS = re.compile(r"(?:^|/)e(\d{4})(?=/)(?:/.*)?/r(\d{5,6})(?=/|$)")
-_NAME = re.compile(r"\.(\d{4})\.(\d{5,6})\.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +54,6 @@ class Selection:
             name: [[str(Path(file.path).absolute()), [file.experiment, file.run]] for file in files]
             for name, files in self.files.items()
         }
-
-
-def run_in_path(path: str) -> tuple[tuple[int, int], ...]:
-    """Return each (experiment, run) that a path names, by its folders and by its file name.
-
-    Examples
-    --------
-    >>> run_in_path("/data/e0031/4S/r00012/sub00/physics.0031.00013.HLT1.f00000.root")
-    ((31, 12), (31, 13))
-    """
-    matches = (_FOLDERS.search(path), _NAME.search(path.rpartition("/")[2]))
-    return tuple((int(match[1]), int(match[2])) for match in matches if match)
 
 
 def read_catalogue(path: Path) -> tuple[InputFile, ...]:
@@ -133,7 +119,7 @@ def _line(row: Mapping[str | None, str | None], source: str, where: str) -> tupl
             expected=f"experiment {told[0]}, run {told[1]}, as listed",
             remedy="find out which is right: constants would be made from another run's events",
         )
-        for named in run_in_path(values["path"])
+        for named in runs_in_path(values["path"])
         if named != told
     ]
     return InputFile(values["path"], *told, values["format"].lower(), values["data_tag"]), findings

@@ -91,7 +91,7 @@ def read_bucket(path: str | Path) -> Bucket:
     ConditionsError
         The file is no such record, or was edited by hand.
     """
-    plain = check_schema(io.read_json(path), path, "conditions", "campaign close")
+    plain = check_schema(io.read_json(path), path, "conditions", "closing record of a campaign", "campaign close")
     try:
         bucket = Bucket.model_validate(plain["conditions"])
     except ValidationError as error:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from analysis.conditions.findings import Finding, Severity, conditions_error, raise_for
+from analysis.conditions.findings import Finding, Severity, conditions_error, expectation, raise_for
 from analysis.conditions.iov import IoV
 from analysis.conditions.metadata import GlobalTagState
 from analysis.conditions.records import GlobalTag, Payload, Validity
@@ -126,7 +126,7 @@ def read_text_database(path: str | Path) -> GlobalTag:
 def _parse_line(text: str, path: Path) -> Validity:
     fields = text.split()
     if len(fields) != 3 or not fields[0].startswith("dbstore/") or fields[0] == "dbstore/":
-        raise ValueError("a line reads dbstore/NAME REVISION firstExp,firstRun,finalExp,finalRun")
+        raise ValueError("it has not the three parts that it should have")
     name, revision, iov = fields[0].removeprefix("dbstore/"), fields[1], IoV.parse(fields[2])
     if not (revision.isdigit() or _CHECKSUM_PREFIX.fullmatch(revision)):
         raise ValueError(f"the revision {revision!r} is neither a number nor the beginning of an MD5")
@@ -142,11 +142,11 @@ def _parse_line(text: str, path: Path) -> Validity:
 def _wrong_line(path: Path, number: int, text: str, problem: str) -> Finding:
     return Finding(
         "wrong-line",
-        "A line of the text database is wrong.",
+        f"A line of the text database is wrong: {problem}.",
         file=str(path),
         key=f"line {number}",
         found=text,
-        expected=problem,
+        expected="dbstore/NAME REVISION firstExp,firstRun,finalExp,finalRun",
         remedy="correct the line, or make the payload again",
     )
 
@@ -220,15 +220,16 @@ def _rows(database: sqlite3.Connection, path: str | Path, tag: str, findings: li
             validity = Validity(payload=payload, iov=IoV(*numbers))
         except (ValueError, ValidationError) as error:
             row = f"{name} {revision} {checksum} {','.join(map(str, numbers))}"
-            reason = str(error).splitlines()[-2 if isinstance(error, ValidationError) else 0].strip()
+            told = error.errors()[0] if isinstance(error, ValidationError) else None
+            reason = f"{told['loc'][-1]} must be {expectation(told)}" if told else str(error)
             findings.append(
                 Finding(
                     "wrong-line",
-                    "A row of the conditions database is wrong.",
+                    f"A row of the conditions database is wrong: {reason}.",
                     file=str(path),
                     key=tag,
                     found=row,
-                    expected=reason,
+                    expected="name, revision, MD5 and interval of a payload",
                     remedy="make the dump again",
                 )
             )

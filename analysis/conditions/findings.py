@@ -121,7 +121,11 @@ def from_validation(
         Used where nothing better can be said of the single key.
     """
     known = list(known)
-    return [_translate(detail, str(file), known, remedy) for detail in error.errors()]
+    details = error.errors()
+    places = {detail["loc"][:n] for detail in details for n in range(len(detail["loc"]))}
+    # A list is not too short as well because its items are wrong.
+    kept = [detail for detail in details if not (detail["type"] == "too_short" and detail["loc"] in places)]
+    return [_translate(detail, str(file), known, remedy) for detail in kept]
 
 
 def _translate(detail: ErrorDetails, file: str, known: Sequence[str], remedy: str | None) -> Finding:
@@ -135,7 +139,7 @@ def _translate(detail: ErrorDetails, file: str, known: Sequence[str], remedy: st
             "A required key is missing.",
             file=file,
             key=key,
-            found=f"nearest: {near}",
+            found=near if near.startswith("nothing") else f"nearest: {near}",
             expected=f"the key {detail['loc'][-1]!r}",
             remedy=remedy or "add the key",
         )
@@ -158,15 +162,38 @@ def _translate(detail: ErrorDetails, file: str, known: Sequence[str], remedy: st
             expected="a JSON object, as `b2file-metadata-show --json` prints it",
             remedy="write the file again; it may have been truncated",
         )
+    if kind == "value_error":
+        # A check of our own: its sentence says it all. What it looked at is of use where it is one value.
+        return Finding(
+            "wrong-value",
+            f"A value is wrong: {expectation(detail)}.",
+            file=file,
+            key=key,
+            found=None if isinstance(value, dict) and not key else _brief(value),
+            remedy=remedy or "correct the value",
+        )
     return Finding(
         "wrong-value",
         "A value has the wrong type or is out of range.",
         file=file,
         key=key,
         found=_brief(value),
-        expected=detail["msg"].removeprefix("Value error, ").removeprefix("Input should be "),
+        expected=expectation(detail),
         remedy=remedy or "correct the value",
     )
+
+
+def expectation(detail: ErrorDetails) -> str:
+    """Return what pydantic expected, in words that need no knowledge of it."""
+    limits = detail.get("ctx", {})
+    if detail["type"] == "string_too_short":
+        return "a text that is not empty"
+    if detail["type"] == "string_pattern_mismatch":
+        return f"a text of the form {limits['pattern']}"
+    if detail["type"] in ("too_short", "too_long"):
+        number = limits.get("min_length", limits.get("max_length"))
+        return f"at {'least' if detail['type'] == 'too_short' else 'most'} {number} of them"
+    return detail["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
 
 
 def _listed(samples: Sequence[str], most: int = 10) -> str | None:

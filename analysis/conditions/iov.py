@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import core_schema
@@ -145,27 +144,30 @@ class IoV:
         return cls(*numbers)
 
     @classmethod
-    def __get_pydantic_core_schema__(cls, source: object, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
-        integer = core_schema.int_schema(strict=True)
-        four = core_schema.no_info_after_validator_function(
-            lambda numbers: cls(*numbers),
-            core_schema.list_schema(integer, min_length=4, max_length=4),
+    def validate(cls, value: object) -> IoV:
+        """Return the interval that four integers are, as JSON and YAML hold them.
+
+        Raises
+        ------
+        ValueError
+            It is not four integers, or they are no interval.
+        """
+        if isinstance(value, IoV):
+            return value
+        if isinstance(value, (list, tuple)) and len(value) == 4 and all(type(number) is int for number in value):
+            return cls(*value)
+        raise ValueError(
+            "an interval of validity has four integers: first experiment, first run, final experiment, final run"
         )
-        return core_schema.json_or_python_schema(
-            json_schema=four,
-            python_schema=core_schema.union_schema(
-                [core_schema.is_instance_schema(cls), _tuple_to_list(four)],
-                mode="left_to_right",
-            ),
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            cls.validate,
+            # For the JSON Schema of the configuration.
+            json_schema_input_schema=core_schema.list_schema(core_schema.int_schema(), min_length=4, max_length=4),
             serialization=core_schema.plain_serializer_function_ser_schema(lambda iov: list(iov.as_tuple())),
         )
-
-
-def _tuple_to_list(schema: core_schema.CoreSchema) -> core_schema.CoreSchema:
-    def convert(value: Any) -> Any:
-        return list(value) if isinstance(value, tuple) else value
-
-    return core_schema.no_info_before_validator_function(convert, schema)
 
 
 ALWAYS = IoV(0, 0, -1, -1)

@@ -118,7 +118,7 @@ def read_ledger(path: str | Path) -> Ledger:
     ConditionsError
         The file is no ledger, of another schema, or was edited by hand.
     """
-    plain = check_schema(io.read_json(path), path, "samples", "conditions ledger")
+    plain = check_schema(io.read_json(path), path, "samples", "ledger", "conditions ledger")
     try:
         ledger = Ledger.model_validate({key: plain.get(key, {}) for key in Ledger.model_fields})
     except ValidationError as error:
@@ -142,7 +142,7 @@ def read_findings(path: str | Path) -> list[Finding]:
     ConditionsError
         The file is no ledger, or its findings are none.
     """
-    plain = check_schema(io.read_json(path), path, "samples", "conditions ledger")
+    plain = check_schema(io.read_json(path), path, "samples", "ledger", "conditions ledger")
     try:
         return TypeAdapter(list[Finding]).validate_python(plain.get("findings", []))
     except ValidationError as error:

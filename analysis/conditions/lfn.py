@@ -23,6 +23,9 @@ _PATTERNS = {
     "beam_energy": re.compile(r"(?:[1-6]S|Continuum)(?:_\w+)?"),
     "data_level": re.compile(r"[mu]?dst|cdst|raw"),
 }
+# How paths name experiment and run: folders e0031/r00012, raw files physics.0031.00012.HLT1.f00000.root.
+_FOLDERS = re.compile(r"(?:^|/)e(\d{4})(?=/)(?:/.*)?/r(\d{5,6})(?=/|$)")
+_NAME = re.compile(r"\.(\d{4})\.(\d{5,6})\.")
 _SUBFOLDER = re.compile(r"s(?:ub)?\d{2}")
 
 
@@ -89,3 +92,15 @@ def _neighbour(parts: list[str], place: int | None, step: int, taken: dict[str, 
         return None
     part = parts[place + step]
     return None if _SUBFOLDER.fullmatch(part) else part
+
+
+def runs_in_path(path: str) -> tuple[tuple[int, int], ...]:
+    """Return each (experiment, run) that a path names, by its folders and by its file name.
+
+    Examples
+    --------
+    >>> runs_in_path("/data/e0031/4S/r00012/sub00/physics.0031.00013.HLT1.f00000.root")
+    ((31, 12), (31, 13))
+    """
+    matches = (_FOLDERS.search(path), _NAME.search(path.rpartition("/")[2]))
+    return tuple((int(match[1]), int(match[2])) for match in matches if match)

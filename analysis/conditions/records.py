@@ -262,7 +262,7 @@ def read_record(path: str | Path) -> SampleConditions:
     ConditionsError
         The file is no record, of another schema, or was edited by hand.
     """
-    plain = check_schema(io.read_json(path), path, "conditions", "conditions record")
+    plain = check_schema(io.read_json(path), path, "conditions", "record of a sample", "conditions record")
     try:
         record = SampleConditions.model_validate(plain["conditions"])
     except ValidationError as error:
@@ -274,8 +274,8 @@ def read_record(path: str | Path) -> SampleConditions:
     return record
 
 
-def check_schema(plain: Any, path: str | Path, key: str, what: str) -> dict[str, Any]:
-    """Return the mapping read from a file, or raise if it is not what was asked for."""
+def check_schema(plain: Any, path: str | Path, key: str, what: str, command: str) -> dict[str, Any]:
+    """Return the mapping read from a file, or raise if it is not what was asked for, which ``command`` makes."""
     if isinstance(plain, dict) and plain.get("schema") == SCHEMA and key in plain:
         return plain
     raise ConditionsError(
@@ -284,7 +284,7 @@ def check_schema(plain: Any, path: str | Path, key: str, what: str) -> dict[str,
         where="schema",
         found=plain.get("schema") if isinstance(plain, dict) else type(plain).__name__,
         expected=f"schema {SCHEMA}, with the key {key!r}",
-        remedy=f"make it again with `python -m analysis {what}`",
+        remedy=f"make it again with `python -m analysis {command}`",
     )
 
 
@@ -295,7 +295,7 @@ def digest_finding(path: str | Path, key: str, told: object, value: str, command
         "The content does not belong to its digest: the file was changed by hand.",
         file=str(path),
         key=key,
-        found=str(told),
-        expected=value,
+        found=str(told)[:12],
+        expected=value[:12],
         remedy=f"make it again with `python -m analysis {command}`",
     )

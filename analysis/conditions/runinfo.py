@@ -14,7 +14,7 @@ import io as text_io
 import itertools
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -312,8 +312,3 @@ def _amount(text: str | None, line: int, problems: _Problems) -> float | None:
         "correct the line, or leave the field empty",
     )
     return None
-
-
-def select(runs: Iterable[Run], iov: IoV) -> tuple[Run, ...]:
-    """Return those of some runs that lie within an interval."""
-    return tuple(run for run in runs if iov.contains(run.experiment, run.run))

@@ -11,13 +11,12 @@ from pydantic import ValidationError
 
 from analysis.conditions.findings import Finding, conditions_error, from_validation
 from analysis.conditions.iov import IoV, RunSet
-from analysis.conditions.lfn import parse_lfn
+from analysis.conditions.lfn import parse_lfn, runs_in_path
 from analysis.conditions.metadata import (
     SIDECAR_SUFFIX,
     DatasetMetadata,
     FileMetadata,
 )
-from analysis.errors import nearest
 
 
 def sidecar_of(file: str | Path) -> Path:
@@ -127,6 +126,7 @@ def _contradictions(metadata: FileMetadata, file: str) -> Iterator[Finding]:
     yield from _event_contradictions(metadata, file)
     yield from _tag_contradictions(metadata, file)
     yield from _name_contradictions(metadata, file)
+    yield from _path_contradictions(metadata, file)
     if metadata.dataset is None:
         yield Finding(
             "missing-key",
@@ -220,7 +220,7 @@ def _tag_contradictions(metadata: FileMetadata, file: str) -> Iterator[Finding]:
                 file=file,
                 key=f"dataset.globalTagStates.{name}",
                 found=name,
-                expected=f"one of globalTag; nearest: {nearest(name, names)}",
+                expected=f"one of globalTag: {', '.join(names)}",
                 remedy="correct the name",
             )
 
@@ -254,6 +254,20 @@ def _name_contradictions(metadata: FileMetadata, file: str) -> Iterator[Finding]
                 found=f"{in_metadata!r}, but {in_name!r} in {metadata.lfn}",
                 expected="the same in both",
                 remedy="find out which is right: the file may have been moved or mislabelled",
+            )
+
+
+def _path_contradictions(metadata: FileMetadata, file: str) -> Iterator[Finding]:
+    for experiment, run in runs_in_path(file):
+        if not _range(metadata).contains(experiment, run):
+            yield Finding(
+                "path-run",
+                "The path names another run than the metadata.",
+                file=file,
+                key="runLow … runHigh",
+                found=f"experiment {experiment}, run {run} in the path",
+                expected=f"a run of {_range(metadata)}, as in the metadata",
+                remedy="find out which is right: the file may have been moved, or its metadata be another's",
             )
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from analysis import io
 from analysis.campaign import execution
-from analysis.campaign.inputs import bucket_runs, refusal, run_in_path, run_info_csv
+from analysis.campaign.inputs import bucket_runs, refusal, run_info_csv, runs_in_path
 from analysis.campaign.layout import read_tasks
 from analysis.conditions.runinfo import Run, parse_runs, read_runs
 from tests.unit.campaign.conftest import Site
@@ -49,7 +49,7 @@ def test_an_unknown_property_is_no_pass() -> None:
     ],
 )
 def test_what_a_path_names(path: str, runs: tuple[tuple[int, int], ...]) -> None:
-    assert run_in_path(path) == runs
+    assert runs_in_path(path) == runs
 
 
 def test_input_of_a_campaign(site: Site, caplog: pytest.LogCaptureFixture) -> None:
@@ -74,7 +74,7 @@ def test_input_of_a_campaign(site: Site, caplog: pytest.LogCaptureFixture) -> No
     assert io.read_json(work / "energy/selection.json")["excluded"] == {
         "mumu": {"Magnet is Off": ["40.5"], "no files": ["40.2"]}
     }
-    assert "1 runs left out: Magnet is Off" in caplog.text
+    assert "one run left out: Magnet is Off" in caplog.text
     # Another bucket's files are not ours, nor those of another format.
     assert io.read_json(work / "scale/input_data.json") == {"gg": [["/d/gg/e0040/4S/r00001", [40, 1]]]}
     assert not (work / "local_svd").exists()

@@ -174,8 +174,8 @@ def test_text_database(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("dbstore/A 1\n", "a line reads"),
-        ("A 1 0,0,-1,-1\n", "a line reads"),
+        ("dbstore/A 1\n", "the three parts"),
+        ("A 1 0,0,-1,-1\n", "the three parts"),
         ("dbstore/A 1 31,5,31,1\n", "reversed"),
         ("dbstore/A 1 0,0,-1\n", "four integers"),
         ("dbstore/A xyz 0,0,-1,-1\n", "neither a number"),
@@ -227,7 +227,7 @@ def test_sqlite_dump(tmp_path):
         ({"application": 1}, "application_id"),
         ({"version": 9}, "user_version"),
         ({"tags": [("main", "FROZEN")]}, "FROZEN"),
-        ({"rows": [("A", 1, "nonsense", 0, 0, -1, -1)]}, "pattern"),
+        ({"rows": [("A", 1, "nonsense", 0, 0, -1, -1)]}, "checksum must be a text of the form"),
         ({"rows": [("A", 1, MD5, 31, 5, 31, 1)]}, "reversed"),
         ({"rows": [("A", 1, MD5, 0, 0, -1, -1)] * 2}, "listed twice"),
     ],
