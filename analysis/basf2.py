@@ -6,6 +6,7 @@ Sources: basf2's ``MakeROOTCompatible`` and ``VariablesToNtuple``, as documented
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from enum import StrEnum
 
 # Character -> the sequence basf2 writes for it, double underscore first.
@@ -47,6 +48,31 @@ def make_root_compatible(name: str) -> str:
     'extraInfo__boSignalProbability__bc'
     """
     return "".join(character if _PLAIN.match(character) else ROOT_SEQUENCES.get(character, "") for character in name)
+
+
+def find_branch(name: str, available: Collection[str]) -> str | None:
+    """Return what a variable is called among ``available``: as written, or ROOT-safe, or with other spaces.
+
+    None if it is not there, or if only the spaces tell several apart.
+
+    Examples
+    --------
+    >>> find_branch("daughter(0,p)", ["p", "daughter__bo0__cm__spp__bc"])
+    'daughter__bo0__cm__spp__bc'
+    """
+    if name in available:
+        return name
+    safe = make_root_compatible(name)
+    if safe in available:
+        return safe
+    if ROOT_SEQUENCES["("] not in safe:
+        return None
+
+    def squeezed(text: str) -> str:
+        return make_root_compatible(text).replace(ROOT_SEQUENCES[" "], "")
+
+    hits = [candidate for candidate in available if squeezed(candidate) == squeezed(name)]
+    return hits[0] if len(hits) == 1 else None
 
 
 def invert_root_compatible(name: str) -> str:

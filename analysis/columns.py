@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from analysis.basf2 import WEIGHT_BRANCH, make_root_compatible
+from analysis.basf2 import WEIGHT_BRANCH, find_branch, make_root_compatible
 from analysis.errors import InputError, nearest
 
 
@@ -275,8 +275,9 @@ def branch_of(
         else [*([make_root_compatible(column.basf2)] if column and column.basf2 else []), name]
     )
     for branch in tried:
-        if branch in available:
-            return branch
+        found = find_branch(branch, available)
+        if found is not None:
+            return found
     if column is not None and column.default is not None and alias is None:
         return None
     raise InputError(

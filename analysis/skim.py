@@ -138,6 +138,7 @@ class _State:
     """What is known so far while the files go by."""
 
     columns: dict[str, str | Constant] = field(default_factory=dict)
+    only_cut: frozenset[str] = frozenset()  # other names of columns, in the cut alone
     dtypes: dict[str, np.dtype[Any]] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
     files: list[FileSummary] = field(default_factory=list)
@@ -145,7 +146,8 @@ class _State:
 
     def kept(self, want: Wanted) -> list[str]:
         """Return the columns of the table, in its order."""
-        return [name for name in self.columns if want.everything or name in want.keep or name in want.optional]
+        kept = {*want.keep, *want.optional}
+        return [name for name in self.columns if name in kept or (want.everything and name not in self.only_cut)]
 
 
 def skim(
@@ -200,7 +202,9 @@ def skim(
     def chunks_of(file: str) -> Iterator[Chunk]:
         def resolve(branches: Sequence[str], path: str) -> Mapping[str, str | Constant]:
             columns = _resolve(want, sample, branches, path, state.columns)
-            state.columns = state.columns or dict(columns)
+            if not state.columns:
+                state.columns = dict(columns)
+                state.only_cut = (want.cut.names if want.cut else frozenset()) - {*branches, *sample.aliases}
             return columns
 
         for chunk in iterate(

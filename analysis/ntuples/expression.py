@@ -8,6 +8,11 @@ numbers, ``True``/``False``, names of columns, ``+ - * / **``, chained compariso
 accepted between conditions; because they bind more tightly than comparisons, an expression in which
 they would act on a number is refused and explained.
 
+As in basf2, square brackets group (``[a < 1 or b > 2] and c < 3``), ``^`` is a power, ``true``, ``false`` and ``inf``
+are values, and a variable may have arguments: ``daughter(0, p)`` is the column of that name, or of the name that basf2
+writes for it (``daughter__bo0__cm__spp__bc``), with whatever spaces. It must be in the ntuple: nothing but `FUNCTIONS`
+is computed here. Unlike basf2, ``==`` compares exactly.
+
 Semantics
 ---------
 - Arithmetic and functions work in float64, whatever the columns' types: no integer overflow, no
@@ -27,13 +32,14 @@ from __future__ import annotations
 
 import ast
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.basf2 import find_branch, make_root_compatible
 from analysis.errors import InputError, nearest
 from analysis.ntuples.grammar import (
     ARITHMETIC,
@@ -84,28 +90,34 @@ class Expression:
         names = check(body, text)
         return cls(text=text, names=frozenset(names), _body=body)
 
-    def require(self, available: Iterable[str]) -> None:
-        """Check that every name is among ``available``.
+    def bind(self, available: Collection[str]) -> dict[str, str]:
+        """Return the column behind every name.
 
         Raises
         ------
         InputError
             Names the unknown columns and the nearest known ones.
         """
-        known = set(available)
-        missing = sorted(self.names - known)
+        bound = {name: find_branch(name, available) for name in self.names}
+        missing = sorted(name for name, column in bound.items() if column is None)
         if missing:
             unit = next((name for name in missing if name in UNITS), None)
+            call = next((name for name in missing if "(" in name), None)
+            remedy = "correct the name, or add the column or an alias to the configuration"
+            if unit:
+                remedy = f"units such as '{unit}' are not written in expressions: a number is in the unit of its column"
+            elif call:
+                remedy = (
+                    f"variables with arguments, such as '{call}', must be columns of the ntuple; computed here are "
+                    f"{', '.join(sorted((*FUNCTIONS, *CONDITIONS)))}"
+                )
             raise InputError(
                 f"The expression uses unknown columns: {', '.join(map(repr, missing))}.",
                 where=self.text,
-                expected="; ".join(f"instead of '{m}': {nearest(m, known)}" for m in missing),
-                remedy=(
-                    f"units such as '{unit}' are not written in expressions: a number is in the unit of its column"
-                    if unit
-                    else "correct the name, or add the column or an alias to the configuration"
-                ),
+                expected="; ".join(f"instead of '{name}': {_nearest(name, available)}" for name in missing),
+                remedy=remedy,
             )
+        return {name: column for name, column in bound.items() if column is not None}
 
     def evaluate(self, columns: Mapping[str, Array]) -> Array:
         """Return the expression's value, one per row.
@@ -125,18 +137,18 @@ class Expression:
         InputError
             A column is missing or is not a flat numeric one.
         """
-        self.require(columns)
-        for name in self.names:
-            if columns[name].dtype.kind not in "biuf":
+        arrays = {name: columns[column] for name, column in self.bind(columns).items()}
+        for name, array in arrays.items():
+            if array.dtype.kind not in "biuf":
                 raise InputError(
                     f"Column '{name}' cannot be used in an expression.",
                     where=self.text,
-                    found=f"type {columns[name].dtype}",
+                    found=f"type {array.dtype}",
                     expected="one number or boolean per row",
                     remedy="choose another column; strings and lists can be kept, not cut on",
                 )
         with np.errstate(all="ignore"):
-            value = np.asarray(_evaluate(self._body, columns))
+            value = np.asarray(_evaluate(self._body, arrays))
         if value.ndim == 0 and columns:
             length = len(next(iter(columns.values())))
             value = np.full(length, value)
@@ -149,6 +161,15 @@ class Expression:
 
     def __str__(self) -> str:
         return self.text
+
+
+def _nearest(name: str, available: Collection[str]) -> str:
+    """Return the nearest columns, and the nearest functions if the name has arguments."""
+    safe = make_root_compatible(name)
+    columns = nearest(safe, available)
+    function, parenthesis, _ = name.partition("(")
+    hits = nearest(function, (*FUNCTIONS, *CONDITIONS)) if parenthesis else "nothing similar"
+    return columns if hits == "nothing similar" else f"{columns}, or the function {hits}"
 
 
 def _truth(value: Value) -> Value:

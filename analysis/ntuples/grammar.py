@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import math
 import operator
 import re
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from analysis.errors import ConfigurationError, nearest
+from analysis.ntuples.dialect import BracketError, Translated, translate
 
 MAX_LENGTH = 20_000
 MAX_DEPTH = 120
@@ -51,6 +53,11 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], int, int]] = {
     "arcsin": (np.arcsin, 1, 1),
     "arccos": (np.arccos, 1, 1),
     "arctan": (np.arctan, 1, 1),
+    # basf2's names
+    "asin": (np.arcsin, 1, 1),
+    "acos": (np.arccos, 1, 1),
+    "atan": (np.arctan, 1, 1),
+    "ifNANgiveX": (lambda value, other: np.where(np.isnan(value), other, value), 2, 2),
     "arctan2": (np.arctan2, 2, 2),
     "hypot": (np.hypot, 2, 2),
     "floor": (np.floor, 1, 1),
@@ -63,7 +70,12 @@ CONDITIONS: dict[str, Callable[[Any], Any]] = {
     "isnan": np.isnan,
     "isinf": np.isinf,
     "isfinite": np.isfinite,
+    # basf2's names
+    "isNAN": np.isnan,
+    "isInfinity": np.isinf,
 }
+# Words of basf2 that are values rather than names of columns.
+WORDS: dict[str, bool | float] = {"true": True, "false": False, "inf": math.inf, "infinity": math.inf}
 
 
 def _error(problem: str, text: str, node: ast.AST | int, remedy: str) -> ConfigurationError:
@@ -105,17 +117,42 @@ def parse(text: str) -> ast.expr:
             "leave the comment out",
         )
     try:
-        body = ast.parse(flat[indent:], mode="eval").body
+        translated = translate(flat, (*FUNCTIONS, *CONDITIONS))
+    except BracketError as error:
+        raise _error(error.args[1], flat, _bytes(flat, error.args[0]), "close it by one of its own kind") from None
+    try:
+        body = ast.parse(translated.text[indent:], mode="eval").body
     except SyntaxError as error:
-        characters = max(0, min(len(flat), (error.offset or 1) - 1 + indent))
-        position = len(flat[:characters].encode())
-        raise _error(*_explain_syntax(flat, error, position)) from None
+        character = translated.positions[max(0, min(len(translated.text), (error.offset or 1) - 1 + indent))]
+        raise _error(*_explain_syntax(flat, error, _bytes(flat, character))) from None
     except (RecursionError, MemoryError, ValueError):
         raise _error("it is nested too deeply", flat, 0, "split it") from None
-    for node in ast.walk(body):
-        if hasattr(node, "col_offset"):
-            node.col_offset += indent
-    return body
+    restored = _Restore(flat, translated, indent).visit(body)
+    assert isinstance(restored, ast.expr)
+    return restored
+
+
+def _bytes(text: str, characters: int) -> int:
+    """Return how many bytes the first characters have: ast counts bytes."""
+    return len(text[:characters].encode())
+
+
+class _Restore(ast.NodeTransformer):
+    """Puts the original's positions, variables with arguments and basf2's words into a tree."""
+
+    def __init__(self, text: str, translated: Translated, indent: int) -> None:
+        self.text, self.translated, self.indent = text, translated, indent
+        self.encoded = translated.text.encode()
+
+    def visit(self, node: ast.AST) -> ast.AST:
+        if isinstance(node, ast.expr | ast.keyword):
+            character = len(self.encoded[: node.col_offset + self.indent].decode())
+            node.col_offset = _bytes(self.text, self.translated.positions[character])
+            if isinstance(node, ast.Name):
+                node.id = self.translated.variables.get(character, node.id)
+                if node.id in WORDS:
+                    return ast.copy_location(ast.Constant(WORDS[node.id]), node)
+        return self.generic_visit(node)
 
 
 def _explain_syntax(text: str, error: SyntaxError, position: int) -> tuple[str, str, int, str]:
@@ -124,6 +161,7 @@ def _explain_syntax(text: str, error: SyntaxError, position: int) -> tuple[str, 
         (r"\|\|", "'||' is not known", "write 'or'"),
         (r"!(?!=)", "'!' is not known", "write 'not'"),
         (r"(?<![<>=!])=(?!=)", "'=' is no comparison", "write '=='"),
+        (r"\w+::\w+", "'::' is not known", "functions have plain names here, as in 'abs(dz)'"),
         (
             rf"\d\s*(?:{'|'.join(sorted(UNITS))})\b",
             "a number is followed by a unit",
@@ -148,6 +186,16 @@ def _is_number(node: ast.expr) -> bool:
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
         return node.func.id in FUNCTIONS
     return False
+
+
+def _is_condition(node: ast.expr) -> bool:
+    """Whether ``node`` certainly gives a condition rather than a number (a name may be either)."""
+    return (
+        isinstance(node, ast.Compare | ast.BoolOp)
+        or _is_bitwise(node)
+        or (isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not))
+        or (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in CONDITIONS)
+    )
 
 
 def _is_bitwise(node: ast.expr) -> bool:
@@ -191,6 +239,8 @@ def _check(node: ast.expr, text: str, names: set[str], depth: int) -> None:
         case ast.Name():
             if node.id in FUNCTIONS or node.id in CONDITIONS:
                 raise _error(f"'{node.id}' is a function", text, node, f"write '{node.id}(...)' of something")
+            if node.id.lower() == "nan":
+                raise _error("nothing equals NaN", text, node, "write 'isnan(x)', or 'not isnan(x)'")
             names.add(node.id)
         case ast.Constant():
             if type(node.value) not in (bool, int, float):
@@ -207,8 +257,10 @@ def _check(node: ast.expr, text: str, names: set[str], depth: int) -> None:
                 raise _precedence_error(node, text)
         case ast.BinOp() if type(node.op) in ARITHMETIC:
             children = [node.left, node.right]
+            if isinstance(node.op, ast.Pow) and any(_is_condition(child) for child in children):
+                raise _error("'^' and '**' are powers, of numbers", text, node, "write '!=' for either, but not both")
         case ast.BinOp():
-            raise _error("this operator is not known", text, node.right, "operators are + - * / ** & | ~")
+            raise _error("this operator is not known", text, node.right, "operators are + - * / ** ^ & | ~")
         case ast.Compare():
             children = _check_compare(node, text)
         case ast.Call():
@@ -218,7 +270,7 @@ def _check(node: ast.expr, text: str, names: set[str], depth: int) -> None:
                 "a list stands where a number or a condition should",
                 text,
                 node,
-                "lists follow 'in' only; group with parentheses, where basf2 uses square brackets",
+                "lists follow 'in' only",
             )
         case _:
             raise _error(
@@ -257,9 +309,7 @@ def _check_call(node: ast.Call, text: str) -> list[ast.expr]:
             f"'{name}' is not a function of the cut language",
             text,
             node,
-            f"nearest: {nearest(name, (*FUNCTIONS, *CONDITIONS))}; a basf2 variable with "
-            "parentheses is written by its alias or its branch name, as in "
-            "'extraInfo__boSignalProbability__bc > 0.01'",
+            f"nearest: {nearest(name, (*FUNCTIONS, *CONDITIONS))}",
         )
     fewest, most = FUNCTIONS[name][1:] if name in FUNCTIONS else (1, 1)
     if node.keywords or not fewest <= len(node.args) <= most:

@@ -173,9 +173,7 @@ class _Plan:
         keep: Collection[str] | None,
         sums: Collection[str],
     ) -> _Plan:
-        if cut is not None:
-            cut.require(columns)
-        names = cut.names if cut is not None else frozenset()
+        names = set(cut.bind(columns).values()) if cut is not None else set()
         first = tuple(name for name in columns if name in names or name in sums)
         kept = tuple(columns if keep is None else keep)
         # Fail before hours of reading, not after: every branch must be there.

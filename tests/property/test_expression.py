@@ -53,6 +53,23 @@ def test_agrees_with_python_row_by_row(text, rows):
         assert value == eval(text, {"__builtins__": {}}, scope)
 
 
+bracketed = st.recursive(
+    comparisons,
+    lambda inner: st.one_of(
+        st.tuples(inner, st.sampled_from(["and", "or"]), inner).map(lambda t: f"[{t[0]} {t[1]} {t[2]}]"),
+        inner.map(lambda text: f"[not {text}]"),
+    ),
+    max_leaves=5,
+)
+
+
+@given(bracketed, st.lists(st.tuples(values, values, values), min_size=1, max_size=4))
+def test_square_brackets_group_as_in_basf2(text, rows):
+    columns = dict(zip(NAMES, np.array(rows).T, strict=True))
+    usual = text.replace("[", "(").replace("]", ")")
+    assert (Expression.parse(text).mask(columns) == Expression.parse(usual).mask(columns)).all()
+
+
 @given(conditions)
 def test_nan_in_every_column_never_passes_an_ordering(text):
     columns = {name: np.array([math.nan]) for name in NAMES}

@@ -123,6 +123,18 @@ def test_without_later_stages_everything_is_kept(tmp_path):
     assert table.metadata["sum_of_weights"] == 5.0
 
 
+def test_cuts_as_in_basf2(tmp_path):
+    columns = {"a": np.arange(5.0), make_root_compatible("daughter(0, p)"): np.arange(5.0) ** 2}
+    file = write(tmp_path / "o.root", columns)
+    cut = {"cut": "[daughter(0,p) > 1 or a == 0] and a^2 < 16"}
+    table = run(tmp_path, [file], skim=cut)
+    assert set(columns) < set(table.columns)
+    assert "daughter(0,p)" not in table.columns  # the cut's spelling adds no column
+    assert table.columns["a"].tolist() == [0, 2, 3]
+    table = run(tmp_path, [file], skim={**cut, "columns": ["daughter(0, p)"]})
+    assert table.columns["daughter(0, p)"].tolist() == [0, 4, 9]
+
+
 def test_awkward_opens_it_in_one_line(tmp_path):
     run(tmp_path, [write(tmp_path / "o.root", {"a": np.arange(5.0)})])
     assert ak.from_parquet(tmp_path / "skim.parquet")["a"].tolist() == [0, 1, 2, 3, 4]
