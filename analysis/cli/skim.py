@@ -24,7 +24,7 @@ from analysis.ntuples.baskets import Counters
 from analysis.ntuples.index import IndexStore
 from analysis.ntuples.opening import Options
 from analysis.ntuples.reader import Chunk
-from analysis.ntuples.source import is_remote
+from analysis.ntuples.storage import is_remote
 from analysis.sample_size import SampleSize, corrected_size
 from analysis.skim import Summary, skim, wanted
 

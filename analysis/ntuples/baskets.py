@@ -1,4 +1,4 @@
-"""Reading the baskets of flat branches from a memory-mapped file.
+"""Reading the baskets of flat branches.
 
 A basket is a key (sizes, names), a few numbers about its content, and the compressed content itself:
 
@@ -15,12 +15,9 @@ the caller asks uproot.
 
 from __future__ import annotations
 
-import contextlib
-import mmap
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,6 +25,7 @@ from numpy.typing import NDArray
 
 from analysis.ntuples.codec import HEADER, NAMES, PLAIN, SEVERAL, UNKNOWN, ZLIB, Codecs, parse_headers
 from analysis.ntuples.index import Baskets
+from analysis.ntuples.storage import Storage
 
 Array = NDArray[Any]
 
@@ -78,7 +76,7 @@ class _Request:
 
 @dataclass(frozen=True)
 class _Blocks:
-    """Where the content of baskets lies: for each its codec, range of bytes, and size when inflated."""
+    """Where in a buffer the content of baskets lies: for each its codec, range of bytes, and size when inflated."""
 
     codes: NDArray[np.int64]
     starts: NDArray[np.int64]
@@ -86,42 +84,32 @@ class _Blocks:
     sizes: NDArray[np.int64]
 
 
+_Listed = Sequence[tuple[int, int, int, int]]  # code, start, stop and size of some blocks
+
+
 class BasketFile:
-    """A memory-mapped ROOT file from which ranges of entries of flat branches are read.
+    """A ROOT file from which ranges of entries of flat branches are read.
 
     Parameters
     ----------
-    path
-        Local file.
+    storage
+        Its bytes.
     codecs
         How to inflate.
     counters
         Added to while reading.
     """
 
-    def __init__(self, path: str | Path, codecs: Codecs, counters: Counters | None = None) -> None:
+    def __init__(self, storage: Storage, codecs: Codecs, counters: Counters | None = None) -> None:
+        self.storage = storage
         self.codecs = codecs
         self.counters = counters if counters is not None else Counters()
-        with Path(path).open("rb") as handle:
-            self._map = mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ)
-        self._view = memoryview(self._map)
-        self._bytes = np.frombuffer(self._map, np.uint8)
         # name -> (number, content) of the last basket of a chunk, if the next chunk needs it too
         self._last: dict[str, tuple[int, Any]] = {}
 
     def close(self) -> None:
-        """Unmap the file."""
+        """Drop what was kept for the next chunk."""
         self._last.clear()
-        del self._bytes
-        # The traceback of an error on its way up may still hold a piece of the map; it is then unmapped with that.
-        with contextlib.suppress(BufferError):
-            self._view.release()
-            self._map.close()
-
-    def release(self) -> None:
-        """Give the pages read so far back to the system, so that memory does not grow with the file."""
-        if hasattr(mmap, "MADV_DONTNEED"):
-            self._map.madvise(mmap.MADV_DONTNEED)
 
     def read(self, branches: Mapping[str, Baskets], start: int, stop: int, rows: Array | None) -> dict[str, Array]:
         """Return entries ``start`` to ``stop`` of branches, or some of their rows.
@@ -145,50 +133,49 @@ class BasketFile:
             A basket is not as expected.
         """
         requests = [_request(name, baskets, start, stop, rows) for name, baskets in branches.items()]
-        blocks = self._locate(requests)
+        blocks, view = self._locate(requests)
         columns: dict[str, Array] = {}
         position = 0
         for request in requests:
             count = len(request.in_file)
             part = _Blocks(*(field[position : position + count] for field in _fields(blocks)))
             position += count
-            columns[request.name] = self._column(request, part, start, stop, rows)
+            columns[request.name] = self._column(request, part, view, start, stop, rows)
         return columns
 
-    def _locate(self, requests: Sequence[_Request]) -> _Blocks:
-        """Parse the headers of all baskets that the requests need."""
+    def _locate(self, requests: Sequence[_Request]) -> tuple[_Blocks, memoryview]:
+        """Parse the headers of all baskets that the requests need; return where the content lies, and the buffer."""
         tables = [(request.baskets, request.in_file) for request in requests]
         seeks = _concatenate([baskets.seeks[numbers] for baskets, numbers in tables])
         sizes = _concatenate([baskets.sizes[numbers] for baskets, numbers in tables])
         counts = _concatenate([baskets.entries[numbers + 1] - baskets.entries[numbers] for baskets, numbers in tables])
         widths = np.repeat([baskets.dtype.itemsize for baskets, _ in tables], [len(n) for _, n in tables])
 
-        self._check(requests, (seeks >= 0) & (sizes > _KEY) & (seeks + sizes <= len(self._bytes)), "not in the file")
-        key = self._gather(seeks, _KEY)
+        good = (seeks >= 0) & (sizes >= _KEY + _TAIL) & (seeks + sizes <= self.storage.size)
+        self._check(requests, good, "not in the file")
+        data, starts = self.storage.fetch(seeks, sizes)
+        stops = starts + sizes
+        key = _gather(data, starts, _KEY)
         content, key_bytes = _big(key, 6, 4), _big(key, 14, 2)
         good = (_big(key, 0, 4) == sizes) & (key_bytes >= _KEY + _TAIL) & (key_bytes <= sizes)
         self._check(requests, good, "unusual basket key")
-        tail = self._gather(seeks + key_bytes - _TAIL, _TAIL)
+        starts = starts + key_bytes
+        tail = _gather(data, starts - _TAIL, _TAIL)
         # content without a table of offsets behind it: as many bytes as entries have
         good = (content == counts * widths) & (_big(tail, 10, 4) == counts) & (_big(tail, 14, 4) - key_bytes == content)
         self._check(requests, good, "basket with offsets or of unusual size")
 
-        starts, stops = seeks + key_bytes, seeks + sizes
         packed = stops - starts
         codes = np.full(len(seeks), PLAIN, np.int64)
         pressed = np.flatnonzero(packed != content)
         self._check(requests, (packed == content) | (packed > HEADER), "no room for a block")
-        codes[pressed], inside, unpacked = parse_headers(self._gather(starts[pressed], HEADER))
+        codes[pressed], inside, unpacked = parse_headers(_gather(data, starts[pressed], HEADER))
         several = pressed[(inside + HEADER != packed[pressed]) | (unpacked != content[pressed])]
         self._check(requests, codes != UNKNOWN, "unknown compression")
         starts[pressed] += HEADER
         starts[several] -= HEADER
         codes[several] = SEVERAL
-        return _Blocks(codes, starts, stops, content)
-
-    def _gather(self, positions: NDArray[np.int64], width: int) -> NDArray[np.uint8]:
-        gathered: NDArray[np.uint8] = self._bytes[positions[:, None] + np.arange(width)]
-        return gathered
+        return _Blocks(codes, starts, stops, content), data.data
 
     @staticmethod
     def _check(requests: Sequence[_Request], good: NDArray[np.bool_], reason: str) -> None:
@@ -202,12 +189,14 @@ class BasketFile:
                 raise Surprise(request.name, int(entries[0]), int(entries[1]), reason)
             bad -= len(numbers)
 
-    def _column(self, request: _Request, blocks: _Blocks, start: int, stop: int, rows: Array | None) -> Array:
+    def _column(
+        self, request: _Request, blocks: _Blocks, view: memoryview, start: int, stop: int, rows: Array | None
+    ) -> Array:
         baskets, numbers = request.baskets, request.numbers
         native = baskets.dtype.newbyteorder("=")
         if len(numbers) == 0:
             return np.empty(0, native)
-        parts = self._inflate(request, blocks)
+        parts = self._inflate(request, blocks, view)
         parts += [baskets.embedded[number - len(baskets.seeks)] for number in numbers[len(parts) :]]
         first, last = int(numbers[0]), int(numbers[-1])
         if baskets.entries[last + 1] > stop:
@@ -231,14 +220,14 @@ class BasketFile:
         array = content[entries + shifts[of_row]].astype(native)
         return array
 
-    def _inflate(self, request: _Request, blocks: _Blocks) -> list[Any]:
+    def _inflate(self, request: _Request, blocks: _Blocks, view: memoryview) -> list[Any]:
         """Inflate the baskets of one branch that lie in the file, the first perhaps left from the chunk before."""
         kept: list[Any] = []
         number, content = self._last.get(request.name, (-1, b""))
         if len(request.in_file) and number == request.in_file[0]:
             kept = [content]
         codes, starts, stops, sizes = (field[len(kept) :].tolist() for field in _fields(blocks))
-        view, functions = self._view, self.codecs.functions
+        functions = self.codecs.functions
         clock = time.perf_counter()
         try:
             if codes and codes.count(ZLIB) == len(codes):
@@ -251,17 +240,16 @@ class BasketFile:
             whole = False
         self.counters.inflate += time.perf_counter() - clock
         if not whole:
-            raise self._damaged(request, len(kept), codes, starts, stops, sizes)
+            raise self._damaged(request, len(kept), view, list(zip(codes, starts, stops, sizes, strict=True)))
         self.counters.packed += sum(stops) - sum(starts)
         self.counters.unpacked += sum(sizes)
         return kept + parts
 
-    def _damaged(
-        self, request: _Request, skip: int, codes: list[int], starts: list[int], stops: list[int], sizes: list[int]
-    ) -> Surprise:
-        for number, code, a, b, size in zip(request.in_file[skip:], codes, starts, stops, sizes, strict=True):
+    def _damaged(self, request: _Request, skip: int, view: memoryview, blocks: _Listed) -> Surprise:
+        """Find the basket that does not inflate."""
+        for number, (code, a, b, size) in zip(request.in_file[skip:], blocks, strict=True):
             try:
-                found = f"{len(self.codecs.functions[code](self._view[a:b], size))} bytes instead of {size}"
+                found = f"{len(self.codecs.functions[code](view[a:b], size))} bytes instead of {size}"
                 if found.startswith(f"{size} "):
                     continue
             except Exception as error:  # whatever a codec raises
@@ -292,6 +280,14 @@ def _fields(blocks: _Blocks) -> tuple[NDArray[np.int64], ...]:
 
 def _concatenate(arrays: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
     return np.concatenate(arrays) if arrays else np.empty(0, np.int64)
+
+
+def _gather(data: NDArray[np.uint8], positions: NDArray[np.int64], width: int) -> NDArray[np.uint8]:
+    """Return the bytes at each position, one row each."""
+    if len(positions) == 0:
+        return np.empty((0, width), np.uint8)
+    windows: NDArray[np.uint8] = np.ndarray((len(data) - width + 1, width), np.uint8, data, strides=(1, 1))
+    return windows[positions]
 
 
 def _big(table: NDArray[np.uint8], column: int, width: int) -> NDArray[np.int64]:

@@ -1,8 +1,9 @@
 """Where a tree's baskets lie in its file: made from uproot's metadata, kept beside the results.
 
 Opening a tree with uproot costs as much as inflating a good part of it, because the metadata of every branch are read
-object by object. The index holds what reading needs. A stored index is used only if the file's header and the bytes of
-the tree's metadata are those it was made from: a changed file has another index.
+object by object. The index holds what reading needs. A stored index is used only if the file's header, the list of its
+objects and the bytes of the tree's metadata are those it was made from: whatever the time or size of a file say, other
+metadata have another index, and the data themselves are always read anew.
 """
 
 from __future__ import annotations
@@ -19,11 +20,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.ntuples.storage import Storage, is_remote
+
 log = logging.getLogger(__name__)
 
-_MAGIC = b"KNUINDEX1"
+_MAGIC = b"KNUINDEX2"
 # The file's header with its end, its free segments and its UUID lies in these first bytes.
 _HEADER = 128
+BIG_FILE, BIG_KEY = 1_000_000, 1000  # versions of files and keys with positions of eight bytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,45 +135,74 @@ class IndexStore:
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
 
-    def _path(self, file: str, tree: str, header: bytes, size: int) -> Path:
-        key = json.dumps([str(Path(file).resolve()), tree, size]).encode() + header
+    def _path(self, storage: Storage, tree: str, identity: bytes) -> Path:
+        name = storage.path if is_remote(storage.path) else str(Path(storage.path).resolve())
+        key = json.dumps([name, tree, storage.size]).encode() + identity
         return self.folder / f"{hashlib.sha256(key).hexdigest()[:32]}.index"
 
-    def load(self, file: str, tree: str) -> TreeIndex | None:
+    def load(self, storage: Storage, tree: str) -> TreeIndex | None:
         """Return the stored index of a tree if there is one and the file is unchanged."""
         try:
-            with Path(file).open("rb") as handle:
-                header = handle.read(_HEADER)
-                path = self._path(file, tree, header, Path(file).stat().st_size)
-                if not path.exists():
-                    return None
-                about, index = _unpack(path.read_bytes())
-                handle.seek(about["seek"])
-                if _checksum(header, handle.read(about["bytes"])) != about["checksum"]:
-                    return None
-                return index
+            identity = _identity(storage)
+            path = self._path(storage, tree, identity)
+            if not path.exists():
+                return None
+            about, index = _unpack(path.read_bytes())
+            if _checksum(identity, storage.at(about["seek"], about["bytes"])) != about["checksum"]:
+                return None
+            return index
         except (OSError, ValueError, KeyError, TypeError) as error:
-            log.debug("the stored index of %s is not used: %s", file, error)
+            log.debug("the stored index of %s is not used: %s", storage.path, error)
             return None
 
-    def save(self, file: str, tree: str, index: TreeIndex, seek: int, size: int) -> None:
+    def save(self, storage: Storage, tree: str, index: TreeIndex, seek: int, size: int) -> None:
         """Store the index of a tree, whose metadata lie at ``seek`` in the file and have ``size`` bytes."""
         from analysis.io import atomic  # brings pyarrow
 
         try:
-            with Path(file).open("rb") as handle:
-                header = handle.read(_HEADER)
-                handle.seek(seek)
-                about = {"seek": seek, "bytes": size, "checksum": _checksum(header, handle.read(size))}
-            path = self._path(file, tree, header, Path(file).stat().st_size)
-            with atomic(path) as temporary:
+            identity = _identity(storage)
+            about = {"seek": seek, "bytes": size, "checksum": _checksum(identity, storage.at(seek, size))}
+            with atomic(self._path(storage, tree, identity)) as temporary:
                 temporary.write_bytes(_pack(about, index))
         except OSError as error:
-            log.debug("the index of %s is not stored: %s", file, error)
+            log.debug("the index of %s is not stored: %s", storage.path, error)
 
 
-def _checksum(header: bytes, metadata: bytes) -> str:
-    return hashlib.sha256(header + metadata).hexdigest()
+def _identity(storage: Storage) -> bytes:
+    """Return the bytes that tell one state of a file from another: its header, and the list of its top objects.
+
+    The list tells a newer cycle of the tree that was written into a gap, with header and old cycle as they were.
+    """
+    header = bytes(storage.at(0, _HEADER))
+    try:
+        seek, size = keys_list(storage)
+    except (struct.error, ValueError):
+        return header  # uproot will say what is wrong with the file
+    return header + bytes(storage.at(seek, size))
+
+
+def keys_list(storage: Storage) -> tuple[int, int]:
+    """Return where the list of keys of the top directory lies, and its bytes (ROOT, io/io/src/TDirectoryFile.cxx).
+
+    Raises
+    ------
+    struct.error, ValueError
+        The file is not laid out like a ROOT file.
+    """
+    header = storage.at(0, 64)
+    version, begin = struct.unpack_from(">ii", header, 4)
+    (name_bytes,) = struct.unpack_from(">i", header, 36 if version >= BIG_FILE else 28)
+    record = storage.at(begin + name_bytes, 64)
+    (version,) = struct.unpack_from(">h", record)
+    # behind version, two dates and two sizes: fSeekDir, fSeekParent, fSeekKeys
+    form = ">qqq" if version > BIG_KEY else ">iii"
+    seek = struct.unpack_from(form, record, 18)[2]
+    (size,) = struct.unpack_from(">i", storage.at(seek, 4))
+    return seek, size
+
+
+def _checksum(identity: bytes, metadata: memoryview) -> str:
+    return hashlib.sha256(identity + bytes(metadata)).hexdigest()
 
 
 def _pack(about: dict[str, Any], index: TreeIndex) -> bytes:

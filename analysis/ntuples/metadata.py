@@ -11,21 +11,20 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.ntuples.codec import Codecs
-from analysis.ntuples.index import Baskets, TreeIndex
+from analysis.ntuples.index import BIG_KEY, Baskets, TreeIndex, keys_list
+from analysis.ntuples.storage import Storage
 
 _BYTE_COUNT = 0x40000000
 _NEW_CLASS = 0xFFFFFFFF
 _CLASS_MASK = 0x80000000
 _IS_REFERENCED = 1 << 4
 _MAP_OFFSET = 2
-_BIG_FILE, _BIG_KEY = 1_000_000, 1000
 
 # Leaf class -> dtype if signed, if unsigned; (ROOT, tree/tree/inc/TLeaf*.h)
 _LEAVES = {
@@ -158,56 +157,42 @@ class _Cursor:
 _U1, _U4, _I4 = struct.Struct(">B"), struct.Struct(">I"), struct.Struct(">i")
 _COUNT_VERSION, _OBJECT, _ARRAY = struct.Struct(">IH"), struct.Struct(">HII"), struct.Struct(">ii")
 _KEY = struct.Struct(">ihiIhh")  # fNbytes, fVersion, fObjlen, fDatime, fKeylen, fCycle
-_SEEK = struct.Struct(">i"), struct.Struct(">q")
 _SEEKS = struct.Struct(">ii"), struct.Struct(">qq")
-_DIRECTORY = struct.Struct(">hIIii")
 _TREE = struct.Struct(">qqqqqdiiiiIqqqqqq")
 _BRANCH_1, _BRANCH_2 = struct.Struct(">iiiiq"), struct.Struct(">iIiqqqq")
 _LEAF = struct.Struct(">iii??")
 
 
-def read_index(path: str | Path, tree: str, codecs: Codecs) -> Located | None:
-    """Return the index of a TTree at the top of a local file, or None if only uproot can make it.
+def read_index(storage: Storage, tree: str, codecs: Codecs) -> Located | None:
+    """Return the index of a TTree at the top of a file, or None if only uproot can make it.
 
     Parameters
     ----------
-    path
-        Local file.
+    storage
+        The file's bytes.
     tree
         Name of the tree.
     codecs
         To inflate the metadata.
     """
     try:
-        with Path(path).open("rb") as handle:
-            seek, size = _find(handle, tree)
-            return Located(_tree(_payload(handle, seek, size, tree, codecs)), seek, size)
+        seek, size = _find(storage, tree)
+        return Located(_tree(_payload(storage, seek, size, tree, codecs)), seek, size)
     except Exception:  # damaged or unusual: either way uproot says what it is
         return None
 
 
-def _bytes(handle: IO[bytes], seek: int, size: int) -> memoryview:
-    handle.seek(seek)
-    return memoryview(handle.read(size))
-
-
-def _find(handle: IO[bytes], tree: str) -> tuple[int, int]:
+def _find(storage: Storage, tree: str) -> tuple[int, int]:
     """Return position and size of the newest object of that name in the top directory."""
-    header = _bytes(handle, 0, 64)
-    version, begin = struct.unpack_from(">ii", header, 4)
-    (name_bytes,) = _I4.unpack_from(header, 36 if version >= _BIG_FILE else 28)
-    cursor = _Cursor(_bytes(handle, begin + name_bytes, 64))
-    (version, *_) = cursor.take(_DIRECTORY)
-    cursor.take(_SEEKS[version > _BIG_KEY])  # fSeekDir, fSeekParent
-    (seek_keys,) = cursor.take(_SEEK[version > _BIG_KEY])
-    (size, _, _, _, key_bytes, _) = _KEY.unpack(_bytes(handle, seek_keys, _KEY.size))
-    cursor = _Cursor(_bytes(handle, seek_keys, size), key_bytes)
+    seek_keys, size = keys_list(storage)
+    cursor = _Cursor(storage.at(seek_keys, size))
+    cursor.position = cursor.take(_KEY)[4]
     (count,) = cursor.take(_I4)
     found: list[tuple[int, int, int, str]] = []
     for _ in range(count):
         start = cursor.position
         size, version, _, _, key_bytes, cycle = cursor.take(_KEY)
-        seek, _ = cursor.take(_SEEKS[version > _BIG_KEY])
+        seek, _ = cursor.take(_SEEKS[version > BIG_KEY])
         kind, name, _ = cursor.string(), cursor.string(), cursor.string()
         if cursor.position != start + key_bytes:
             raise _Unusual("a key of another length")
@@ -219,11 +204,11 @@ def _find(handle: IO[bytes], tree: str) -> tuple[int, int]:
     return seek, size
 
 
-def _payload(handle: IO[bytes], seek: int, size: int, tree: str, codecs: Codecs) -> _Cursor:
+def _payload(storage: Storage, seek: int, size: int, tree: str, codecs: Codecs) -> _Cursor:
     """Return the inflated content of the key at ``seek``."""
-    cursor = _Cursor(_bytes(handle, seek, size))
+    cursor = _Cursor(storage.at(seek, size))
     key_size, version, content, _, key_bytes, _ = cursor.take(_KEY)
-    cursor.take(_SEEKS[version > _BIG_KEY])
+    cursor.take(_SEEKS[version > BIG_KEY])
     if (cursor.string(), cursor.string()) != ("TTree", tree) or not key_size == size == len(cursor.data):
         raise _Unusual("another key")
     packed = cursor.data[key_bytes:]

@@ -10,11 +10,13 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from analysis.errors import AnalysisError
 from analysis.ntuples.baskets import BasketFile, Counters, Surprise
 from analysis.ntuples.codec import Codecs
 from analysis.ntuples.index import Baskets, IndexStore, TreeIndex, build
 from analysis.ntuples.metadata import Located, read_index
-from analysis.ntuples.source import Duplicates, Source, UprootSource, check_file, is_remote, open_uproot
+from analysis.ntuples.source import Duplicates, Source, UprootSource, check_file, open_uproot, reported
+from analysis.ntuples.storage import MappedFile, RemoteFile, Storage, is_remote
 
 Array = NDArray[Any]
 
@@ -42,17 +44,19 @@ class Options:
 
 
 class BasketSource(Source):
-    """A local TTree whose flat branches are read by their baskets, and the others by uproot."""
+    """A TTree whose flat branches are read by their baskets, and the others by uproot."""
 
     def __init__(
-        self, path: str, tree: str, index: TreeIndex, options: Options, counters: Counters, stack: contextlib.ExitStack
-    ) -> None:
-        super().__init__(path, tree, index.entries, index.names, options.duplicates)
+        self, storage: Storage, tree: str, index: TreeIndex, options: Options, counters: Counters,
+        stack: contextlib.ExitStack,
+    ) -> None:  # fmt: skip
+        super().__init__(storage.path, tree, index.entries, index.names, options.duplicates)
         self.index = index
+        self._storage = storage
         self._options = options
         self._stack = stack
         self._uproot: UprootSource | None = None
-        self._file = BasketFile(path, options.codecs, counters)
+        self._file = BasketFile(storage, options.codecs, counters)
         stack.callback(self._file.close)
 
     def locate(self, name: str) -> int:
@@ -64,7 +68,25 @@ class BasketSource(Source):
         return position
 
     def read(self, names: Collection[str], start: int, stop: int, rows: Array | None = None) -> dict[str, Array]:
-        """See `Source.read`."""
+        """See `Source.read`; what was read lies between two looks at an unchanged file."""
+        self._storage.check(self._where(start, stop))
+        try:
+            return self._read(names, start, stop, rows)
+        except AnalysisError:
+            raise
+        except Exception as error:  # of a remote file, whatever the library of its protocol raises
+            raise self.damaged(", ".join(names), start, stop, error) from error
+        finally:
+            self._storage.check(self._where(start, stop))
+
+    def finish(self) -> None:
+        """See `Source.finish`."""
+        self._storage.check(self._where(0, self.entries), last=True)
+
+    def _where(self, start: int, stop: int) -> str:
+        return f"tree '{self.tree}', entries {start} to {stop}"
+
+    def _read(self, names: Collection[str], start: int, stop: int, rows: Array | None) -> dict[str, Array]:
         branches = {name: self.index.branches[self.locate(name)] for name in names}
         while True:
             fast = {
@@ -86,7 +108,7 @@ class BasketSource(Source):
 
     def release(self) -> None:
         """See `Source.release`."""
-        self._file.release()
+        self._storage.release()
 
     def uproot(self) -> UprootSource:
         """Return the same tree opened by uproot, opened when it is first needed."""
@@ -117,18 +139,17 @@ def open_source(
     InputError
         The file cannot be opened or has no such tree.
     """
-    path = str(path)
+    path = str(path).removeprefix("file://")
     options = options or Options()
     counters = counters if counters is not None else Counters()
     with contextlib.ExitStack() as stack:
-        reason = "a remote file" if is_remote(path) else "" if options.fast else "the fast path is switched off"
+        reason = "" if options.fast else "the fast path is switched off"
         if not reason:
-            path = path.removeprefix("file://")
-            check_file(path)
-            index = options.store.load(path, tree) if options.store else None
-            index = index or _make_index(path, tree, options)
+            storage = _open_storage(path, stack)
+            index = options.store.load(storage, tree) if options.store else None
+            index = index or _make_index(storage, tree, options)
             if index is not None:
-                yield BasketSource(path, tree, index, options, counters, stack)
+                yield BasketSource(storage, tree, index, options, counters, stack)
                 return
             reason = "an RNTuple"
         source = stack.enter_context(open_uproot(path, tree, options.duplicates))
@@ -136,15 +157,27 @@ def open_source(
         yield source
 
 
-def _make_index(path: str, tree: str, options: Options) -> TreeIndex | None:
+def _open_storage(path: str, stack: contextlib.ExitStack) -> Storage:
+    storage: Storage
+    if is_remote(path):
+        with reported(path):
+            storage = RemoteFile(path)
+    else:
+        check_file(path)
+        storage = MappedFile(path)
+    stack.callback(storage.close)
+    return storage
+
+
+def _make_index(storage: Storage, tree: str, options: Options) -> TreeIndex | None:
     """Make the index of a TTree, by uproot if it is unusual, and store it; None for an RNTuple."""
-    located = read_index(path, tree, options.codecs)
+    located = read_index(storage, tree, options.codecs)
     if located is None:
-        with open_uproot(path, tree, options.duplicates) as source:
+        with open_uproot(storage.path, tree, options.duplicates) as source:
             if not source.is_tree:
                 return None
             key = source.model.parent  # the key that uproot read the tree from
             located = Located(build(source.model), int(key.fSeekKey), int(key.fNbytes))
     if options.store:
-        options.store.save(path, tree, located.index, located.seek, located.size)
+        options.store.save(storage, tree, located.index, located.seek, located.size)
     return located.index

@@ -137,6 +137,8 @@ def iterate(
                 chunk = plan.read(start, min(start + step, source.entries))
                 source.release()
                 _tell(source, counters.by_uproot)
+                if chunk.stop == source.entries:
+                    source.finish()
                 yield chunk
 
 

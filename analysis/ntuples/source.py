@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.errors import InputError, nearest
+from analysis.ntuples.storage import is_remote
 
 Array = NDArray[Any]
 Duplicates = Literal["error", "first", "last"]
@@ -30,11 +31,6 @@ _ANYTHING = Exception
 
 class DamagedFileError(InputError):
     """A file, rather than what was asked of it, is at fault: it may be left out if the user chose so."""
-
-
-def is_remote(path: str) -> bool:
-    """Whether ``path`` is a URL (``root://``, ``https://`` …) rather than a local file."""
-    return "://" in path and not path.startswith("file://")
 
 
 class Source:
@@ -118,6 +114,9 @@ class Source:
     def release(self) -> None:
         """Give back memory that is not needed before the next call of `read`."""
 
+    def finish(self) -> None:
+        """Check, when all was read, that the file is still the one that was opened."""
+
     def damaged(self, name: str, start: int, stop: int, found: object) -> DamagedFileError:
         """Return the error that says that these entries cannot be read."""
         return DamagedFileError(
@@ -156,6 +155,14 @@ class UprootSource(Source):
             array = branch.array(entry_start=start, entry_stop=stop, library="np", **options)
         except _ANYTHING as error:
             raise self.damaged(name, start, stop, error) from error
+        if not isinstance(array, np.ndarray):
+            raise InputError(
+                f"Branch '{name}' is not a column: it has branches of its own.",
+                file=self.path,
+                where=f"tree '{self.tree}'",
+                found=f"as {type(array).__name__} of {len(array)}",
+                remedy="give one of its branches, written with a slash: 'branch/leaf'",
+            )
         if len(array) != stop - start:
             raise self.damaged(name, start, stop, f"{len(array)} entries")
         array = np.asarray(array)
@@ -217,6 +224,28 @@ def check_file(path: str) -> None:
 
 
 @contextlib.contextmanager
+def reported(path: str, where: str | None = None) -> Iterator[None]:
+    """Turn whatever is raised while a file is opened into an `InputError`."""
+    try:
+        yield
+    except ImportError as error:
+        raise InputError(
+            "A library that is needed to open the file is not installed.",
+            file=path,
+            found=describe(error),
+            remedy="install it (for http: aiohttp; for root: fsspec-xrootd), or copy the file to a local disk",
+        ) from error
+    except _ANYTHING as error:
+        raise DamagedFileError(
+            "The file cannot be opened.",
+            file=path,
+            where=where,
+            found=describe(error),
+            remedy="the file is damaged or out of reach: copy it again, or leave it out",
+        ) from error
+
+
+@contextlib.contextmanager
 def open_uproot(path: str, tree: str, duplicates: Duplicates = "error") -> Iterator[UprootSource]:
     """Open a tree by uproot.
 
@@ -239,7 +268,7 @@ def open_uproot(path: str, tree: str, duplicates: Duplicates = "error") -> Itera
     import uproot  # half a second and 60 MB that files with a stored index do not need
 
     with contextlib.ExitStack() as stack:
-        try:
+        with reported(path, f"tree '{tree}'"):
             # As a dictionary, so that a colon in the path is not taken for the name of an object.
             file = stack.enter_context(uproot.open({path: None}, object_cache=None))
             classes = {
@@ -248,21 +277,6 @@ def open_uproot(path: str, tree: str, duplicates: Duplicates = "error") -> Itera
                 if kind in ("TTree", "TNtuple", "TNtupleD") or "RNTuple" in kind
             }
             source = UprootSource(path, tree, file[tree], duplicates) if tree in classes else None
-        except ImportError as error:
-            raise InputError(
-                "A library that is needed to open the file is not installed.",
-                file=path,
-                found=describe(error),
-                remedy="install it, or copy the file to a local disk",
-            ) from error
-        except _ANYTHING as error:
-            raise DamagedFileError(
-                "The file cannot be opened.",
-                file=path,
-                where=f"tree '{tree}'",
-                found=describe(error),
-                remedy="the file is damaged or out of reach: copy it again, or leave it out",
-            ) from error
         if source is None:
             raise InputError(
                 f"The file has no tree '{tree}'.",

@@ -1,5 +1,6 @@
 """The fast path against uproot: bit-equal for any type, basket size, codec, cut and step."""
 
+import contextlib
 import tempfile
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from analysis.ntuples.metadata import read_index
 from analysis.ntuples.opening import BasketSource, Options, open_source
 from analysis.ntuples.reader import iterate
 from analysis.ntuples.source import open_uproot
+from analysis.ntuples.storage import MappedFile
 
 DTYPES = ["f8", "f4", "i8", "i4", "i2", "i1", "u8", "u4", "u2", "u1", "bool"]
 CODECS = {
@@ -63,6 +65,11 @@ def write(path, columns, sizes, codec, tree="t"):
             stop = start + sizes[number % len(sizes)]
             file[tree].extend({name: array[start:stop] for name, array in columns.items()})
             start, number = stop, number + 1
+
+
+def index_of(path, tree):
+    with contextlib.closing(MappedFile(path)) as storage:
+        return read_index(storage, tree, Codecs())
 
 
 def assert_bit_equal(found, expected):
@@ -145,9 +152,11 @@ def test_branches_with_different_baskets(one, other, step):
         }
         expected = {f"a.{name}": array for name, array in columns.items()}
         expected |= {f"b.{name}": array for name, array in second.items()}
-        file = BasketFile(path, Codecs())
+        storage = MappedFile(path)
+        file = BasketFile(storage, Codecs())
         parts = [file.read(branches, start, min(start + step, rows), None) for start in range(0, rows, step)]
         file.close()
+        storage.close()
     if parts:
         assert_bit_equal({name: np.concatenate([part[name] for part in parts]) for name in expected}, expected)
 
@@ -171,7 +180,7 @@ def test_metadata_read_alone_are_those_that_uproot_reads(tree, name):
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "f.root")
         write(path, columns, sizes, codec, tree=name)
-        located = read_index(path, name, Codecs())
+        located = index_of(path, name)
         with open_uproot(path, name) as source:
             assert_same_index(located.index, build(source.model))
             key = source.model.parent
@@ -217,4 +226,4 @@ def flip_file(tmp_path_factory):
     columns = {"x": rng.integers(0, 9, 120).astype("f8"), "n": rng.integers(0, 3, 120).astype("i4")}
     columns["cut"] = rng.random(120)
     write(path, columns, [50], "zlib")
-    return path, columns, Content(path.read_bytes()), read_index(path, "t", Codecs()).seek
+    return path, columns, Content(path.read_bytes()), index_of(path, "t").seek

@@ -1,5 +1,6 @@
 """When the fast path reads, when it leaves a branch to uproot, and what it remembers."""
 
+import contextlib
 import logging
 from types import SimpleNamespace
 
@@ -15,6 +16,7 @@ from analysis.ntuples.index import Baskets, IndexStore, TreeIndex, _pack, _unpac
 from analysis.ntuples.opening import BasketSource, Options, open_source
 from analysis.ntuples.reader import iterate
 from analysis.ntuples.source import UprootSource, open_uproot
+from analysis.ntuples.storage import MappedFile
 
 from .conftest import make_columns, write
 
@@ -168,9 +170,10 @@ def test_embedded_baskets(file, columns, step):
     index = embedded(file)
     index = _unpack(_pack({}, index))[1]
     branches = dict(zip(index.names, index.branches, strict=True))
-    reader = BasketFile(file, Codecs())
-    parts = [reader.read(branches, start, min(start + step, 1050), None) for start in range(0, 1050, step)]
-    reader.close()
+    with contextlib.closing(MappedFile(file)) as storage:
+        reader = BasketFile(storage, Codecs())
+        parts = [reader.read(branches, start, min(start + step, 1050), None) for start in range(0, 1050, step)]
+        reader.close()
     assert_same({name: np.concatenate([part[name] for part in parts]) for name in columns}, columns)
 
 
@@ -209,6 +212,11 @@ def store(tmp_path):
     return IndexStore(tmp_path / "index")
 
 
+def load(store, file, tree):
+    with contextlib.closing(MappedFile(file)) as storage:
+        return store.load(storage, tree)
+
+
 def test_second_opening_needs_no_uproot(file, columns, store, monkeypatch):
     with open_source(file, "variables", Options(store=store)) as source:
         first = source.index
@@ -222,8 +230,8 @@ def test_second_opening_needs_no_uproot(file, columns, store, monkeypatch):
 def test_index_of_a_changed_file_is_not_used(file, store, tmp_path):
     with open_source(file, "variables", Options(store=store)):
         pass
-    assert store.load(str(file), "variables") is not None
-    assert store.load(str(file), "other") is None
+    assert load(store, file, "variables") is not None
+    assert load(store, file, "other") is None
     with open_uproot(str(file), "variables") as source:
         seek = int(source.model.parent.fSeekKey)
     content = file.read_bytes()
@@ -231,9 +239,9 @@ def test_index_of_a_changed_file_is_not_used(file, store, tmp_path):
         broken = bytearray(content)
         broken[position] ^= 1
         file.write_bytes(broken)
-        assert store.load(str(file), "variables") is None
+        assert load(store, file, "variables") is None
     file.write_bytes(content)
-    assert store.load(str(file), "variables") is not None
+    assert load(store, file, "variables") is not None
     moved = tmp_path / "moved.root"
     file.rename(moved)
     write(file, make_columns(1050, seed=2))
@@ -246,7 +254,7 @@ def test_damaged_index_is_not_used(file, columns, store):
         with open_source(file, "variables", Options(store=store)):
             (path,) = store.folder.iterdir()
         path.write_bytes(damage(path.read_bytes()))
-        assert store.load(str(file), "variables") is None
+        assert load(store, file, "variables") is None
         with open_source(file, "variables", Options(store=store)) as source:
             assert_same(read_all(source), columns)
 

@@ -1,5 +1,6 @@
 """Streaming ntuples: the right rows, and errors that tell the place."""
 
+import fsspec
 import numpy as np
 import pytest
 import uproot
@@ -229,7 +230,7 @@ def test_missing_library_is_no_damage(monkeypatch):
     def needs_library(*args, **kwargs):
         raise ModuleNotFoundError("No module named 'aiohttp'")
 
-    monkeypatch.setattr(uproot, "open", needs_library)
+    monkeypatch.setattr(fsspec.core, "url_to_fs", needs_library)
     error = fails(["https://example.org/a.root"], "variables", ALL)
     assert "library" in str(error)
     assert "aiohttp" in error.found
@@ -240,7 +241,7 @@ def test_remote_file_out_of_reach(monkeypatch):
     def refused(*args, **kwargs):
         raise ConnectionRefusedError("port 1094")
 
-    monkeypatch.setattr(uproot, "open", refused)
+    monkeypatch.setattr(fsspec.core, "url_to_fs", refused)
     error = fails(["root://example.org//a.root"], "variables", ALL)
     assert isinstance(error, DamagedFileError)
     assert "out of reach" in error.remedy
