@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 from types import SimpleNamespace
 
 import numpy as np
@@ -23,8 +24,8 @@ from .conftest import make_columns, write
 ALL = {name: name for name in make_columns(1)}
 
 
-def read_all(source, names=ALL, rows=None):
-    return source.read(names, 0, source.entries, rows)
+def read_all(source, names=None, rows=None):
+    return source.read(source.branches if names is None else names, 0, source.entries, rows)
 
 
 def assert_same(found, expected):
@@ -247,6 +248,50 @@ def test_index_of_a_changed_file_is_not_used(file, store, tmp_path):
     write(file, make_columns(1050, seed=2))
     with open_source(file, "variables", Options(store=store)) as source:
         assert_same(read_all(source), make_columns(1050, seed=2))
+
+
+def same_size_and_time(path, content):
+    """Rewrite a file so that neither its size nor its time tells."""
+    before = path.stat()
+    assert len(content) <= before.st_size
+    path.write_bytes(content.ljust(before.st_size, b"\0"))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def test_size_and_time_do_not_tell_a_file_from_another(tmp_path, store):
+    columns = make_columns(1050)
+    path = write(tmp_path / "a.root", columns, basket=100)
+    other = make_columns(1050, seed=2)
+    for basket, content in ((100, columns), (350, other), (300, columns)):
+        if basket != 100:
+            same_size_and_time(path, write(tmp_path / "b.root", content, basket=basket).read_bytes())
+        for _ in range(2):
+            with open_source(path, "variables", Options(store=store)) as source:
+                assert_same(read_all(source), content)
+
+
+def test_index_does_not_hide_new_data_behind_old_metadata(tmp_path, store):
+    columns = {"x": np.arange(100.0)}
+    path = write(tmp_path / "a.root", columns, compression=uproot.ZLIB(0))
+    with open_source(path, "variables", Options(store=store)) as source:
+        assert_same(read_all(source), columns)
+    content = path.read_bytes()
+    new = columns["x"] + 1
+    same_size_and_time(path, content.replace(columns["x"].astype(">f8").tobytes(), new.astype(">f8").tobytes()))
+    assert load(store, path, "variables") is not None  # the layout is as it was
+    with open_source(path, "variables", Options(store=store)) as source:
+        assert_same(read_all(source), {"x": new})
+
+
+def test_newer_cycle_of_a_tree_is_noticed(tmp_path, store):
+    path = write(tmp_path / "a.root", {"x": np.arange(10.0)})
+    with open_source(path, "variables", Options(store=store)) as source:
+        assert_same(read_all(source), {"x": np.arange(10.0)})
+    with uproot.update(path) as file:
+        file.mktree("variables", {"x": "f8"})
+        file["variables"].extend({"x": np.arange(5.0)})
+    with open_source(path, "variables", Options(store=store)) as source:
+        assert_same(read_all(source), {"x": np.arange(5.0)})
 
 
 def test_damaged_index_is_not_used(file, columns, store):

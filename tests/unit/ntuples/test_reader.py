@@ -1,5 +1,9 @@
 """Streaming ntuples: the right rows, and errors that tell the place."""
 
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
 import fsspec
 import numpy as np
 import pytest
@@ -8,7 +12,7 @@ import uproot
 from analysis.errors import InputError
 from analysis.ntuples.opening import Options
 from analysis.ntuples.reader import Constant, iterate
-from analysis.ntuples.source import DamagedFileError
+from analysis.ntuples.source import DamagedFileError, UprootSource
 
 from .conftest import make_columns, write
 
@@ -245,3 +249,37 @@ def test_remote_file_out_of_reach(monkeypatch):
     error = fails(["root://example.org//a.root"], "variables", ALL)
     assert isinstance(error, DamagedFileError)
     assert "out of reach" in error.remedy
+
+
+def rewritten(path):
+    path.write_bytes(path.read_bytes()[::-1])
+
+
+def replaced(path):
+    other = write(path.with_suffix(".other"), make_columns(1050, seed=7))
+    other.rename(path)
+
+
+def cut_short(path):
+    os.truncate(path, path.stat().st_size // 2)
+
+
+@pytest.mark.parametrize("change", [rewritten, replaced, cut_short, Path.unlink])
+def test_file_that_changes_while_it_is_read(file, change):
+    """Cut short, it would be a bus error; otherwise rows of two files in one table."""
+    chunks = iterate([file], "variables", ALL, step=100)
+    next(chunks)
+    change(file)
+    with pytest.raises(InputError, match="changed while it was read") as caught:
+        next(chunks)
+    assert caught.value.file == str(file)
+    assert "entries 100 to 200" in caught.value.where
+    assert not isinstance(caught.value, DamagedFileError)  # never left out in silence
+
+
+def test_branch_of_several_columns_is_no_column():
+    branch = SimpleNamespace(name="p", branches=[], array=lambda **_: {"x": np.zeros(3), "y": np.zeros(3)})
+    source = UprootSource("a.root", "t", SimpleNamespace(branches=[branch], num_entries=3), "error")
+    with pytest.raises(InputError, match="is not a column") as caught:
+        source.read(["p"], 0, 3)
+    assert not isinstance(caught.value, DamagedFileError)
