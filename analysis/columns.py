@@ -87,6 +87,8 @@ _KSFW = (
     *((f"hoo{order}", "", f"KSFW moment of order {order} within the rest") for order in range(5)),
 )  # fmt: skip
 
+# Columns of a varied table: the number of the variation, and whether the row differs from the nominal one.
+VARIATION, CHANGED = "variation", "changed"
 # What re-reconstruction would change: variation -> columns that have an alternative, called <column>_<variation>. An
 # ntuple may lack them all; a variation of which any is missing is skipped, and reported.
 _SIDES = ("Up", "Down")
@@ -196,6 +198,8 @@ _DECLARED = (
     _column("w_form_factor", "float64", "", "signal: q² from phase space to the Standard Model", provided_by=PRE),
     _column("w_kaon_id", "float64", "", "data/simulation ratio of the kaon identification", provided_by=PRE),
     _column("weight", "float64", "", "product of all weight factors", provided_by=PRE),
+    _column(VARIATION, "int8", "", "varied tables: number of the variation", provided_by=PRE),
+    _column(CHANGED, "bool", "", "varied tables: the row differs from the nominal one", provided_by=PRE),
     _column("fold", "int8", "", "cross-validation fold", provided_by=BDT),
     _column("bdt_score", "float64", "", "out-of-fold BDT output", provided_by=BDT),
     _column("eta", "float64", "", "1 − signal efficiency at the BDT output", provided_by=BDT),

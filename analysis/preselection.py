@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from analysis import selection
 from analysis.basf2 import SampleType
+from analysis.columns import CHANGED, VARIATIONS, alternative
 from analysis.config.models import Cut
 from analysis.cutflow import LEVEL, METHOD, BestCandidateSummary, Count, CutFlow, with_efficiencies
 from analysis.weights import KaonIdTable, Normalisation, count_outside, weigh
@@ -135,6 +136,25 @@ def preselect(
     found = weights.kaon_id_bin
     outside = count_outside(kaon_id, found[chosen]) if kaon_id is not None and found is not None else {}
     return Result(selection.take(table, chosen), flow, scale, outside)
+
+
+def variations_of(columns: Columns) -> list[str]:
+    """Return the variations (`analysis.columns.VARIATIONS`) of which a table has all alternative columns."""
+    return [
+        variation
+        for variation, names in VARIATIONS.items()
+        if all(alternative(name, variation) in columns and name in columns for name in names)
+    ]
+
+
+def varied(columns: Columns, variation: str) -> dict[str, Array]:
+    """Return a table with a variation's columns in place of the nominal ones, and `CHANGED`: whether a row differs."""
+    replaced = {name: columns[alternative(name, variation)] for name in VARIATIONS[variation]}
+    changed = np.zeros(selection.row_count(columns), dtype=bool)
+    for name, values in replaced.items():
+        nominal = columns[name]
+        changed |= (values != nominal) & ~(np.isnan(values) & np.isnan(nominal))
+    return {**columns, **replaced, CHANGED: changed}
 
 
 def _summary(best: selection.BestCandidates, duplicates: int) -> BestCandidateSummary:

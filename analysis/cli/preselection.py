@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import functools
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from analysis import config, io, provenance
-from analysis.basf2 import SampleType
+from analysis.basf2 import EVENT_KEY, SampleType
+from analysis.columns import CHANGED, VARIATION
 from analysis.cutflow import CutFlow, text_table
 from analysis.errors import ConfigurationError, InputError
 from analysis.log import logger
-from analysis.preselection import Result, preselect
+from analysis.preselection import Result, preselect, variations_of, varied
 from analysis.weights import KaonIdTable, normalisation
 
 HELP = "skim of one sample -> selected events with weights, and the cut flow"
@@ -22,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sample", required=True, help="name of the sample in the configuration")
     parser.add_argument("--output", metavar="PARQUET", required=True, help="table to write")
     parser.add_argument("--cutflow", metavar="JSON", required=True, help="cut flow to write")
+    parser.add_argument("--varied", metavar="PARQUET", help="table of the events under every variation to write")
     parser.add_argument("skim", metavar="PARQUET", help="the sample's skim")
 
 
@@ -47,11 +53,11 @@ def run(args: argparse.Namespace) -> None:
         sample=args.sample,
     )
     table = settings.weights.kaon_id
-    result = preselect(
-        skim.columns,
-        kind,
-        settings.preselection.cuts,
-        scale,
+    select = functools.partial(
+        preselect,
+        kind=kind,
+        cuts=settings.preselection.cuts,
+        scale=scale,
         sample=args.sample,
         sqrt_s=settings.dataset.sqrt_s,
         form_factor=settings.weights.form_factor == "sm",
@@ -61,6 +67,7 @@ def run(args: argparse.Namespace) -> None:
         # The selected data less those of the control regions would be those of the signal regions.
         withhold=settings.blinded and kind is SampleType.DATA,
     )
+    result = select(skim.columns)
     inputs = [args.skim, *([table] if table and not kind.is_data else [])]
     origin = provenance.collect(
         "preselection",
@@ -70,9 +77,22 @@ def run(args: argparse.Namespace) -> None:
         conditions=provenance.conditions_of([args.skim]),
     )
     io.write_table(args.output, result.columns, _metadata(skim, result, origin))
+    if args.varied:
+        names = [] if kind.is_data else variations_of(skim.columns)
+        used = {*config.used_columns(settings), *EVENT_KEY, "weight", "parentGroup", "parentId", VARIATION, CHANGED}
+        parts = [_varied(select(varied(skim.columns, name)), number, used) for number, name in enumerate(names)]
+        whole = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]} if parts else {}
+        metadata = _metadata(skim, result, origin) | {"stage": "variations", "variations": names}
+        io.write_table(args.varied, whole or {VARIATION: np.zeros(0, dtype=np.int8)}, metadata)
     flow = result.cutflow.model_copy(update={"provenance": provenance.Provenance(**origin)})
     io.write_json(args.cutflow, flow.model_dump(mode="json"))
     _report(flow, result)
+
+
+def _varied(result: Result, number: int, used: set[str]) -> dict[str, NDArray[Any]]:
+    """Return what later stages need of the events that pass under a variation."""
+    kept = {name: values for name, values in result.columns.items() if name in used}
+    return kept | {VARIATION: np.full(len(kept["weight"]), number, dtype=np.int8)}
 
 
 def _type(skim: io.Table, name: str, settings: config.Config) -> SampleType:

@@ -6,12 +6,15 @@ import argparse
 import functools
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 from pydantic import JsonValue
 
 from analysis import config, io, provenance
 from analysis.basf2 import SampleType
+from analysis.columns import CHANGED, VARIATION
 from analysis.config.models import Sample, Templates
 from analysis.errors import ConfigurationError, InputError
 from analysis.log import logger
@@ -29,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("--config", metavar="YAML", required=True, help="configuration file")
     parser.add_argument("--output", metavar="JSON", required=True, help="templates to write")
+    parser.add_argument("--varied", metavar="PARQUET", nargs="*", default=[], help="varied tables of simulated samples")
     parser.add_argument("tables", metavar="PARQUET", nargs="+", help="one table per sample, with weights and η")
 
 
@@ -38,12 +42,16 @@ def run(args: argparse.Namespace) -> None:
     templates = channels_of(settings, args.config)
     varied = declared_sources(settings)
     files = table_files(args.tables, settings.samples)
+    alternatives = varied_files(args.varied, settings.samples)
+    _report_missing(alternatives, settings.samples, varied)
     result = build(
-        functools.partial(read_tables, files, settings.samples, templates, varied, blinded=settings.blinded),
+        functools.partial(
+            read_tables, files, settings.samples, templates, varied, blinded=settings.blinded, alternatives=alternatives
+        ),
         templates,
         varied,
         blinded=settings.blinded,
-        provenance=collected("templates", config.settings(settings, *SETTINGS), args.tables, settings),
+        provenance=collected("templates", config.settings(settings, *SETTINGS), [*args.tables, *args.varied], settings),
     )
     io.write_json(args.output, result.model_dump(mode="json"))
     logger.info("written: %s", args.output)
@@ -90,13 +98,52 @@ def read_tables(
     varied: Sequence[Source | Family],
     *,
     blinded: bool,
+    alternatives: Mapping[str, str] | None = None,
 ) -> Iterator[SampleTable]:
     """Yield the samples in the order of the configuration, with the columns that the templates need."""
     for sample in samples:
         needed = needed_columns(sample.type, templates, varied, blinded=blinded)
         wanted = needed.required | (needed.optional & set(pq.read_schema(files[sample.name]).names))
         columns = io.read_table(files[sample.name], sorted(wanted)).columns if wanted else {}
-        yield SampleTable(sample.name, sample.type, columns)
+        path = (alternatives or {}).get(sample.name)
+        yield SampleTable(sample.name, sample.type, columns, {} if path is None else _varied(path, templates, blinded))
+
+
+def _varied(path: str, templates: Templates, blinded: bool) -> dict[str, dict[str, NDArray[Any]]]:
+    """Return the varied tables of a simulated sample, by variation."""
+    needed = needed_columns(SampleType.SIGNAL, templates, (), blinded=blinded)
+    present = set(pq.read_schema(path).names)
+    table = io.read_table(path, sorted(needed.required | {VARIATION, CHANGED} | (needed.optional & present)))
+    number = table.columns[VARIATION]
+    return {
+        name: {column: values[number == i] for column, values in table.columns.items() if column != VARIATION}
+        for i, name in enumerate(table.metadata["variations"])
+    }
+
+
+def varied_files(paths: Sequence[str], samples: Sequence[Sample]) -> dict[str, str]:
+    """Return sample -> file of its varied tables; samples need not have any."""
+    simulated = [sample for sample in samples if not sample.type.is_data]
+    found: dict[str, str] = {}
+    for path in paths:
+        metadata = io.read_table(path, columns=[]).metadata
+        if metadata.get("sample") not in {sample.name for sample in simulated} or "variations" not in metadata:
+            raise InputError("This is not the varied table of a simulated sample.", file=path)
+        found[str(metadata["sample"])] = path
+    return found
+
+
+def _report_missing(files: Mapping[str, str], samples: Sequence[Sample], declared: Sequence[Source | Family]) -> None:
+    """Tell which systematics are left out because ntuples lack the alternative columns."""
+    for source in declared:
+        if not isinstance(source, Source) or not source.tables:
+            continue
+        have = {
+            name: set(io.read_table(path, columns=[]).metadata["variations"]) for name, path in files.items()
+        }  # fmt: skip
+        lacking = [s.name for s in samples if s.type in source.applies and not source.tables <= have.get(s.name, set())]
+        if lacking:
+            logger.warning("%s is left out of %s: no alternative columns.", source.name, ", ".join(lacking))
 
 
 def table_files(paths: Sequence[str], samples: Sequence[Sample]) -> dict[str, str]:

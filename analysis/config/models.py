@@ -246,6 +246,10 @@ class Systematics(Model):
     """`corr_pid`, from the table of `weights: kaon_id:`."""
     form_factor: bool = True
     """`corr_ff`, on the signal's q² spectrum."""
+    reconstruction: bool = True
+    """`corr_neutralGamma`, `corr_neutralUnmatched`, `corr_KLeff`, `corr_beamBackground`, `corr_beamEnergy`,
+    `corr_trackVeto`, from alternative columns of the ntuples (`roeEextra_gammaUp` …); left out, and reported, where an
+    ntuple lacks them."""
     simulation_statistics: bool = True
     """`uncorr_*`, one parameter per bin and sample."""
     pruning: Fraction = 1e-4

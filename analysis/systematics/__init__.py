@@ -7,7 +7,7 @@ A new one needs a module with a generator of sources, and its line in `sources`.
 from __future__ import annotations
 
 from analysis.config.models import Dataset, Systematics, Weights
-from analysis.systematics import form_factor, kaon_id, scale, tracking
+from analysis.systematics import form_factor, kaon_id, reconstruction, scale, tracking
 from analysis.systematics.components import Elements, Family
 from analysis.systematics.source import Shift, Source, Variation
 from analysis.weights.kaon_id import KaonIdTable
@@ -32,4 +32,5 @@ def sources(
         *kaon_id.sources(kaon_id_table, settings),
         *tracking.sources(settings),
         *form_factor.sources(weights, settings),
+        *reconstruction.sources(settings),
     )

@@ -29,10 +29,16 @@ class Shift:
         Varied over nominal weight: (n,) float64, or one number for all rows.
     columns
         name -> (n,) array, in place of the column of that name: rows then move between bins.
+    table
+        Name of a varied table of the sample: its rows, with their own ``weight``, in place of the nominal ones.
+    prepare
+        Applied to that table's columns first.
     """
 
     ratio: Array | float = 1.0
     columns: Columns = field(default_factory=dict)
+    table: str | None = None
+    prepare: Callable[[Columns], Columns] | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,8 @@ class Source:
         Columns that it uses where a table has them.
     vary
         Table columns -> both sides. It is given each sample's rows once, all of them.
+    tables
+        Varied tables that ``vary`` names: a sample without them is not varied.
     note
         Size and where it comes from; written into the output. Says so if the size is an assumption.
 
@@ -84,3 +92,4 @@ class Source:
     vary: Callable[[Columns], Variation]
     note: str
     optional: frozenset[str] = frozenset()
+    tables: frozenset[str] = frozenset()

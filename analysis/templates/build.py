@@ -168,8 +168,8 @@ def _count_data(table: SampleTable, channels: Sequence[Channel], blinded: bool) 
 
 
 def _fill(table: SampleTable, binnings: Sequence[Binning], sources: Sequence[Source]) -> Filled:
-    acting = [source for source in sources if table.type in source.applies]
-    templates = fill(table.columns, binnings, acting, sample=table.name)
+    acting = [source for source in sources if table.type in source.applies and source.tables <= table.varied.keys()]
+    templates = fill(table.columns, binnings, acting, sample=table.name, tables=table.varied)
     parents = table.columns.get("parentId")
     distinct = table.rows
     if parents is None:

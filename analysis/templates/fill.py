@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,11 +21,15 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class SampleTable:
-    """The rows of one sample, with the columns that the templates need."""
+    """The rows of one sample, with the columns that the templates need.
+
+    ``varied`` holds, by the name of a variation, what selection and BDT made of the sample's alternative columns.
+    """
 
     name: str
     type: SampleType
     columns: Mapping[str, NDArray[Any]]
+    varied: Mapping[str, Mapping[str, NDArray[Any]]] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
@@ -190,6 +194,7 @@ def fill(
     sources: Sequence[Source],
     *,
     sample: str,
+    tables: Mapping[str, Mapping[str, Array]] | None = None,
 ) -> dict[str, Template]:
     """Return the templates of one simulated sample, by channel.
 
@@ -203,6 +208,8 @@ def fill(
         The systematic sources that act on this sample.
     sample
         Named in errors.
+    tables
+        Varied tables by name, with what the binnings need, ``weight`` and ``parentId``.
 
     Raises
     ------
@@ -218,12 +225,15 @@ def fill(
     for source in sources:
         # Sources first: the ratios of one source at a time are in memory, and serve all channels.
         variation = source.vary(columns)
-        up = _shifted(variation.up, columns, weights, binnings, cells, f"{source.name} up", sample)
-        down = (
+        up, down = (
             None
-            if variation.down is None
-            else _shifted(variation.down, columns, weights, binnings, cells, f"{source.name} down", sample)
+            if shift is None
+            else _replaced(shift, tables or {}, binnings, f"{source.name} {side}", sample)
+            if shift.table
+            else _shifted(shift, columns, weights, binnings, cells, f"{source.name} {side}", sample)
+            for side, shift in (("up", variation.up), ("down", variation.down))
         )
+        assert up is not None
         for number, centre in enumerate(nominal):
             other = _mirrored(centre, up[number]) if down is None else down[number]
             varied[number][source.name] = Varied(up[number], other, one_sided=down is None)
@@ -273,6 +283,23 @@ def _shifted(
             for each, cell in zip(binnings, cells, strict=True)
         ]
     return [cell.accumulate(shifted) for cell in cells]
+
+
+def _replaced(
+    shift: Shift,
+    tables: Mapping[str, Mapping[str, Array]],
+    binnings: Sequence[Binning],
+    label: str,
+    sample: str,
+) -> list[Contents]:
+    """Return the contents that the rows of a varied table give, per channel."""
+    varied = tables[shift.table or ""]
+    if shift.prepare is not None:
+        varied = shift.prepare(varied)
+    weights = np.asarray(varied["weight"], dtype=np.float64) * np.asarray(shift.ratio, dtype=np.float64)
+    _require_finite(weights, f"varied weight, {label}", sample)
+    parents = varied.get("parentId")
+    return [Cells.of(each.index(varied), parents, each.size).accumulate(weights) for each in binnings]
 
 
 def _mirrored(nominal: Contents, up: Contents) -> Contents:

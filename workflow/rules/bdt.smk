@@ -24,8 +24,10 @@ rule apply_bdt:
     input:
         model=RESULTS / "bdt/model.json",
         table=RESULTS / "preselection/{sample}.parquet",
+        varied=RESULTS / "preselection/{sample}.varied.parquet",
     output:
-        RESULTS / "bdt/{sample}.parquet",
+        table=RESULTS / "bdt/{sample}.parquet",
+        varied=RESULTS / "bdt/{sample}.varied.parquet",
     log:
         RESULTS / "logs/bdt/{sample}.log",
     conda:
@@ -33,4 +35,5 @@ rule apply_bdt:
     params:
         code=code("apply_bdt"),
     shell:
-        "python -m analysis --log {log} apply-bdt --model {input.model} --output {output} {input.table}"
+        "python -m analysis --log {log} apply-bdt --model {input.model} --output {output.table} "
+        "--varied {input.varied} --varied-output {output.varied} {input.table}"

@@ -8,6 +8,8 @@ rule preselection:
     output:
         table=RESULTS / "preselection/{sample}.parquet",
         cutflow=RESULTS / "preselection/{sample}.cutflow.json",
+        # The selection run again with the ntuple's alternative columns; empty for data.
+        varied=RESULTS / "preselection/{sample}.varied.parquet",
     log:
         RESULTS / "logs/preselection/{sample}.log",
     conda:
@@ -15,9 +17,11 @@ rule preselection:
     params:
         code=code("preselection"),
         settings=settings("dataset", "preselection", "weights"),
+        # Those that later stages name are kept in the varied table.
+        columns=analysis.config.used_columns(CFG),
         sample=sample_settings,
         # Decides whether the cut flow of data tells its counts; unblinding reruns no simulation.
         blinded=lambda wildcards: CFG.blinded and CFG.sample(wildcards.sample).type == "data",
     shell:
         "python -m analysis --log {log} preselection --config {input.config} --sample {wildcards.sample} "
-        "--output {output.table} --cutflow {output.cutflow} {input.skim}"
+        "--output {output.table} --cutflow {output.cutflow} --varied {output.varied} {input.skim}"

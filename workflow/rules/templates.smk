@@ -3,6 +3,7 @@ rule templates:
     input:
         config=CONFIG,
         tables=expand(RESULTS / "bdt/{sample}.parquet", sample=SAMPLES),
+        varied=expand(RESULTS / "bdt/{sample}.varied.parquet", sample=SIMULATION),
         kaon_id=CFG.weights.kaon_id or [],
     output:
         RESULTS / "templates/templates.json",
@@ -14,7 +15,7 @@ rule templates:
         code=code("templates"),
         settings=settings("blinded", "dataset", "samples", "weights", "templates", "systematics"),
     shell:
-        "python -m analysis --log {log} templates --config {input.config} --output {output} {input.tables}"
+        "python -m analysis --log {log} templates --config {input.config} --varied {input.varied} --output {output} {input.tables}"
 
 
 rule workspace:
