@@ -5,8 +5,9 @@ import pytest
 
 from analysis import formfactors
 from analysis.basf2 import SampleType
+from analysis.columns import CHANGED, VARIATIONS
 from analysis.config.models import Dataset, Systematics, Weights
-from analysis.systematics import components, form_factor, kaon_id, scale, sources, tracking
+from analysis.systematics import components, form_factor, kaon_id, reconstruction, scale, sources, tracking
 from analysis.systematics.components import Elements, Family, principal_components
 from analysis.systematics.source import BBBAR, CONTINUUM, SIGNAL, SIMULATED
 from analysis.weights.kaon_id import KaonIdTable
@@ -34,15 +35,34 @@ def test_names_are_those_of_the_published_likelihood_and_unique():
     assert names == [
         "corr_lumi_c1", "corr_bb_c1", "corr_pid_c1", "corr_pid",
         "corr_trackingEff_c1", "corr_ff_c1", "corr_ff_c2", "corr_ff_c3",
+        "corr_neutralGamma_c1", "corr_neutralUnmatched_c1", "corr_KLeff_c1", "corr_beamBackground_c1",
+        "corr_beamEnergy_c1", "corr_trackVeto_c1",
     ]  # fmt: skip
     assert all(each.note for each in found)
 
 
 def test_everything_can_be_switched_off():
-    off = Systematics(tracking=0, luminosity=False, n_bb=False, kaon_id=False, form_factor=False)
+    off = Systematics(tracking=0, luminosity=False, n_bb=False, kaon_id=False, form_factor=False, reconstruction=False)
     assert sources(Dataset(), Weights(), off, TABLE) == ()
     exact = Dataset(luminosity_uncertainty=0, n_bb_uncertainty=0)
-    assert [each.group for each in sources(exact, Weights(), Systematics(tracking=0, form_factor=False))] == []
+    assert [
+        each.group
+        for each in sources(exact, Weights(), Systematics(tracking=0, form_factor=False, reconstruction=False))
+    ] == []
+
+
+def test_reconstruction_takes_rows_of_its_own_and_scales_nothing():
+    found = list(reconstruction.sources(Systematics(tracking=0.004)))
+    for source in found[:-1]:
+        variation = source.vary({})
+        assert {variation.up.table, variation.down.table} == source.tables <= set(VARIATIONS)
+        assert (variation.up.ratio, variation.up.columns) == (1.0, {})
+    lost = found[-1].vary({})
+    assert (lost.up.table, lost.down) == ("lostTrack", None)
+    prepared = lost.up.prepare({CHANGED: np.array([True, False]), "weight": np.array([2.0, 3.0])})
+    assert prepared["weight"].tolist() == pytest.approx([0.008, 3.0])
+    assert found[-1].tables == {"lostTrack"}
+    assert [each.name for each in reconstruction.sources(Systematics(tracking=0))] == [s.name for s in found[:-1]]
 
 
 def test_luminosity_moves_continuum_and_n_bb_the_rest():

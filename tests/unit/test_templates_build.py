@@ -2,6 +2,7 @@
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import hist
@@ -349,3 +350,19 @@ def test_a_configuration_without_channels_is_refused(project, caplog):
     (project / "c.yaml").write_text(text[: text.index("templates:")])
     assert run(*ALL) == 1
     assert "The configuration has no channels" in caplog.text
+
+
+def test_a_sample_without_alternative_columns_is_not_varied():
+    moved = Source(
+        "corr_neutralGamma_c1", "photons", SIMULATED, frozenset(),
+        lambda _: Variation(Shift(table="gammaUp"), None), "x", tables=frozenset({"gammaUp"}),
+    )  # fmt: skip
+    with_columns = replace(signal(), varied={"gammaUp": {**signal().columns, "weight": np.full(5, 2.0)}})
+    document = build(lambda: [with_columns, charged()], CHANNELS, [moved], blinded=True)
+    (variation,) = document.variations
+    assert variation.processes == ("signal",)
+    assert variation.one_sided
+    contents = document.channel_contents("SR")
+    assert contents.values("signal", "corr_neutralGamma_c1_up").sum() == pytest.approx(8.0)
+    assert contents.values("charged", "corr_neutralGamma_c1_up") == pytest.approx(contents.values("charged"))
+    assert build(lambda: [signal(), charged()], CHANNELS, [moved], blinded=True).variations == ()

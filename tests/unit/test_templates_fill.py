@@ -130,3 +130,31 @@ def test_a_varied_column_of_another_length_is_refused():
 
 def test_data_are_counted():
     assert count({"eta": np.array([0.1, 0.2, 0.9, 7.0])}, binning(eta=(0.0, 0.5, 1.0))).tolist() == [2, 1]
+
+
+def test_a_varied_table_stands_in_for_the_nominal_rows():
+    """Other rows, in other bins, of other parents: nothing of the nominal ones is left."""
+    nominal = {"eta": np.array([0.1, 0.6]), "weight": np.array([1.0, 2.0]), "parentId": np.array([1, 2])}
+    up = {"eta": np.array([0.6, 0.7, 0.1]), "weight": np.array([1.0, 2.0, 4.0]), "parentId": np.array([2, 2, 3])}
+    down = {name: values[:0] for name, values in up.items()}
+    moved = source(lambda _: Variation(Shift(table="up"), Shift(table="down", ratio=0.5)))
+    lost = source(lambda _: Variation(Shift(table="up", prepare=lambda c: {**c, "weight": c["weight"] / 4}), None))
+    tables = {"up": up, "down": down}
+    axes = [binning(eta=(0.0, 0.5, 1.0))]
+    template = fill(nominal, axes, [moved], sample="s", tables=tables)["SR"]
+    found = template.variations["corr_x_c1"]
+    assert template.nominal.values.tolist() == [1.0, 2.0]
+    assert found.up.values.tolist() == [4.0, 3.0]
+    assert found.up.variances.tolist() == [16.0, 9.0], "rows of one parent are one"
+    assert found.down.values.tolist() == [0.0, 0.0]
+    one_sided = fill(nominal, axes, [lost], sample="s", tables=tables)["SR"].variations["corr_x_c1"]
+    assert one_sided.up.values.tolist() == [1.0, 0.75]
+    assert one_sided.down.values.tolist() == [1.0, 3.25], "mirrored"
+
+
+def test_weights_of_a_varied_table_must_be_finite():
+    nominal = {"eta": np.array([0.1]), "weight": np.ones(1)}
+    moved = source(lambda _: Variation(Shift(table="up"), None))
+    tables = {"up": {**nominal, "weight": np.full(1, np.nan)}}
+    with pytest.raises(InputError, match="corr_x_c1 up"):
+        fill(nominal, [binning(eta=(0.0, 1.0))], [moved], sample="s", tables=tables)
