@@ -366,3 +366,19 @@ def test_a_sample_without_alternative_columns_is_not_varied():
     assert contents.values("signal", "corr_neutralGamma_c1_up").sum() == pytest.approx(8.0)
     assert contents.values("charged", "corr_neutralGamma_c1_up") == pytest.approx(contents.values("charged"))
     assert build(lambda: [signal(), charged()], CHANNELS, [moved], blinded=True).variations == ()
+
+
+def test_an_empty_bin_is_not_varied():
+    """A row that enters it under a variation would be a million times its floor."""
+    moved = Source(
+        "corr_neutralGamma_c1", "photons", SIMULATED, frozenset(),
+        lambda _: Variation(Shift(table="gammaUp"), Shift(table="gammaDown")), "x",
+        tables=frozenset({"gammaUp", "gammaDown"}),
+    )  # fmt: skip
+    rare = table("mixed", SampleType.MIXED, [0.6, 0.1], [1, 1])
+    entered = {"eta": np.array([0.6, 0.6, 0.8, 0.1]), "q2_rec": np.ones(4), "weight": np.ones(4)}
+    rare = replace(rare, varied={"gammaUp": entered, "gammaDown": rare.columns})
+    contents = build(lambda: [signal(), rare, charged()], CHANNELS, [moved], blinded=True).channel_contents("SR")
+    floor = CHANNELS.empty_bin_floor
+    assert contents.values("mixed").tolist() == pytest.approx([1.0, floor, floor, floor])
+    assert contents.values("mixed", "corr_neutralGamma_c1_up").tolist() == pytest.approx([2.0, floor, floor, floor])
