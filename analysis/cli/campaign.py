@@ -10,9 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
 from analysis import io
 from analysis.campaign import closing, dependencies, documents, execution, issues, repository, review
 from analysis.campaign.dependencies import Dependencies
@@ -25,12 +22,14 @@ from analysis.campaign.payloads import read_entries
 from analysis.campaign.primary import Campaign
 from analysis.campaign.review import Forced, Review
 from analysis.campaign.setup import refresh_dependencies, setup
+from analysis.campaign.status import next_step, status_table
 from analysis.campaign.tasks import AnyTask, settings_digest
 from analysis.conditions.buckets import read_bucket
 from analysis.conditions.findings import Finding, conditions_error, raise_for
 from analysis.conditions.gate import calibration
 from analysis.conditions.records import read_record
 from analysis.conditions.runinfo import read_runs
+from analysis.conditions.show import show
 from analysis.errors import AnalysisError, ConditionsError, nearest
 from analysis.log import logger
 
@@ -75,13 +74,13 @@ def _status(args: argparse.Namespace) -> int:
     if graph is None:
         raise conditions_error("The dependencies have mistakes", findings)
     reviews = review.states(layout, campaign, tasks)
-    _print(_status_table(campaign, graph, reviews, progress_of(campaign, tasks)))
+    _show_status(layout, campaign, graph, reviews, progress_of(campaign, tasks))
     for difference in (
         review.difference_to_setup(layout, layout.primary),
         *(item.difference for item in reviews.values()),
     ):
         if difference:
-            _print(difference)
+            show(difference)
     return 0
 
 
@@ -95,7 +94,7 @@ def _review(args: argparse.Namespace) -> int:
     reviews = {name: review.state_of(layout, campaign, tasks[name]) for name in _chosen(args.tasks, tasks)}
     with issues.board(layout, campaign) as board:
         for name, item in reviews.items():
-            _print(item.difference or f"{name}: as set up")
+            show(item.difference or f"{name}: as set up")
             if item.state == "changed":
                 board.tell(name, item.state, f"settings {item.digest[:12]}\n```diff\n{item.difference}```")
     for name in [name for name, item in reviews.items() if item.void]:
@@ -148,7 +147,7 @@ def _run(args: argparse.Namespace) -> int:
         progress = progress_of(campaign, tasks)
         update_tracker(layout, campaign, progress)
         repository.commit(layout.repository, [layout.folder], f"{campaign.name}: {_count(progress)}")
-    _print(_status_table(campaign, graph, reviews, progress))
+    _show_status(layout, campaign, graph, reviews, progress)
     return 1 if status else 0
 
 
@@ -282,26 +281,15 @@ def _example(args: argparse.Namespace) -> int:
     return 0
 
 
-def _status_table(
-    campaign: Campaign, graph: Dependencies, reviews: Mapping[str, Review], progress: Mapping[str, Progress]
-) -> Table:
-    table = Table(title=campaign.name, title_justify="left")
-    for column in ("layer", "task", "kind", "expert", "review", "approved by", "digest", "progress"):
-        table.add_column(column, no_wrap=True)
-    for number, layer in enumerate(graph.layers):
-        for name in layer:
-            item = reviews[name]
-            by = "" if item.approval is None else f"{item.approval.by}, {item.approval.when:%Y-%m-%d %H:%M}"
-            state = f"{item.state} (approval void)" if item.void else item.state
-            expert = item.task.expert_username
-            table.add_row(str(number), name, item.task.kind, expert, state, by, item.digest[:12], progress[name])
-    return table
-
-
-def _print(what: Table | str) -> None:
-    console = Console()
-    # Rich assumes 80 columns where there is no terminal, which would fold every name.
-    Console(width=None if console.is_terminal else 160).print(what, markup=False)
+def _show_status(
+    layout: Layout,
+    campaign: Campaign,
+    graph: Dependencies,
+    reviews: Mapping[str, Review],
+    progress: Mapping[str, Progress],
+) -> None:
+    show(status_table(campaign, graph, reviews, progress))
+    show(next_step(layout, campaign, reviews, progress))
 
 
 _FOLDER = (("folder",), {"metavar": "FOLDER", "help": "the campaign's folder, <repository>/<bucket>"})
