@@ -98,16 +98,12 @@ def closed(site: Site) -> Site:
 @pytest.fixture(scope="module")
 def calibrated(closed: Site) -> Site:
     """A toy of three samples, as small as can be, whose pseudo-data are of the campaign's bucket."""
-    plain = config.load(ROOT / "config/ci.yaml").model_dump(mode="json")
+    plain = config.load(ROOT / "config/calibrated.yaml").model_dump(mode="json")
     plain["name"] = "small"
     plain["dataset"] |= {"luminosity": 12.0, "n_bb": 12.7e6}
     plain["samples"] = [sample for sample in plain["samples"] if sample["name"] in ("signal", "charged", "data")]
     plain["simulation"] |= {"scale": 0.02, "decays": {"signal": 40000, "charged": 300000}}
     plain["bdt"] |= {"trees": 10, "folds": 2}
-    plain["conditions"] |= {
-        "buckets": [f"{BUCKET}/conditions.json"],
-        "run_information": "results/campaign/run_database.csv",
-    }
     (closed.root / "config/small.yaml").write_text(yaml.safe_dump(plain))
     closed.snakemake(RESULT, *SMALL)
     return closed
