@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 
-from rich import box
 from rich.table import Table
 
 from analysis.campaign.dependencies import Dependencies
@@ -14,6 +14,7 @@ from analysis.campaign.primary import Campaign
 from analysis.campaign.review import Review
 from analysis.campaign.tasks import settings_digest
 from analysis.conditions.buckets import read_bucket
+from analysis.conditions.show import new_table
 
 
 def status_table(
@@ -21,9 +22,7 @@ def status_table(
 ) -> Table:
     """Return one row per task, in the order of the layers."""
     title = f"{campaign.name}: {campaign.iov}, {campaign.release}, into {campaign.staging_gt}"
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("layer", "task", "kind", "review", "settings", "progress"):
-        table.add_column(column, no_wrap=column != "review")
+    table = new_table(title, "layer", "task", "kind", "review", "settings", "progress")
     for number, layer in enumerate(graph.layers):
         for name in layer:
             item = reviews[name]
@@ -42,14 +41,14 @@ def next_step(
     layout: Layout, campaign: Campaign, reviews: Mapping[str, Review], progress: Mapping[str, Progress]
 ) -> str:
     """Return what is to be done next, as a command."""
-    command = "python -m analysis campaign"
+    command, folder = "python -m analysis campaign", os.path.relpath(layout.folder)
     pending = [name for name, item in reviews.items() if item.state != "approved"]
     if pending:
-        return f"next: {command} approve {layout.folder} {' '.join(pending)}"
+        return f"next: {command} approve {folder} {' '.join(pending)}"
     if any(state != "done" for state in progress.values()):
-        return f"next: {command} run {layout.folder}"
+        return f"next: {command} run {folder}"
     record = layout.folder / "conditions.json"
     today = {name: settings_digest(campaign, item.task) for name, item in reviews.items()}
     if not record.exists() or read_bucket(record).settings != today:
-        return f"next: {command} close {layout.folder}"
-    return f"closed: samples of the bucket refer to {record}"
+        return f"next: {command} close {folder}"
+    return f"closed: samples of the bucket refer to {folder}/{record.name}"

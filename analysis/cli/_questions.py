@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.table import Table
 
 from analysis import config, io, provenance
 from analysis.conditions import difference, staleness, trace
@@ -16,18 +17,21 @@ from analysis.conditions.buckets import read_buckets
 from analysis.conditions.dryrun import planned
 from analysis.conditions.ledger import Ledger, ledger_digest, read_findings, read_ledger
 from analysis.conditions.recording import known_tags, record_all
-from analysis.conditions.show import changes_table, digests_table, ledger_tree, show
+from analysis.conditions.show import changes_table, digests_table, ledger_tree, payloads_table, show
 from analysis.errors import ConditionsError
 from analysis.log import logger
 
 
 def _show_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="ledger, or any output of the workflow")
+    parser.add_argument("--at", metavar="EXP,RUN", help="of a ledger: which payloads the samples got for this run")
 
 
 def _show(args: argparse.Namespace) -> int:
-    """Show the conditions in a ledger, or the digests that an output carries."""
-    if _is_ledger(args.file):
+    """Show the conditions in a ledger, the digests that an output carries, or the payloads of a run."""
+    if args.at:
+        show(_payloads(ledger_of(args.file, None), args.at))
+    elif _is_ledger(args.file):
         show(ledger_tree(read_ledger(args.file)))
         for finding in read_findings(args.file):
             show(str(finding))
@@ -35,6 +39,22 @@ def _show(args: argparse.Namespace) -> int:
         digests = provenance.read_provenance(args.file)["conditions"]
         show(digests_table(ledger_digest(digests), digests))
     return 0
+
+
+def _payloads(ledger: Ledger, text: str) -> Table:
+    experiment, _, run = text.partition(",")
+    if not (experiment.strip().isdigit() and run.strip().isdigit()):
+        raise ConditionsError("This is no run.", where="--at", found=text, expected="EXPERIMENT,RUN such as 31,12")
+    table = payloads_table(ledger, int(experiment), int(run))
+    if not table.row_count:
+        raise ConditionsError(
+            "No payload is known for the run.",
+            where="--at",
+            found=f"experiment {int(experiment)}, run {int(run)}",
+            expected="a run of a sample, whose global tags' contents are known",
+            remedy="name databases with the tags' payloads in `conditions: databases:`",
+        )
+    return table
 
 
 def _is_ledger(path: str) -> bool:

@@ -74,13 +74,13 @@ def _status(args: argparse.Namespace) -> int:
     if graph is None:
         raise conditions_error("The dependencies have mistakes", findings)
     reviews = review.states(layout, campaign, tasks)
-    _show_status(layout, campaign, graph, reviews, progress_of(campaign, tasks))
     for difference in (
         review.difference_to_setup(layout, layout.primary),
         *(item.difference for item in reviews.values()),
     ):
         if difference:
             show(difference)
+    _show_status(layout, campaign, graph, reviews, progress_of(campaign, tasks))
     return 0
 
 

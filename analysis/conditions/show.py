@@ -6,11 +6,13 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
+from rich import box
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.tree import Tree
 
 from analysis.conditions.buckets import Bucket
+from analysis.conditions.databases import resolve
 from analysis.conditions.difference import Change
 from analysis.conditions.ledger import Ledger
 from analysis.conditions.records import Block, SampleConditions
@@ -101,11 +103,31 @@ def _add_campaign(branch: Tree, digest: str, bucket: Bucket | None) -> None:
         place.add(f"forced: {reason}")
 
 
+def new_table(title: str, *columns: str) -> Table:
+    """Return an empty table in the one style of these commands: few lines, long words folded."""
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def payloads_table(ledger: Ledger, experiment: int, run: int) -> Table:
+    """Return which payloads the samples that hold a run got for it, as far as the contents of their tags are known."""
+    title = f"payloads of experiment {experiment}, run {run}"
+    table = new_table(title, "sample", "payload", "revision", "valid", "global tag")
+    for sample, record in sorted(ledger.samples.items()):
+        for block in record.blocks:
+            if not any(iov.contains(experiment, run) for iov in block.runs):
+                continue
+            tags = [ledger.global_tags[name] for name in block.tag_names if name in ledger.global_tags]
+            for name, (tag, validity) in sorted(resolve(tags, experiment, run).items()):
+                table.add_row(sample, name, validity.payload.revision, str(validity.iov), tag.name)
+    return table
+
+
 def digests_table(digest: str, digests: Mapping[str, str]) -> Table:
     """Return the digests that a derived file carries, one row per sample."""
-    table = Table(title=f"conditions {digest[:12]}", title_justify="left")
-    table.add_column("sample", no_wrap=True)
-    table.add_column("digest", no_wrap=True)
+    table = new_table(f"conditions {digest[:12]}", "sample", "digest")
     for sample, value in sorted(digests.items()):
         table.add_row(sample, value[:12])
     return table
@@ -113,10 +135,7 @@ def digests_table(digest: str, digests: Mapping[str, str]) -> Table:
 
 def changes_table(changes: Sequence[Change], before: str, after: str) -> Table:
     """Return one row per difference."""
-    table = Table(title=f"A: {before}\nB: {after}", title_justify="left")
-    table.add_column("sample", no_wrap=True)
-    for name in ("what", "A", "B"):
-        table.add_column(name, overflow="fold")
+    table = new_table(f"A: {before}\nB: {after}", "sample", "what", "A", "B")
     for change in changes:
         table.add_row(change.sample or "", change.place, change.before or "–", change.after or "–")
     return table

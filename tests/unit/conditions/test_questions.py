@@ -124,6 +124,25 @@ def test_campaign_by_campaign(ledger):
     ]
 
 
+def test_payloads_of_a_run(ledger, tmp_path, capsys, caplog):
+    def tag(name, revision, *iov):
+        payload = Payload(name="BeamParameters", revision=revision)
+        return GlobalTag(name=name, state=GlobalTagState.PUBLISHED, content=(Validity(payload=payload, iov=IoV(*iov)),))
+
+    # The data's list: data_prompt_bucket36, then data_proc_main.
+    tags = (tag("data_prompt_bucket36", "8", 31, 20, -1, -1), tag("data_proc_main", "3", 0, 0, -1, -1))
+    full = ledger.model_copy(update={"global_tags": {tag.name: tag for tag in tags}})
+    path = str(tmp_path / "ledger.json")
+    io.write_json(path, full.to_plain())
+    for run, revision in (("31,5", "3"), ("31,21", "8")):
+        assert main(["conditions", "show", path, "--at", run]) == 0
+        assert capsys.readouterr().out.splitlines()[-2].split()[:3] == ["data", "BeamParameters", revision]
+    assert main(["conditions", "show", path, "--at", "31,15"]) == 1
+    assert "No payload is known" in caplog.text
+    assert main(["conditions", "show", path, "--at", "31"]) == 1
+    assert "no run" in caplog.text
+
+
 @pytest.fixture
 def results(tmp_path, ledger, monkeypatch):
     """A results folder: ledger, two skims, templates, workspace with its account, result."""
