@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from analysis.conditions.buckets import Bucket
 from analysis.conditions.findings import Finding
 from analysis.conditions.ledger import Ledger
 from analysis.conditions.records import Block, SampleConditions
@@ -44,7 +45,29 @@ def conditions_tables(ledger: Ledger) -> list[Markup]:
         ),
         table(header, rows, text=True),
         paragraph(Markup(f"Digest of the whole ledger: {code(ledger.digest)}"), note=True),
+        *_campaigns(ledger.buckets),
     ]
+
+
+def _campaigns(buckets: Mapping[str, Bucket]) -> list[Markup]:
+    """Return the calibration campaigns behind the samples' buckets: one row per task."""
+    if not buckets:
+        return []
+    verdicts = {None: "–", True: "passed", False: "failed"}
+    rows: list[list[Cell]] = [
+        [
+            name if index == 0 else "",
+            code(bucket.digest[:SHORT]) if index == 0 else "",
+            task,
+            code(digest[:SHORT]),
+            verdicts[bucket.validated.get(task)],
+            "; ".join(bucket.forced) or "–" if index == 0 else "",
+        ]
+        for name, bucket in sorted(buckets.items())
+        for index, (task, digest) in enumerate(bucket.settings.items())
+    ]
+    header = ["bucket", "closing record", "calibration", "settings", "validation", "forced"]
+    return [heading("Calibration campaigns"), table(header, rows, text=True)]
 
 
 def findings_tables(findings: Sequence[Finding]) -> list[Markup]:
@@ -75,8 +98,8 @@ def _kind(record: SampleConditions) -> str:
 
 
 def _made_in(record: SampleConditions, block: Block) -> str:
-    words = [block.campaign, record.run_dependence, block.background, record.beam_energy, block.release]
-    return ", ".join(word for word in words if word)
+    words = [block.bucket, block.campaign, record.run_dependence, block.background, record.beam_energy, block.release]
+    return ", ".join(dict.fromkeys(word for word in words if word))
 
 
 def _runs(block: Block) -> str:

@@ -5,6 +5,7 @@ import pytest
 
 from analysis import io
 from analysis.basf2 import SampleType
+from analysis.conditions.buckets import Bucket
 from analysis.conditions.findings import Finding
 from analysis.conditions.iov import IoV
 from analysis.conditions.ledger import Ledger, build, read_findings, read_ledger
@@ -12,7 +13,7 @@ from analysis.conditions.recording import record, source_of
 from analysis.conditions.records import read_record, record_to_plain
 from analysis.config import Sample
 from analysis.errors import ConditionsError
-from analysis.report.origins import findings_tables
+from analysis.report.origins import conditions_tables, findings_tables
 
 
 def sample(name="charged", kind=SampleType.CHARGED, **fields):
@@ -252,4 +253,14 @@ def test_findings_travel_with_the_ledger_into_the_report(ledger, tmp_path):
     io.write_json(tmp_path / "ledger.json", {**ledger.to_plain(), "findings": [{"code": 1}]})
     with pytest.raises(ConditionsError, match="findings of the ledger"):
         read_findings(tmp_path / "ledger.json")
+    bucket = {
+        "bucket": "b<1>", "iov": [31, 1, 31, 22], "runs": [[31, 1, 31, 22]], "release": "release-08", "beam_energy": "4S",
+        "global_tags": [{"name": "data"}], "settings": {"photon_scale": "5" * 64}, "validated": {"photon_scale": True},
+    }  # fmt: skip
+    calibrated = ledger.model_copy(update={"buckets": {"b<1>": Bucket.model_validate(bucket)}})
+    page = "".join(map(str, conditions_tables(calibrated)))
+    assert "b&lt;1&gt;" in page
+    assert "photon_scale" in page
+    assert "555555555555" in page
+    assert "Calibration campaigns" not in "".join(map(str, conditions_tables(ledger)))
     assert "nothing had to be waived" in "".join(map(str, findings_tables([])))
