@@ -254,7 +254,7 @@ def test_findings_travel_with_the_ledger_into_the_report(ledger, tmp_path):
     with pytest.raises(ConditionsError, match="findings of the ledger"):
         read_findings(tmp_path / "ledger.json")
     bucket = {
-        "bucket": "b<1>", "iov": [31, 1, 31, 22], "runs": [[31, 1, 31, 22]], "release": "release-08", "beam_energy": "4S",
+        "bucket": "b<1>", "iov": [31, 1, 31, 22], "runs": [[31, 1, 31, 22]], "release": "r8", "beam_energy": "4S",
         "global_tags": [{"name": "data"}], "settings": {"photon_scale": "5" * 64}, "validated": {"photon_scale": True},
     }  # fmt: skip
     calibrated = ledger.model_copy(update={"buckets": {"b<1>": Bucket.model_validate(bucket)}})
