@@ -20,6 +20,7 @@ SETTINGS = ("seed", "dataset", "samples", "templates")
 # 13 500 signal events give 2000 candidates; as many of generic B⁺ take 400 000 events and 25 CPU s a side.
 EVENTS = {SampleType.SIGNAL: 14_000, SampleType.CHARGED: 40_000}
 ROTATIONS = 2
+MAX_POOL = 100_000  # decays: the pools are held in memory, whole events are not
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -86,7 +87,7 @@ def _generated(settings: config.Config, events: dict[SampleType, int]) -> Found:
         seeds = 1 + seed_sequence(settings.seed, "validate", kind.value).generate_state(4).astype("int64") % 900_000_000
         rngs = [generator(settings.seed, "validate", kind.value, what) for what in ("whole", "pools")]
         made[kind] = whole.make(kind, n, seeds[:2], rngs[0])
-        pooled[kind] = whole.pooled(kind, n, ROTATIONS, seeds[2:], rngs[1])
+        pooled[kind] = whole.pooled(kind, min(n, MAX_POOL), ROTATIONS, seeds[2:], rngs[1])
     return check(made, pooled, settings.dataset.sqrt_s)
 
 

@@ -148,6 +148,6 @@ def composition(found: Sequence[Composition], published: dict[SampleType, float]
     axes.invert_yaxis()
     axes.set_xlim(0, 1)
     axes.set_xlabel("Share of the background")
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.35), ncols=7, fontsize="small", handlelength=1.0)
+    figure.legend(loc="outside lower center", ncols=7, fontsize="small", handlelength=1.0)
     put_tag(axes, tag)
     return figure

@@ -16,7 +16,7 @@ from analysis.conditions.buckets import Bucket
 from analysis.config.models import Config, Dataset, Simulation
 from analysis.errors import ConfigurationError
 from analysis.seeds import generator, seed_sequence
-from analysis.simulation import bbbar, charm, continuum, sidecar
+from analysis.simulation import background, bbbar, charm, continuum, sidecar
 from analysis.simulation.jagged import Array, Floats, Ints, gather
 from analysis.simulation.rows import Rows, stack
 
@@ -191,11 +191,13 @@ def _drawn(rows: Rows, factor: Floats, rng: np.random.Generator) -> tuple[Rows, 
 def _pseudo_data(request: Request, settings: Simulation, dataset: Dataset, seed: int) -> Chunk:
     """Mix all processes in their expected numbers, unweighted, with the signal in its Standard-Model spectrum."""
     rng = generator(seed, "simulate", request.sample, request.chunk, "mixture")
+    runs = request.runs or _runs(request.chunk)
+    beam = background.levels([experiment for experiment, _ in runs])
     parts, truths, start = [], [], 0
     for kind in settings.decays:
         rows = process_rows(kind, request, settings, seed)
         factor = np.full(len(rows), expected_events(kind, dataset, settings.signal_strength))
-        factor /= rows.mc_events * settings.files
+        factor *= background.weight(rows.columns["nBeamClusters"], beam) / (rows.mc_events * settings.files)
         if kind is SampleType.SIGNAL:
             factor *= formfactors.sm_weight(rows.columns["q2_gen"])
         drawn, expected = _drawn(rows, factor, rng)
@@ -203,12 +205,11 @@ def _pseudo_data(request: Request, settings: Simulation, dataset: Dataset, seed:
         parts.append(drawn.shifted(start))
         start += truths[-1].events
     rows = stack(parts, 1)
-    # no trace of the processes in the order
-    rows = replace(rows, event=rng.permutation(start)[rows.event])
+    run_of_event, place = _placed(rows, start, beam, rng)
+    rows = replace(rows, event=place[rows.event])
     rows = rows.select(np.argsort(rows.event, kind="stable"))
     events, candidate, n_candidates = _numbered(rows.event)
-    runs = request.runs or _runs(request.chunk)
-    run = np.sort(rng.integers(0, len(runs), start))[events]
+    run = np.sort(run_of_event)[events]
     columns = {name: values for name, values in rows.columns.items() if not COLUMNS[name].truth} | {
         "__experiment__": np.array([e for e, _ in runs])[run],
         "__run__": np.array([r for _, r in runs])[run],
@@ -224,6 +225,19 @@ def _pseudo_data(request: Request, settings: Simulation, dataset: Dataset, seed:
     )
     truth = PlantedTruth(settings.signal_strength, dataset.branching_fraction_sm, luminosity, tuple(truths))
     return Chunk(columns, origin, truth)
+
+
+def _placed(rows: Rows, n: int, beam: Floats, rng: np.random.Generator) -> tuple[Ints, Ints]:
+    """Return the run of every event and its place among all: in the order of runs, within a run at random.
+
+    No trace of the processes is left in the order.
+    """
+    clusters = np.zeros(n)
+    clusters[rows.event] = rows.columns["nBeamClusters"]
+    run = background.draw_runs(clusters, beam, rng)
+    place = np.empty(n, dtype=np.int64)
+    place[np.lexsort((rng.permutation(n), run))] = np.arange(n)
+    return run, place
 
 
 def _process_truth(kind: SampleType, expected: float, drawn: Rows) -> ProcessTruth:

@@ -128,6 +128,15 @@ class Calorimeter:
 
 
 @dataclass(frozen=True)
+class Background:
+    """Beam background of data, run by run."""
+
+    run_levels: tuple[float, float] = sourced(
+        (0.6, 1.4), "assumed", "beam clusters in the first and the last experiment, relative to the average"
+    )
+
+
+@dataclass(frozen=True)
 class Systematics:
     """Sizes of what re-reconstruction would change: the ntuple carries columns for each, up and down."""
 
@@ -146,6 +155,7 @@ class Detector:
     tracking: Tracking = field(default_factory=Tracking)
     identification: Identification = field(default_factory=Identification)
     calorimeter: Calorimeter = field(default_factory=Calorimeter)
+    background: Background = field(default_factory=Background)
     systematics: Systematics = field(default_factory=Systematics)
 
 

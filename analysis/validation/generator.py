@@ -78,7 +78,7 @@ def check(whole: dict[SampleType, Whole], pooled: dict[SampleType, Rows], sqrt_s
     pools = []
     for kind in (SampleType.SIGNAL, SampleType.CHARGED):
         compared = compare(whole[kind].rows, pooled[kind], sqrt_s)
-        checks += [_of_comparison(each, kind) for each in compared]
+        checks += [_of_comparison(each, kind, first=each is compared[0]) for each in compared]
         if kind is SampleType.SIGNAL:
             pools = compared
     checks += _tags(charged)
@@ -142,9 +142,13 @@ def _columns(rows: Rows, sqrt_s: float) -> dict[str, Array]:
     }
 
 
-def _of_comparison(comparison: Comparison, kind: SampleType) -> Check:
+def _of_comparison(comparison: Comparison, kind: SampleType, *, first: bool) -> Check:
     n, m = comparison.first.n_effective, comparison.second.n_effective
-    few = "" if min(n, m) >= REQUIRED_ROWS else f"fewer than {REQUIRED_ROWS} rows: only gross differences would show"
+    few = (
+        ""
+        if min(n, m) >= REQUIRED_ROWS or not first
+        else f"fewer than {REQUIRED_ROWS} rows: only gross differences would show"
+    )
     return Check(
         group=f"pools against whole events, {kind.value}", name=comparison.column,
         found=f"p = {comparison.p_value:.3f} ({n:.0f} and {m:.0f} effective rows)",

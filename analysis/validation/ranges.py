@@ -59,6 +59,7 @@ _NOMINAL: Mapping[str, Range] = {
     **{name: Range(0 if name.endswith("0") else -1.5, 1.5) for name in COLUMNS if name.startswith("KSFW_h")},
     **{name: Range(0, SQRT_S) for name in COLUMNS if name.startswith("CleoConeCS_")},
     "K_mcPDG": _PDG, "K_genMotherPDG": _PDG, "Btag_isSignal": Range(0, 1, whole=True),
+    "nBeamClusters": _COUNT,
     "q2_gen": Range(0, 22.95), "parentGroup": Range(-1, INF, whole=True), "parentId": Range(-1, INF, whole=True),
 }  # fmt: skip
 

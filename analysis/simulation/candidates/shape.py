@@ -10,7 +10,7 @@ from analysis.simulation.detector import DETECTOR, M_E, M_K, M_MU, M_PI
 from analysis.simulation.eventshape import Objects, cleo_cones, ksfw_moments, sphericity, together
 from analysis.simulation.jagged import Floats, Ints, count, total
 from analysis.simulation.kinematics import boost, cosine, fox_wolfram_r2, norm, thrust, with_mass
-from analysis.simulation.response import Tracks
+from analysis.simulation.response import Kind, Tracks
 from analysis.simulation.tags import NONE
 
 
@@ -32,6 +32,7 @@ def event_columns(events: Events) -> dict[str, Floats]:
         "aplanarity": flat,
         "visibleEnergyOfEventCMS": total(event, p[3], n),
         "nTracks": count(t.event, n, clean).astype(float),
+        "nBeamClusters": count(c.event, n, (c.kind == Kind.BEAM) | (c.kind == Kind.BEAM_WEAK)).astype(float),
         # a track's cluster points where the track does
         "ecl": total(t.event, t.ecl * p_t[3] / np.maximum(norm(t.p), 0.01), n) + total(c.event, p_c[3], n),
     }
