@@ -75,7 +75,7 @@ _SYMBOLS: Mapping[str, str] = {
     "cosTBTO": r"$\cos\theta_{T_B T_O}$",
     "K_cosTBTO": r"$\cos\theta(K, T_O)$",
     "Btag_thrustBm": r"thrust of $B_\mathrm{tag}$",
-    "sphericity": "sphericity",
+    "sphericity": r"sphericity $S$",
     "aplanarity": "aplanarity",
     "KSFW_mm2": r"KSFW $M^2_\mathrm{miss}$",
     "KSFW_et": r"KSFW $E_T$",
