@@ -4,11 +4,15 @@ The Hessian is exact, so that convergence is quadratic and the estimated distanc
 gᵀH⁻¹g in units of 2NLL) means what it says. Bounds are an active set: a parameter at a bound with the
 gradient pushing outwards is held, all others move, and the line search follows the path projected into the
 box (D. P. Bertsekas, SIAM J. Control Optim. 20 (1982) 221).
+
+Interpolation codes 0, 1 and 2 have kinks, where no quadratic model holds on both sides. There the box is that of the
+smooth piece, and a kink is crossed when 2NLL falls beyond it; a minimum may lie at the kink itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +21,7 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from analysis.errors import FitError
 from analysis.inference.constraints import Measurements
 from analysis.inference.engine import Minimum
+from analysis.inference.kinks import TINY, Kinks
 from analysis.inference.likelihood import Likelihood
 from analysis.inference.problem import Problem
 from analysis.inference.pyhf_engine import invert
@@ -26,6 +31,8 @@ Bools = npt.NDArray[np.bool_]
 
 # EDM below which a last full step ends the fit; the step itself squares what remains.
 EDM = 1e-10
+# Largest slope of 2NLL that is left then, in units of what would make an EDM of 1: the second criterion.
+LEVEL = 1e-4
 MAX_ITERATIONS = 200
 # EDM below which the exact Hessian takes over from Fisher's information.
 NEAR = 1.0
@@ -39,6 +46,8 @@ LIFT = 0.05
 LIFTS = 30
 # Smallest share of a step that the line search tries.
 MIN_SHARE = 1e-12
+# How often a descent may cross kinks.
+CROSSINGS = 1000
 # Curvatures below this share of the largest are raised to it where the Hessian is not positive.
 FLOOR = 1e-6
 
@@ -62,6 +71,7 @@ class NewtonEngine:
         self.problem = problem
         self.likelihood = Likelihood(problem)
         self._scale = np.where(np.isnan(problem.width), 1.0, problem.width)
+        self.kinks = Kinks(self.likelihood.model)
 
     def twice_nll(self, x: Floats, data: Floats | None = None) -> float:
         """Return −2 ln L."""
@@ -85,6 +95,8 @@ class NewtonEngine:
             held[index], x[index] = True, value
         lower, upper = np.where(held, x, problem.lower), np.where(held, x, problem.upper)
         x = self._feasible(x, held, lower, upper, measured)
+        if self.kinks.points:
+            return self._descend_by_pieces(x, held, lower, upper, measured)
         return self._descend(x, held, lower, upper, measured)
 
     def covariance(self, x: Floats, free: Bools, data: Floats | None = None) -> Floats:
@@ -133,10 +145,52 @@ class NewtonEngine:
                 if not last:
                     break
             x, value = x_new, value_new
-            if last:
+            if last and self._is_level(x, free, hessian, data):
                 pushed = np.abs(gradient) * self._scale > PUSH
                 return Minimum(x, 2.0 * value, free | (~held & ~pushed), edm)
         raise self._failure(x, gradient, free, edm)
+
+    def _is_level(self, x: Floats, free: Bools, hessian: Floats, data: Measurements) -> bool:
+        """Tell whether the projected gradient vanishes, in units of the curvature of each parameter."""
+        gradient = self.likelihood.gradient(x[None], data)[0]
+        curvature = np.maximum(np.diag(hessian), self._scale**-2.0)
+        return bool(np.all(np.abs(gradient[free]) <= LEVEL * np.sqrt(curvature[free])))
+
+    def _descend_by_pieces(self, x: Floats, held: Bools, lower: Floats, upper: Floats, data: Measurements) -> Minimum:
+        """Descend within smooth pieces of the likelihood, crossing kinks as long as 2NLL falls beyond them."""
+        for _ in range(CROSSINGS):
+            x = self._cross(x, held, data)[0]
+            low, high = self.kinks.piece(x, held, lower, upper)
+            found = self._descend(np.clip(x, low, high), held, low, high, data)
+            x, moved = self._cross(found.x, held, data)
+            if not moved:
+                return replace(found, x=np.where(np.abs(found.x) <= TINY, 0.0, found.x))
+        raise NotConvergedError(
+            "the fit did not converge: it crosses the kinks of its interpolation without end",
+            found=f"{CROSSINGS} crossings",
+            remedy="use the interpolation codes 4 and 4p, which have no kinks",
+        )
+
+    def _cross(self, x: Floats, held: Bools, data: Measurements) -> tuple[Floats, bool]:
+        """Move parameters that lie at a kink to the side where 2NLL falls; tell whether any was."""
+        at = {i: sides for i, sides in self.kinks.at(x).items() if not held[i]}
+        left, right = x.copy(), x.copy()
+        for i, (below, above) in at.items():
+            left[i], right[i] = below, above
+        slopes = [self.likelihood.gradient(point[None], data)[0] for point in (left, right)]
+        result, moved = x.copy(), False
+        for i, sides in at.items():
+            falls = slopes[0][i], -slopes[1][i]  # to the left, to the right
+            there = int(falls[1] >= falls[0]) if x[i] not in sides else int(x[i] == sides[0])
+            trial = result.copy()
+            trial[i] = sides[there]
+            # Code 2, as pyhf has it, jumps at its kinks: cross downwards only.
+            before, after = (self.likelihood.value(point[None], data)[0] for point in (result, trial))
+            slack = 1e-12 * max(abs(before), 1.0)
+            # A slope within rounding is none.
+            if after < before - slack or (after <= before + slack and falls[there] * self._scale[i] > PUSH):
+                result, moved = trial, True
+        return result, moved
 
     def _search(
         self,

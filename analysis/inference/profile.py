@@ -184,7 +184,9 @@ def minos(profile: Profile, error: float) -> tuple[float, float, tuple[bool, boo
 def signed_root(profile: Profile, value: float) -> float:
     """Return sign(μ̂ − value) √2ΔNLL(value)."""
     centre = float(profile.best.x[profile.index])
-    return math.copysign(math.sqrt(profile.delta(value)), centre - value) + 0.0
+    # At the minimum itself rounding of 2NLL would leave 10⁻⁸.
+    root = 0.0 if value == centre else math.sqrt(profile.delta(value))
+    return math.copysign(root, centre - value) + 0.0
 
 
 def scan_1d(profile: Profile, values: Sequence[float]) -> list[float]:
