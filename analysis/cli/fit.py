@@ -22,6 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_workspace_arguments(parser)
     parser.add_argument("--config", metavar="YAML", help="configuration: blinding, level, B_SM")
     parser.add_argument("--account", metavar="JSON", help="account of the workspace: its conditions enter the result")
+    parser.add_argument(
+        "--toys", metavar="JSON", help="study by `toys`: says whether asymptotic intervals may be quoted"
+    )
     parser.add_argument("--minos", nargs="+", default=[], metavar="NAME", help="MINOS errors of these, or of 'all'")
     parser.add_argument("--goodness-toys", type=int, default=0, metavar="N", help="goodness of fit from toys too")
     parser.add_argument("--seed", type=int, metavar="N", help="seed of the toys (of the configuration)")
@@ -46,7 +49,7 @@ def run(args: argparse.Namespace) -> None:
     """Run the command."""
     from analysis.inference.fit import fit_workspace
     from analysis.inference.report import fit_table
-    from analysis.inference.results import StandardModel
+    from analysis.inference.results import StandardModel, ToyStudy
 
     if args.level is not None and not 0 < args.level < 1:
         raise FitError("a confidence level lies between 0 and 1", where="--level", found=args.level)
@@ -66,6 +69,8 @@ def run(args: argparse.Namespace) -> None:
     accounts = [args.account] if args.account else []
     extras = {"minos_for": args.minos, "goodness_toys": args.goodness_toys, "seed": seed(args)}
     used |= {"poi": args.poi, "measurement": args.measurement, "asimov": asimov, "level": level, **extras}
+    study = ToyStudy.model_validate(io.read_json(args.toys)) if args.toys else None
+    studies = [args.toys] if args.toys else []
     result = fit_workspace(
         io.read_json(args.workspace),
         poi=args.poi,
@@ -76,10 +81,11 @@ def run(args: argparse.Namespace) -> None:
         goodness_toys=args.goodness_toys,
         seed=seed(args),
         standard_model=standard_model,
+        study=study,
         provenance=provenance.collect(
             "fit",
             used,
-            [args.workspace, *accounts],
+            [args.workspace, *accounts, *studies],
             conditions=provenance.conditions_of(accounts),
         ),
     )

@@ -3,15 +3,19 @@
 ``--nuisances auxiliary`` (the default) lets the auxiliary measurements fluctuate about the true parameters, the
 frequentist ensemble; ``parameters`` draws the parameters from their constraints instead. The other parameters are true
 at their initial values (``--truth nominal``) or where the data put them at each μ (``fitted``).
+
+Where the asymptotic intervals do not cover, a Neyman belt is built from more toys, and its coverage is measured on the
+first ones, independent of it. ``--belt`` tests the belt of another study instead: on other true parameters, say.
 """
 
 from __future__ import annotations
 
 import argparse
 
-from analysis import io, provenance
+from analysis import config, io, provenance
 from analysis.cli._inference import at_least, choice, seed
 from analysis.cli.fit import add_workspace_arguments, show
+from analysis.errors import FitError
 from analysis.log import logger
 
 HELP = "toys of a pyhf workspace: bias, pulls, coverage"
@@ -20,12 +24,14 @@ HELP = "toys of a pyhf workspace: bias, pulls, coverage"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add_workspace_arguments(parser)
-    parser.add_argument("--config", metavar="YAML", help="configuration: blinding, seed")
-    parser.add_argument("--mu", type=float, nargs="+", default=[0.0, 1.0, 2.0, 5.0], help="true values (0 1 2 5)")
-    parser.add_argument("--toys", type=int, default=2000, metavar="N", help="toys at each (2000)")
+    parser.add_argument("--config", metavar="YAML", help="configuration: blinding, seed, true values, number")
+    parser.add_argument("--account", metavar="JSON", help="account of the workspace: its conditions enter the study")
+    parser.add_argument("--mu", type=float, nargs="+", help="true values (0 1 2 5)")
+    parser.add_argument("--toys", type=int, metavar="N", help="toys at each (2000)")
     parser.add_argument("--seed", type=int, metavar="N", help="seed (of the configuration)")
     parser.add_argument("--nuisances", choices=("auxiliary", "parameters"), default="auxiliary")
     parser.add_argument("--truth", choices=("nominal", "fitted"), default="nominal")
+    parser.add_argument("--belt", metavar="JSON", help="study by `toys` whose Neyman belt is tested")
     parser.add_argument("--tolerance", type=float, default=0.02, help="of the coverage (0.02)")
 
 
@@ -33,7 +39,14 @@ def run(args: argparse.Namespace) -> None:
     """Run the command."""
     from analysis.inference.coverage import toy_study
     from analysis.inference.report import toy_table
+    from analysis.inference.results import ToyStudy
 
+    defaults = config.load(args.config).fit if args.config else config.models.Fit()
+    mus = list(defaults.true_values) if args.mu is None else args.mu
+    n = at_least(defaults.toys if args.toys is None else args.toys, 2, "--toys")
+    belt = ToyStudy.model_validate(io.read_json(args.belt)).belt if args.belt else None
+    if args.belt and belt is None:
+        raise FitError("the study has no belt: its asymptotic intervals cover", where=args.belt)
     options = {
         "seed": seed(args),
         "nuisances": args.nuisances,
@@ -41,14 +54,15 @@ def run(args: argparse.Namespace) -> None:
         "tolerance": args.tolerance,
         **choice(args),
     }
-    used = {"mu": args.mu, "toys": at_least(args.toys, 2, "--toys"), **options}
+    accounts = [args.account] if args.account else []
+    origin = provenance.collect(
+        "toys",
+        {"mu": mus, "toys": n, **options},
+        [args.workspace, *accounts, *([args.belt] if args.belt else [])],
+        conditions=provenance.conditions_of(accounts),
+    )
     result = toy_study(
-        io.read_json(args.workspace),
-        args.mu,
-        args.toys,
-        **options,
-        progress=logger.info,
-        provenance=provenance.collect("toys", used, [args.workspace]),
+        io.read_json(args.workspace), mus, n, **options, belt=belt, progress=logger.info, provenance=origin
     )
     io.write_json(args.output, result.model_dump(mode="json"))
     show(toy_table(result))

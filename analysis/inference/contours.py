@@ -8,7 +8,7 @@ import numpy as np
 
 from analysis.errors import FitError
 from analysis.inference.engine import Engine, Floats, Minimum
-from analysis.inference.fit import MAX_RESTARTS, index_of, make_engine
+from analysis.inference.fit import MAX_RESTARTS, cross_check, index_of, make_engine
 from analysis.inference.problem import load
 from analysis.inference.profile import BETTER, BetterMinimumError
 from analysis.inference.results import Scan, ScanPoint
@@ -67,6 +67,7 @@ def scan_2d(
         ],
         asimov=asimov,
         engine=engine.name,
+        cross_check=cross_check(problem, best),
     )
 
 

@@ -1,8 +1,9 @@
-"""Bias, pulls and coverage from toys over a grid of true values."""
+"""Bias, pulls and coverage from toys over a grid of true values; Neyman's construction where it is needed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -10,12 +11,16 @@ from pydantic import JsonValue
 from scipy.stats import beta, chi2
 
 from analysis.errors import FitError
-from analysis.inference.fit import compiled_engine
+from analysis.inference.belt import LEVELS, belt_values, build, critical_root
+from analysis.inference.engine import Floats
+from analysis.inference.fit import compiled_engine, cross_check
+from analysis.inference.minimiser import NewtonEngine
 from analysis.inference.problem import load
-from analysis.inference.results import Coverage, ToyPoint, ToyStudy
-from analysis.inference.toys import Nuisances, ToyFits, fit_toys
+from analysis.inference.profile import Profile
+from analysis.inference.results import Belt, Coverage, Method, ToyPoint, ToyStudy
+from analysis.inference.toys import Nuisances, ToyFits, draw, fit_toys
 
-LEVELS = (0.6827, 0.90)
+Truth = Literal["nominal", "fitted"]
 
 
 def toy_study(
@@ -28,12 +33,16 @@ def toy_study(
     measurement: str | None = None,
     asimov: float | None = None,
     nuisances: Nuisances = "auxiliary",
-    truth: Literal["nominal", "fitted"] = "nominal",
+    truth: Truth = "nominal",
     tolerance: float = 0.02,
-    progress: Callable[[str], None] | None = None,
+    belt: Belt | None = None,
+    progress: Callable[[str], None] = lambda _: None,
     provenance: JsonValue = None,
 ) -> ToyStudy:
     """Draw ``n`` toys at each true value of the parameter of interest, and fit them.
+
+    Where the asymptotic 68 % or 90 % interval misses its coverage at any of the true values, a Neyman belt is built
+    from as many toys again at each of its points, and its coverage is measured on the first toys, independent of it.
 
     Parameters
     ----------
@@ -51,6 +60,10 @@ def toy_study(
         Where the other parameters are: at their initial values, or fitted to the data at each μ.
     tolerance
         Largest difference of the covered share from its level that passes.
+    belt
+        Test this belt, of another study, instead of building one: how much does it depend on the truth?
+    progress
+        Called with a line for each set of toys.
 
     Raises
     ------
@@ -58,30 +71,81 @@ def toy_study(
         The model needs pyhf's own evaluation (toys would take days), or every toy failed.
     """
     problem = load(workspace, poi=poi, measurement=measurement, asimov=asimov)
-    if problem.poi is None:
-        raise FitError("toys need a parameter of interest", remedy="name one with --poi")
-    engine = compiled_engine(problem)
-    points = []
-    for mu in mus:
-        values = problem.init.copy()
-        values[problem.poi] = mu
-        if truth == "fitted":
-            values = engine.minimise(fixed={problem.poi: mu}).x
-        fits = fit_toys(engine, values, n, seed=seed, tests=(mu,), errors=True, nuisances=nuisances, label=f"{mu:.12g}")
-        points.append(_point(mu, fits, tolerance))
-        if progress is not None:
-            progress(f"{problem.poi_name} = {mu:g}: {n} toys")
+    poi_index = problem.poi
+    if poi_index is None or problem.fixed[poi_index]:
+        raise FitError("toys need a free parameter of interest", remedy="name one with --poi")
+    ensemble = _Ensemble(compiled_engine(problem), poi_index, n, seed, nuisances, truth, progress)
+    fits = {mu: ensemble.toys(mu, errors=True) for mu in mus}
+    points = [_point(mu, fits[mu], tolerance) for mu in mus]
+    quoted: Method = "profile likelihood"
+    if belt is not None or not all(entry.passed for point in points for entry in point.coverage):
+        quoted = "Neyman, toys"
+        belt = belt or ensemble.belt(mus)
+        points = [_with_belt(point, fits[point.mu], belt, tolerance) for point in points]
     return ToyStudy(
-        poi=problem.names[problem.poi],
+        poi=problem.names[poi_index],
+        asimov=asimov,
         seed=seed,
         nuisances=nuisances,
         truth=truth,
         tolerance=tolerance,
         points=points,
-        passed=all(c.passed for point in points for c in point.coverage),
+        belt=belt,
+        quoted=quoted,
+        passed=all(c.passed for point in points for c in point.coverage if c.method == quoted),
+        cross_check=max((ensemble.cross_check(mu) for mu in mus), key=abs),
         engine="compiled likelihood, preconditioned L-BFGS",
         provenance=provenance,
     )
+
+
+@dataclass(frozen=True)
+class _Ensemble:
+    """Where the toys of a study come from."""
+
+    engine: NewtonEngine
+    poi: int
+    n: int
+    seed: int
+    nuisances: Nuisances
+    truth: Truth
+    progress: Callable[[str], None]
+
+    def parameters(self, mu: float) -> Floats:
+        """Return the true parameters at ``mu``; (P,)."""
+        if self.truth == "fitted":
+            return self.engine.minimise(fixed={self.poi: mu}).x
+        values = self.engine.problem.init.copy()
+        values[self.poi] = mu
+        return values
+
+    def toys(self, mu: float, label: str = "", *, errors: bool = False) -> ToyFits:
+        """Draw and fit toys at ``mu``, with 2ΔNLL there."""
+        found = fit_toys(
+            self.engine,
+            self.parameters(mu),
+            self.n,
+            seed=self.seed,
+            tests=(mu,),
+            errors=errors,
+            nuisances=self.nuisances,
+            label=f"{label}{mu:.12g}",
+        )
+        self.progress(f"{label}{self.engine.problem.names[self.poi]} = {mu:.4g}: {self.n} toys")
+        return found
+
+    def belt(self, mus: Sequence[float]) -> Belt:
+        """Build the belt around these true values and the data's own intervals."""
+        best = self.engine.minimise()
+        error = float(np.sqrt(self.engine.covariance(best.x, best.free)[self.poi, self.poi]))
+        span = float(self.engine.problem.upper[self.poi] - self.engine.problem.lower[self.poi])
+        profile = Profile(self.engine, self.poi, best)
+        return build(belt_values(profile, error or 0.01 * span, mus), lambda mu: self.toys(mu, "belt, "))
+
+    def cross_check(self, mu: float) -> float:
+        """Return 2NLL minus pyhf's evaluation at the minimum of the first toy at ``mu``."""
+        data = draw(self.engine, self.parameters(mu), 0, 1, self.seed, self.nuisances, f"{mu:.12g}")[0]
+        return cross_check(self.engine.problem.with_data(data), self.engine.minimise(data))
 
 
 def _point(mu: float, fits: ToyFits, tolerance: float) -> ToyPoint:
@@ -102,22 +166,37 @@ def _point(mu: float, fits: ToyFits, tolerance: float) -> ToyPoint:
         spread=spread,
         pull_mean=float(pulls.mean()),
         pull_width=float(pulls.std(ddof=1)),
-        coverage=[coverage(int(np.sum(q <= chi2.ppf(level, 1))), len(q), level, tolerance) for level in LEVELS],
+        coverage=[
+            coverage(int(np.sum(q <= chi2.ppf(level, 1))), len(q), level, tolerance, "profile likelihood")
+            for level in LEVELS
+        ],
         mu_hat=mu_hat.tolist(),
         pulls=pulls.tolist(),
     )
 
 
-def coverage(n_covered: int, n: int, level: float, tolerance: float) -> Coverage:
+def _with_belt(point: ToyPoint, fits: ToyFits, belt: Belt, tolerance: float) -> ToyPoint:
+    """Add the coverage of Neyman's construction, which must not have been built from these toys."""
+    roots = np.sqrt(fits.q[point.mu][fits.converged])
+    added = [
+        coverage(
+            int(np.sum(roots <= critical_root(belt, level, point.mu))), len(roots), level, tolerance, "Neyman, toys"
+        )
+        for level in LEVELS
+    ]
+    return point.model_copy(update={"coverage": [*point.coverage, *added]})
+
+
+def coverage(n_covered: int, n: int, level: float, tolerance: float, method: Method) -> Coverage:
     """Compare a covered share with its level.
 
     Examples
     --------
-    >>> coverage(90, 100, 0.90, 0.02).passed
+    >>> coverage(90, 100, 0.90, 0.02, "profile likelihood").passed
     True
     """
     low = float(beta.ppf(0.025, n_covered, n - n_covered + 1)) if n_covered else 0.0
     high = float(beta.ppf(0.975, n_covered + 1, n - n_covered)) if n_covered < n else 1.0
     share = n_covered / n
     passed = abs(share - level) <= tolerance
-    return Coverage(level=level, covered=share, interval=(low, high), passed=passed)
+    return Coverage(level=level, method=method, covered=share, interval=(low, high), passed=passed)

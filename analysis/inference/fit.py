@@ -10,24 +10,26 @@ import numpy as np
 from pydantic import JsonValue
 
 from analysis.errors import FitError, nearest
+from analysis.inference.belt import LEVELS, asymptotic_interval, neyman_interval
 from analysis.inference.compiled import UnsupportedModelError
 from analysis.inference.engine import Engine, Floats, Minimum, at_bounds
 from analysis.inference.goodness import goodness_of_fit, with_toys
 from analysis.inference.limits import AsymptoticCLs
 from analysis.inference.minimiser import NewtonEngine, NotConvergedError
+from analysis.inference.parameters import correlations, parameters
 from analysis.inference.problem import Problem, load, negative_yields
 from analysis.inference.profile import BetterMinimumError, Profile, minos, scan_1d, signed_root
 from analysis.inference.pyhf_engine import PyhfEngine
 from analysis.inference.results import (
-    Correlations,
     FitResult,
     GoodnessOfFit,
-    Parameter,
+    Interval,
     Scan,
     ScanPoint,
     SignalStrength,
     Significance,
     StandardModel,
+    ToyStudy,
     UpperLimit,
     branching_fraction,
 )
@@ -43,6 +45,7 @@ class _Poi:
     mu: SignalStrength | None = None
     significance: Significance | None = None
     limit: UpperLimit | None = None
+    intervals: Sequence[Interval] = ()
     minos: Mapping[int, tuple[float, float]] = field(default_factory=dict)
 
 
@@ -57,6 +60,7 @@ def fit_workspace(
     goodness_toys: int = 0,
     seed: int = 0,
     standard_model: StandardModel | None = None,
+    study: ToyStudy | None = None,
     provenance: JsonValue = None,
 ) -> FitResult:
     """Fit any pyhf workspace.
@@ -80,6 +84,9 @@ def fit_workspace(
         How many toys give the goodness of fit a second p value, and their seed.
     standard_model
         The branching fraction of POI = 1; without it ``branching_fraction`` is null.
+    study
+        Toys of this workspace: where they say that the asymptotic intervals do not cover, those of Neyman's
+        construction are quoted.
     provenance
         Anything the caller wants to travel with the result.
 
@@ -93,12 +100,12 @@ def fit_workspace(
     notes = list(problem.notes)
     chosen = _chosen(problem, minos_for)
     try:
-        best, covariance, found = _fit(engine, level, chosen)
+        best, covariance, found = _fit(engine, level, chosen, study)
     except NotConvergedError as error:
         log.warning("%s; trying pyhf and Minuit", error)
         notes.append(f"the compiled engine did not converge ({error.found}): pyhf and Minuit did")
         engine = PyhfEngine(problem)
-        best, covariance, found = _fit(engine, level, chosen)
+        best, covariance, found = _fit(engine, level, chosen, study)
     if isinstance(engine, PyhfEngine) and engine.reason:
         notes.append(f"pyhf evaluated the model: {engine.reason}")
     mu = found.mu
@@ -107,6 +114,7 @@ def fit_workspace(
         poi=problem.poi_name,
         measurement=problem.measurement,
         mu=mu,
+        intervals=list(found.intervals),
         significance=found.significance,
         upper_limit=found.limit,
         branching_fraction=branching_fraction(mu, found.limit, standard_model)
@@ -124,7 +132,12 @@ def fit_workspace(
         engine=engine.name,
         cross_check=cross_check(problem, best),
         status="converged",
-        diagnosis=[*notes, *negative_yields(problem), *_bound_notes(problem, best, covariance, found)],
+        diagnosis=[
+            *notes,
+            *negative_yields(problem),
+            *_bound_notes(problem, best, covariance, found),
+            *_study_notes(study),
+        ],
         provenance=provenance,
     )
 
@@ -159,6 +172,7 @@ def scan(
         ],
         asimov=asimov,
         engine=engine.name,
+        cross_check=cross_check(problem, best),
     )
 
 
@@ -231,6 +245,37 @@ def index_of(problem: Problem, parameter: str | None) -> int:
     return problem.names.index(parameter)
 
 
+def intervals(profile: Profile, mu: SignalStrength, study: ToyStudy | None) -> list[Interval]:
+    """Return the 68 % and 90 % intervals of the parameter of interest, those to be quoted marked.
+
+    Raises
+    ------
+    FitError
+        The study is of another parameter or of other data.
+    """
+    name = profile.engine.problem.poi_name
+    from_toys = study is not None and study.quoted == "Neyman, toys"
+    found = [asymptotic_interval(profile, level, mu.error, quoted=not from_toys) for level in LEVELS]
+    if study is None or study.belt is None:
+        return found
+    if study.poi != name:
+        raise FitError("the toys are of another parameter", found=study.poi, expected=name)
+    return [*found, *(neyman_interval(profile, study.belt, level, quoted=from_toys) for level in LEVELS)]
+
+
+def _study_notes(study: ToyStudy | None) -> list[str]:
+    if study is None:
+        return []
+    n, truths = study.points[0].n, ", ".join(f"{point.mu:g}" for point in study.points)
+    if study.quoted == "profile likelihood":
+        return [f"the asymptotic intervals cover ({n} toys at {study.poi} = {truths})"]
+    failed = "" if study.passed else ", although they miss their coverage, too"
+    return [
+        f"the asymptotic intervals do not cover ({n} toys at {study.poi} = {truths}): "
+        f"those of Neyman's construction from toys are quoted{failed}"
+    ]
+
+
 def _chosen(problem: Problem, names: Sequence[str]) -> list[int]:
     """Return the indices of the named parameters, of all that are not constant for ("all",)."""
     if tuple(names) == ("all",):
@@ -245,13 +290,13 @@ def _goodness(engine: Engine, best: Minimum, n_toys: int, seed: int) -> Goodness
     return with_toys(found, compiled_engine(engine.problem), best, n_toys, seed)
 
 
-def _fit(engine: Engine, level: float, chosen: Sequence[int]) -> tuple[Minimum, Floats, _Poi]:
+def _fit(engine: Engine, level: float, chosen: Sequence[int], study: ToyStudy | None) -> tuple[Minimum, Floats, _Poi]:
     """Minimise; begin again from any deeper minimum that a profile discovers."""
     best = engine.minimise()
     for _ in range(MAX_RESTARTS):
         covariance = _covariance(engine, best)
         try:
-            found = _interest(engine, best, covariance, level)
+            found = _interest(engine, best, covariance, level, study)
             intervals = {i: _minos_errors(engine, best, covariance, i) for i in chosen if best.free[i]}
             return best, covariance, replace(found, minos=intervals)
         except BetterMinimumError as better:
@@ -289,7 +334,7 @@ def _restless(problem: Problem) -> FitError:
     )
 
 
-def _interest(engine: Engine, best: Minimum, covariance: Floats, level: float) -> _Poi:
+def _interest(engine: Engine, best: Minimum, covariance: Floats, level: float, study: ToyStudy | None) -> _Poi:
     problem = engine.problem
     index = problem.poi
     if index is None or problem.fixed[index]:
@@ -301,51 +346,16 @@ def _interest(engine: Engine, best: Minimum, covariance: Floats, level: float) -
     if error == 0.0:
         error = max(-low, high)
     mu = SignalStrength(value=float(best.x[index]), error=error, error_lo=low, error_hi=high, at_bound=at_bound)
+    around = intervals(profile, mu, study)
     if not _is_strength(problem, index):
-        return _Poi(mu=mu)
+        return _Poi(mu=mu, intervals=around)
     significance = Significance(observed=signed_root(profile, 0.0), sm=signed_root(profile, 1.0))
-    return _Poi(mu, significance, AsymptoticCLs.prepare(engine, best).limit(level))
+    return _Poi(mu, significance, AsymptoticCLs.prepare(engine, best).limit(level), around)
 
 
 def _is_strength(problem: Problem, index: int) -> bool:
     """Tell whether 0 and 1 mean "no signal" and "as predicted": an unconstrained factor."""
     return problem.constraint[index] == "none" and problem.lower[index] <= 0.0 and problem.upper[index] >= 1.0
-
-
-def parameters(
-    problem: Problem, best: Minimum, covariance: Floats, intervals: Mapping[int, tuple[float, float]]
-) -> list[Parameter]:
-    """List all parameters after the fit, with pulls in units of the prior width and MINOS ``intervals``."""
-    errors = np.sqrt(np.maximum(np.diag(covariance), 0.0))
-    held = at_bounds(problem, best.x) & ~problem.fixed
-    rows = []
-    for i, name in enumerate(problem.names):
-        constrained = problem.constraint[i] != "none" and not problem.fixed[i]
-        rows.append(
-            Parameter(
-                name=name,
-                value=float(best.x[i]),
-                error=float(errors[i]),
-                error_lo=intervals[i][0] if i in intervals else None,
-                error_hi=intervals[i][1] if i in intervals else None,
-                pull=float((best.x[i] - problem.central[i]) / problem.width[i]) if constrained else None,
-                constraint=float(errors[i] / problem.width[i]) if constrained else None,
-                constraint_type=problem.constraint[i],
-                initial=float(problem.init[i]),
-                bounds=(float(problem.lower[i]), float(problem.upper[i])),
-                fixed=bool(problem.fixed[i]),
-                at_bound=bool(held[i]),
-            )
-        )
-    return rows
-
-
-def correlations(problem: Problem, covariance: Floats) -> Correlations:
-    """Return the correlation matrix of the parameters with a variance."""
-    where = np.flatnonzero(np.diag(covariance) > 0)
-    errors = np.sqrt(np.diag(covariance)[where])
-    matrix = covariance[np.ix_(where, where)] / np.outer(errors, errors)
-    return Correlations(names=[problem.names[i] for i in where], matrix=(np.round(matrix, 6) + 0.0).tolist())
 
 
 def _bound_notes(problem: Problem, best: Minimum, covariance: Floats, found: _Poi) -> list[str]:

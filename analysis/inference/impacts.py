@@ -16,7 +16,7 @@ from pydantic import JsonValue
 
 from analysis.errors import FitError
 from analysis.inference.engine import Engine, Floats, Minimum
-from analysis.inference.fit import compiled_engine
+from analysis.inference.fit import compiled_engine, cross_check
 from analysis.inference.problem import Problem, load
 from analysis.inference.profile import BetterMinimumError, Profile, minos
 from analysis.inference.results import GroupShare, Impact, Impacts
@@ -87,6 +87,7 @@ def _impacts(
         groups=breakdown(engine, best, covariance, groups),
         asimov=asimov,
         engine=engine.name,
+        cross_check=cross_check(problem, best),
         provenance=provenance,
     )
 

@@ -20,6 +20,14 @@ def fit_table(result: FitResult, n_parameters: int = 12) -> str:
     if result.mu is not None:
         mu = result.mu
         rows.append((str(result.poi), _value(mu.value, mu.error, mu.error_lo, mu.error_hi)))
+    for interval in result.intervals:
+        quoted = ", quoted" if interval.quoted else ""
+        rows.append(
+            (
+                f"{100 * interval.level:.3g} % interval",
+                f"[{interval.lower:.4g}, {interval.upper:.4g}] {interval.method}{quoted}",
+            )
+        )
     if result.significance is not None:
         rows.append(("over μ = 0", f"{result.significance.observed:.2f} σ"))
         rows.append(("away from μ = 1", f"{result.significance.sm:+.2f} σ"))
@@ -99,8 +107,9 @@ def limit_table(result: Limits) -> str:
 
 
 def toy_table(result: ToyStudy) -> str:
-    """Return a study with toys as a table, one line for each true value and level."""
-    lines = [f"{'true ' + result.poi:>10} {'toys':>6} {'bias':>16} {'pull':>14} {'level':>7} {'covered':>8}"]
+    """Return a study with toys as a table, one line for each true value, level and method."""
+    head = f"{'true ' + result.poi:>10} {'toys':>6} {'bias':>16} {'pull':>14} {'level':>7} {'covered':>8}"
+    lines = [head]
     for point in result.points:
         for k, entry in enumerate(point.coverage):
             bias = f"{point.bias:+.3f} ± {point.bias_error:.3f}" if not k else ""
@@ -108,8 +117,10 @@ def toy_table(result: ToyStudy) -> str:
             start = f"{point.mu:>10g} {point.n - point.n_failed:>6}" if not k else " " * 17
             lines.append(
                 f"{start} {bias:>16} {pull:>14} {100 * entry.level:6.2f}% {100 * entry.covered:7.2f}% "
-                + ("ok" if entry.passed else "FAILED")
+                + ("ok    " if entry.passed else "FAILED")
+                + f" {entry.method}"
             )
+    lines.append(f"to be quoted: {result.quoted}; {'passed' if result.passed else 'FAILED'}")
     ensemble = {"auxiliary": "auxiliary measurements fluctuate", "parameters": "parameters fluctuate"}
     lines.append(f"{ensemble[result.nuisances]}; true parameters: {result.truth}; seed {result.seed}")
     return "\n".join(lines)

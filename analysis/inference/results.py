@@ -29,6 +29,26 @@ class SignalStrength(Result):
     )
 
 
+Method = Literal["profile likelihood", "Neyman, toys"]
+
+
+class Interval(Result):
+    """A confidence interval of the parameter of interest.
+
+    Both methods hold the μ whose 2ΔNLL stays below a critical value: the χ²(1) quantile of the level (asymptotic), or
+    the quantile among toys at that μ (Neyman's construction, ordered by the likelihood ratio).
+    """
+
+    level: float = Field(gt=0, lt=1)
+    lower: float
+    upper: float
+    at_bound: tuple[bool, bool] = Field(description="whether the ends are the bounds of the parameter")
+    method: Method
+    quoted: bool = Field(
+        description="the method to quote: profile likelihood, or toys where a study found that it does not cover"
+    )
+
+
 class Significance(Result):
     """Signed square roots of the profile likelihood ratio, √q(μ₀) = sign(μ̂ − μ₀) √(2ΔNLL), in σ."""
 
@@ -125,6 +145,7 @@ class FitResult(Result):
     poi: str | None
     measurement: str
     mu: SignalStrength | None
+    intervals: list[Interval] = Field(description="68.27 % and 90 %; from toys too where a study says so")
     significance: Significance | None
     upper_limit: UpperLimit | None
     branching_fraction: BranchingFraction | None
@@ -159,6 +180,7 @@ class Scan(Result):
     points: list[ScanPoint]
     asimov: float | None
     engine: str
+    cross_check: float = Field(description="2NLL minus pyhf's own evaluation at the minimum")
 
 
 class Impact(Result):
@@ -193,13 +215,15 @@ class Impacts(Result):
     groups: list[GroupShare]
     asimov: float | None
     engine: str
+    cross_check: float = Field(description="2NLL minus pyhf's own evaluation at the minimum")
     provenance: JsonValue = None
 
 
 class Coverage(Result):
     """How often an interval held the truth."""
 
-    level: float = Field(description="nominal: the interval is where 2ΔNLL stays below its χ²(1) quantile")
+    level: float = Field(description="nominal")
+    method: Method
     covered: float
     interval: tuple[float, float] = Field(description="Clopper–Pearson, 95 %")
     passed: bool = Field(description="whether the covered share lies within the tolerance of the level")
@@ -222,10 +246,29 @@ class ToyPoint(Result):
     pulls: list[float] = Field(description="of those whose Hessian is positive: not all at a bound are")
 
 
+class BeltPoint(Result):
+    """Quantiles of 2ΔNLL(μ) among toys at one true μ."""
+
+    mu: float
+    critical: list[float] = Field(description="one for each level")
+    n: int = Field(description="toys that were fitted")
+
+
+class Belt(Result):
+    """Neyman's construction: μ is accepted where the observed 2ΔNLL(μ) is not above its critical value.
+
+    Between the points the root of the critical value is interpolated linearly.
+    """
+
+    levels: list[float]
+    points: list[BeltPoint] = Field(min_length=2)
+
+
 class ToyStudy(Result):
     """Bias, pulls and coverage over a grid of true values."""
 
     poi: str
+    asimov: float | None
     seed: int
     nuisances: Literal["auxiliary", "parameters"]
     truth: Literal["nominal", "fitted"] = Field(
@@ -233,7 +276,10 @@ class ToyStudy(Result):
     )
     tolerance: float
     points: list[ToyPoint]
-    passed: bool
+    belt: Belt | None = Field(description="null where the asymptotic intervals cover, or no belt was asked for")
+    quoted: Method = Field(description="which interval to quote: the asymptotic one where it covers")
+    passed: bool = Field(description="whether the intervals to be quoted cover at every true value and level")
+    cross_check: float = Field(description="2NLL minus pyhf's own evaluation, the largest of one toy of each set")
     engine: str
     provenance: JsonValue = None
 
@@ -286,6 +332,7 @@ class Limits(Result):
     feldman_cousins: FeldmanCousins | None
     asimov: float | None
     engine: str
+    cross_check: float = Field(description="2NLL minus pyhf's own evaluation at the minimum")
     provenance: JsonValue = None
 
 

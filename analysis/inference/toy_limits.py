@@ -18,7 +18,7 @@ from pydantic import JsonValue
 from scipy.stats import norm
 
 from analysis.errors import FitError
-from analysis.inference.fit import compiled_engine
+from analysis.inference.fit import compiled_engine, cross_check
 from analysis.inference.limits import BANDS, AsymptoticCLs
 from analysis.inference.minimiser import NewtonEngine
 from analysis.inference.problem import load
@@ -131,6 +131,7 @@ def limits(
         feldman_cousins=interval,
         asimov=asimov,
         engine=engine.name,
+        cross_check=cross_check(problem, best),
         provenance=provenance,
     )
 
