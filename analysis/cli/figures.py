@@ -1,4 +1,4 @@
-"""Draw the figures and tables of the report, one group at a time: selection, templates, fit.
+"""Draw the figures and tables of the report, one group at a time: selection, templates, fit, inference.
 
 Figures are SVG, tables HTML; both carry their provenance inside. While the analysis is blinded no data of a signal
 region are read.
@@ -254,6 +254,22 @@ def _closure(args: argparse.Namespace, tag: Tag, write: Writer) -> None:
     write.figure("closure", closure.pulls(shown, tag))
 
 
+def _inference(args: argparse.Namespace, settings: config.Config, tag: Tag, write: Writer) -> None:  # noqa: ARG001
+    from analysis.cli._drawing import of_impacts, of_toys
+    from analysis.inference.results import FitResult, Impacts, Scan, ToyStudy
+    from analysis.plots.inference import belt
+    from analysis.report.inference import coverage_page, impacts_page
+
+    study = ToyStudy.model_validate(io.read_json(args.toys))
+    impacts = Impacts.model_validate(io.read_json(args.impacts))
+    result = FitResult.model_validate(io.read_json(args.result))
+    scan = Scan.model_validate({key: value for key, value in io.read_json(args.scan).items() if key != "provenance"})
+    for name, figure in (*of_toys(study, tag), *of_impacts(impacts, tag), ("belt", belt(study.belt, scan, tag))):
+        write.figure(name, figure)
+    write.page("coverage_numbers", "Coverage of the intervals", coverage_page(study, result))
+    write.page("impacts_numbers", "Impacts of the parameters on μ", impacts_page(impacts))
+
+
 def _summary(args: argparse.Namespace, settings: config.Config, tag: Tag, write: Writer, result: FitResult) -> None:
     from analysis.conditions.ledger import read_findings, read_ledger
     from analysis.report.origins import conditions_tables, findings_tables, provenance_tables
@@ -301,4 +317,5 @@ GROUPS: Mapping[str, tuple[Draw, tuple[str, ...], str]] = {
         "result, pulls, scan, closure, conditions, provenance; FILES: outputs of all stages",
     ),
     "validation": (_validation, ("validation",), "checks of the toy samples"),
+    "inference": (_inference, ("result", "scan", "toys", "impacts"), "coverage from toys, impacts, shares of σ(μ)"),
 }

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 
 from analysis import config, io, provenance
+from analysis.cli._drawing import add_figures, draw, of_fit
 from analysis.cli._inference import seed
 from analysis.errors import FitError
 from analysis.log import logger
@@ -20,6 +21,7 @@ HELP = "fit a pyhf workspace"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add_workspace_arguments(parser)
+    add_figures(parser)
     parser.add_argument("--config", metavar="YAML", help="configuration: blinding, level, B_SM")
     parser.add_argument("--account", metavar="JSON", help="account of the workspace: its conditions enter the result")
     parser.add_argument(
@@ -91,6 +93,7 @@ def run(args: argparse.Namespace) -> None:
     )
     io.write_json(args.output, result.model_dump(mode="json"))
     show(fit_table(result))
+    draw(args, lambda tag: of_fit(result, tag), result.provenance)
     logger.info("written: %s", args.output)
 
 

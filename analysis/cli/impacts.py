@@ -1,7 +1,8 @@
 """Impacts of all parameters of any pyhf workspace on the parameter of interest, and its error in groups.
 
 A group is a name and beginnings of parameter names: ``--group "kaon ID=corr_pid" --group "BB=mu_bkg_,corr_br_"``.
-Parameters that no group claims are grouped by the kind of their modifier.
+Parameters that no group claims are grouped as the account of the workspace says (``--account``), and without one by
+the kind of their modifier.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 
 from analysis import io, provenance
+from analysis.cli._drawing import add_figures, draw, of_impacts
 from analysis.cli._inference import choice
 from analysis.cli.fit import add_workspace_arguments, show
 from analysis.errors import FitError
@@ -20,7 +22,9 @@ HELP = "impacts of a pyhf workspace's parameters, and groups of its error"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add_workspace_arguments(parser)
+    add_figures(parser)
     parser.add_argument("--config", metavar="YAML", help="configuration: blinding")
+    parser.add_argument("--account", metavar="JSON", help="account of the workspace: its groups and conditions")
     parser.add_argument("--group", action="append", default=[], metavar="NAME=START,…", help="a group of parameters")
     parser.add_argument("--minos", action="store_true", help="hold parameters at their MINOS errors")
 
@@ -36,12 +40,17 @@ def run(args: argparse.Namespace) -> None:
         if not (name and equals and starts):
             raise FitError("a group is NAME=START,START…", where="--group", found=text)
         groups[name] = starts.split(",")
-    options = {"groups": groups, "with_minos": args.minos, **choice(args)}
+    accounts = [args.account] if args.account else []
+    families = {name: group for path in accounts for name, group in io.read_json(path)["parameters"].items()}
+    options = {"groups": groups, "families": families, "with_minos": args.minos, **choice(args)}
     result = impacts(
         io.read_json(args.workspace),
         **options,
-        provenance=provenance.collect("impacts", options, [args.workspace]),
+        provenance=provenance.collect(
+            "impacts", options, [args.workspace, *accounts], conditions=provenance.conditions_of(accounts)
+        ),
     )
     io.write_json(args.output, result.model_dump(mode="json"))
     show(impact_table(result))
+    draw(args, lambda tag: of_impacts(result, tag), result.provenance)
     logger.info("written: %s", args.output)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 
 from analysis import io, provenance
+from analysis.cli._drawing import add_figures, draw, of_limits
 from analysis.cli._inference import at_least, choice, seed
 from analysis.cli.fit import add_workspace_arguments, show
 from analysis.errors import FitError
@@ -20,6 +21,7 @@ HELP = "upper limits of a pyhf workspace, asymptotic and from toys"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add_workspace_arguments(parser)
+    add_figures(parser)
     parser.add_argument("--config", metavar="YAML", help="configuration: blinding, seed")
     parser.add_argument("--levels", type=float, nargs="+", default=[0.90, 0.95], metavar="CL", help="(0.90 0.95)")
     parser.add_argument("--toys", type=int, default=0, metavar="N", help="toys for each point and hypothesis (none)")
@@ -56,4 +58,5 @@ def run(args: argparse.Namespace) -> None:
     )
     io.write_json(args.output, result.model_dump(mode="json"))
     show(limit_table(result))
+    draw(args, lambda tag: of_limits(result, tag), result.provenance)
     logger.info("written: %s", args.output)

@@ -11,6 +11,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from analysis import config, io, provenance
+from analysis.cli._drawing import add_figures, draw, of_scan
 from analysis.cli.fit import add_workspace_arguments
 from analysis.errors import FitError
 from analysis.log import logger
@@ -27,6 +28,7 @@ SIGMAS = 3.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add_workspace_arguments(parser)
+    add_figures(parser)
     parser.add_argument("--account", metavar="JSON", help="account of the workspace: its conditions enter the scan")
     parser.add_argument("--config", metavar="YAML", help="configuration: blinding, range, points")
     parser.add_argument("--range", type=float, nargs=2, metavar=("LOW", "HIGH"), help="range (-5 10)")
@@ -84,6 +86,7 @@ def run(args: argparse.Namespace) -> None:
         conditions=provenance.conditions_of(accounts),
     )
     io.write_json(args.output, {**found.model_dump(mode="json"), "provenance": origin})
+    draw(args, lambda tag: of_scan(found, tag), origin)
     logger.info("written: %s", args.output)
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 
 from analysis import config, io, provenance
+from analysis.cli._drawing import add_figures, draw, of_toys
 from analysis.cli._inference import at_least, choice, seed
 from analysis.cli.fit import add_workspace_arguments, show
 from analysis.errors import FitError
@@ -24,6 +25,7 @@ HELP = "toys of a pyhf workspace: bias, pulls, coverage"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add_workspace_arguments(parser)
+    add_figures(parser)
     parser.add_argument("--config", metavar="YAML", help="configuration: blinding, seed, true values, number")
     parser.add_argument("--account", metavar="JSON", help="account of the workspace: its conditions enter the study")
     parser.add_argument("--mu", type=float, nargs="+", help="true values (0 1 2 5)")
@@ -66,4 +68,5 @@ def run(args: argparse.Namespace) -> None:
     )
     io.write_json(args.output, result.model_dump(mode="json"))
     show(toy_table(result))
+    draw(args, lambda tag: of_toys(result, tag), result.provenance)
     logger.info("written: %s", args.output)

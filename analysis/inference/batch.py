@@ -195,6 +195,8 @@ class _Descent:
             return False
         x_new, value_new, moved = self._search(rows, x, value, direction, slope)
         self.stuck[rows[~moved]] = True
+        if not moved.any():
+            return True
         rows, x, x_new, value_new = rows[moved], x[moved], x_new[moved], value_new[moved]
         gradient_new = self.likelihood.gradient(x_new, self.data.rows(rows))
         self._remember(rows, x_new - x, gradient_new - self.gradient[rows])

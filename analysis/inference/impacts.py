@@ -31,6 +31,7 @@ def impacts(
     measurement: str | None = None,
     asimov: float | None = None,
     groups: Mapping[str, Sequence[str]] | None = None,
+    families: Mapping[str, str] | None = None,
     with_minos: bool = False,
     provenance: JsonValue = None,
 ) -> Impacts:
@@ -41,8 +42,10 @@ def impacts(
     workspace, poi, measurement, asimov
         As in :func:`analysis.inference.fit.fit_workspace`.
     groups
-        Group name to beginnings of parameter names; parameters that none claims form groups of their own
-        by the modifier that brought them. The first group that claims a parameter has it.
+        Group name to beginnings of parameter names. The first group that claims a parameter has it.
+    families
+        Parameter name, without the index of its bin, to the group of those that ``groups`` do not claim; what
+        is in neither is grouped by the kind of modifier that brought it.
     with_minos
         Hold parameters at their MINOS errors instead of ± their errors from the Hessian.
     """
@@ -51,9 +54,10 @@ def impacts(
         raise FitError("impacts need a free parameter of interest", remedy="name one with --poi")
     engine = compiled_engine(problem)
     best = engine.minimise()
+    members = group_members(problem, groups or {}, families or {})
     for _ in range(MAX_RESTARTS):
         try:
-            return _impacts(engine, best, groups or {}, asimov, with_minos, provenance)
+            return _impacts(engine, best, members, asimov, with_minos, provenance)
         except BetterMinimumError as better:
             best = engine.minimise(start=better.x)
     raise FitError("profile fits keep finding deeper minima", where=problem.poi_name)
@@ -62,7 +66,7 @@ def impacts(
 def _impacts(
     engine: Engine,
     best: Minimum,
-    groups: Mapping[str, Sequence[str]],
+    members: Mapping[str, Sequence[int]],
     asimov: float | None,
     with_minos: bool,
     provenance: JsonValue,
@@ -84,7 +88,7 @@ def _impacts(
         value=float(best.x[poi]),
         error=math.sqrt(covariance[poi, poi]),
         impacts=rows,
-        groups=breakdown(engine, best, covariance, groups),
+        groups=breakdown(engine, best, covariance, members),
         asimov=asimov,
         engine=engine.name,
         cross_check=cross_check(problem, best),
@@ -121,13 +125,12 @@ def _impact(engine: Engine, best: Minimum, covariance: Floats, index: int, poi: 
 
 
 def breakdown(
-    engine: Engine, best: Minimum, covariance: Floats, groups: Mapping[str, Sequence[str]]
+    engine: Engine, best: Minimum, covariance: Floats, members: Mapping[str, Sequence[int]]
 ) -> list[GroupShare]:
-    """Divide σ(μ) into the statistical share and one share for each group."""
+    """Divide σ(μ) into the statistical share and one share for each group of parameters, given by index."""
     problem = engine.problem
     poi = _poi(problem)
     variance = covariance[poi, poi]
-    members = group_members(problem, groups)
     constrained = np.array([kind != "none" for kind in problem.constraint])
     statistical = engine.covariance(best.x, best.free & ~constrained)[poi, poi]
     shares = [
@@ -139,7 +142,7 @@ def breakdown(
     ]
     for name, indices in members.items():
         held = best.free.copy()
-        held[indices] = False
+        held[list(indices)] = False
         lost = variance - engine.covariance(best.x, held)[poi, poi]
         shares.append(
             GroupShare(
@@ -160,7 +163,9 @@ def breakdown(
     return shares
 
 
-def group_members(problem: Problem, groups: Mapping[str, Sequence[str]]) -> dict[str, list[int]]:
+def group_members(
+    problem: Problem, groups: Mapping[str, Sequence[str]], families: Mapping[str, str]
+) -> dict[str, list[int]]:
     """Assign each constrained parameter to a group.
 
     Raises
@@ -175,9 +180,10 @@ def group_members(problem: Problem, groups: Mapping[str, Sequence[str]]) -> dict
     for index, name in enumerate(problem.names):
         if problem.constraint[index] == "none" or problem.fixed[index]:
             continue
+        family = name if name in kinds else name.partition("[")[0]
         owner = next(
             (group for group, starts in groups.items() if name.startswith(tuple(starts))),
-            kinds[name.partition("[")[0]] if name not in kinds else kinds[name],
+            families.get(family, kinds[family]),
         )
         members.setdefault(owner, []).append(index)
     for group in groups:

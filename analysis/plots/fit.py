@@ -155,22 +155,26 @@ class LikelihoodScan:
     ----------
     values, heights : (n,) float64
         μ and 2ΔNLL.
-    best, error_lo, error_hi
-        Minimum and its MINOS errors (≤ 0, ≥ 0).
-    limit, level
-        Upper limit and its confidence level; None if there is none.
+    best
+        Minimum.
     asimov
         The scan is of an Asimov data set.
+    errors
+        MINOS errors (≤ 0, ≥ 0); None to show none.
+    limit, level
+        Upper limit and its confidence level; None if there is none.
+    name
+        Of a parameter other than the signal strength; empty for that.
     """
 
     values: NDArray[np.float64]
     heights: NDArray[np.float64]
     best: float
-    error_lo: float
-    error_hi: float
-    limit: float | None
-    level: float
     asimov: bool
+    errors: tuple[float, float] | None = None
+    limit: float | None = None
+    level: float = 0.90
+    name: str = ""
 
 
 @styled
@@ -179,13 +183,15 @@ def scan(shown: LikelihoodScan, tag: Tag) -> Figure:
     figure = new_figure(7.2, 5.2)
     axes = figure.subplots()
     low, high = float(shown.values.min()), float(shown.values.max())
-    axes.axvspan(
-        shown.best + shown.error_lo, shown.best + shown.error_hi, color="#cfe3f6", linewidth=0,
-        label=_measured("\\mu", shown.best, shown.error_lo, shown.error_hi),
-    )  # fmt: skip
+    if shown.errors is not None:
+        axes.axvspan(
+            shown.best + shown.errors[0], shown.best + shown.errors[1], color="#cfe3f6", linewidth=0,
+            label=_measured("\\mu", shown.best, *shown.errors),
+        )  # fmt: skip
     axes.plot(shown.values, shown.heights, "o-", color="#1c1c1f", markersize=3.2, linewidth=1.4)
     axes.axvline(shown.best, color=BACKGROUND_COLOUR, linewidth=1.4)
-    axes.axvline(1.0, color=SIGNAL_COLOUR, linewidth=1.2, linestyle=(0, (5, 2)), label="Standard Model, $\\mu=1$")
+    if not shown.name:
+        axes.axvline(1.0, color=SIGNAL_COLOUR, linewidth=1.2, linestyle=(0, (5, 2)), label="Standard Model, $\\mu=1$")
     if shown.limit is not None:
         axes.axvline(
             shown.limit, color=ACCENT_COLOUR, linewidth=1.4, linestyle=(0, (1.5, 1.5)),
@@ -199,9 +205,10 @@ def scan(shown: LikelihoodScan, tag: Tag) -> Figure:
     axes.set_xlim(low, high)
     axes.set_ylim(0, top)
     headroom(axes, 1.28)
-    axes.set_xlabel(r"Signal strength $\mu=\mathcal{B}/\mathcal{B}_\mathrm{SM}$")
+    axes.set_xlabel(shown.name or r"Signal strength $\mu=\mathcal{B}/\mathcal{B}_\mathrm{SM}$")
     axes.set_ylabel(r"$2\,\Delta\mathrm{NLL}$")
-    axes.legend(loc="upper center", frameon=True, facecolor="white", edgecolor="none", framealpha=1.0)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(loc="upper center", frameon=True, facecolor="white", edgecolor="none", framealpha=1.0)
     put_tag(axes, tag, "Asimov data, μ = 1" if shown.asimov else "")
     return figure
 

@@ -110,11 +110,11 @@ class Tag:
     text
         What the events are: "Toy simulation", "Simulation", … Never a collaboration's approval.
     luminosity
-        fb⁻¹, to which the expectation is normalised.
+        fb⁻¹, to which the expectation is normalised; None where it is not known (any workspace).
     """
 
     text: str
-    luminosity: float
+    luminosity: float | None
 
 
 def styled(make: Callable[Parameters, Figure]) -> Callable[Parameters, Figure]:
@@ -167,7 +167,9 @@ def put_tag(axes: Axes, tag: Tag, extra: str = "", *, right: str | None = None) 
 
 
 def luminosity_label(tag: Tag) -> str:
-    """Return the luminosity as it stands above a figure."""
+    """Return the luminosity as it stands above a figure; empty where it is not known."""
+    if tag.luminosity is None:
+        return ""
     return rf"$\int L\,\mathrm{{d}}t = {tag.luminosity:g}\ \mathrm{{fb}}^{{-1}}$"
 
 

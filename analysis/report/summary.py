@@ -12,6 +12,7 @@ from analysis.inference.results import (
     BranchingFraction,
     FitResult,
     GoodnessOfFit,
+    Interval,
     SignalStrength,
     Significance,
     UpperLimit,
@@ -47,6 +48,8 @@ class Summary(BaseModel):
     luminosity: float
     """fb⁻¹."""
     mu: SignalStrength | None
+    intervals: tuple[Interval, ...]
+    """Of μ; those to be quoted are marked."""
     significance: Significance | None
     upper_limit: UpperLimit | None
     branching_fraction: BranchingFraction | None
@@ -74,6 +77,7 @@ def summarise(name: str, tag: Tag, result: FitResult, flows: Sequence[CutFlow], 
         what=fitted(result, tag),
         luminosity=tag.luminosity,
         mu=result.mu,
+        intervals=tuple(result.intervals),
         significance=result.significance,
         upper_limit=result.upper_limit,
         branching_fraction=result.branching_fraction,
@@ -104,6 +108,11 @@ def result_page(summary: Summary) -> list[Markup]:
     rows: list[list[Cell]] = [["fitted", summary.what]]
     if mu := summary.mu:
         rows.append(["signal strength μ", asymmetric(mu.value, mu.error_lo, mu.error_hi)])
+    for interval in summary.intervals:
+        if interval.quoted:
+            ends = f"[{number(interval.lower, 3)}, {number(interval.upper, 3)}]"
+            bounds = ", ends at the bound of μ" if any(interval.at_bound) else ""
+            rows.append([f"{100 * interval.level:.3g} % interval of μ", f"{ends} ({interval.method}{bounds})"])
     if fraction := summary.branching_fraction:
         value = asymmetric(fraction.value / UNIT, fraction.error_lo / UNIT, fraction.error_hi / UNIT)
         rows.append(["branching fraction B(B⁺ → K⁺νν̄)", Markup(f"({value}) × 10⁻⁵")])

@@ -54,7 +54,7 @@ def test_every_sample_type_has_a_colour_of_its_own_and_a_label():
 
 
 def test_the_same_figure_gives_the_same_bytes_and_carries_its_provenance(tmp_path):
-    shown = fit.LikelihoodScan(np.linspace(-1, 3, 9), np.linspace(-1, 3, 9) ** 2, 0.0, -1.0, 1.0, 2.0, 0.9, False)
+    shown = fit.LikelihoodScan(np.linspace(-1, 3, 9), np.linspace(-1, 3, 9) ** 2, 0.0, False, (-1.0, 1.0), 2.0)
     files = [tmp_path / "a.svg", tmp_path / "b.svg"]
     for file in files:
         style.save(fit.scan(shown, TAG), file, {"code": "abc<&>", "inputs": {"x": "ü"}})
@@ -435,7 +435,7 @@ def test_correlations_keep_the_parameter_of_interest_first_and_the_strongest():
 
 def scan(limit=4.2, asimov=False):
     x = np.linspace(-5, 10, 31)
-    return fit.LikelihoodScan(x, ((x - 1.3) / 2) ** 2, 1.3, -2.0, 2.1, limit, 0.9, asimov)
+    return fit.LikelihoodScan(x, ((x - 1.3) / 2) ** 2, 1.3, asimov, (-2.0, 2.1), limit)
 
 
 def test_scan_draws_the_profile_the_interval_and_the_limit():

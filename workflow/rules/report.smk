@@ -160,26 +160,6 @@ rule figures_templates:
         "--templates {input.templates} --workspace {input.workspace} --result {input.result}"
 
 
-rule scan:
-    """Profile the likelihood over μ."""
-    input:
-        config=CONFIG,
-        workspace=RESULTS / "fit/workspace.json",
-        account=RESULTS / "fit/workspace.provenance.json",
-    output:
-        RESULTS / "fit/scan.json",
-    log:
-        RESULTS / "logs/fit/scan.log",
-    conda:
-        ENVIRONMENT
-    params:
-        code=code("scan"),
-        settings=settings("blinded", "fit"),
-    shell:
-        "python -m analysis --log {log} scan --config {input.config} --workspace {input.workspace} "
-        "--account {input.account} --output {output}"
-
-
 rule figures_fit:
     """Draw the result and put it beside published ones; tell where everything comes from."""
     input:
@@ -269,8 +249,73 @@ rule figures_fit:
         "--closure {input.closure} --ledger {input.ledger} {input.outputs}"
 
 
+rule figures_inference:
+    """Draw what toys say about the intervals, and which parameters move μ by how much."""
+    input:
+        config=CONFIG,
+        result=RESULTS / "fit/result.json",
+        scan=RESULTS / "fit/scan.json",
+        toys=RESULTS / "fit/toys.json",
+        impacts=RESULTS / "fit/impacts.json",
+    output:
+        report(
+            REPORT / "coverage_numbers.html",
+            caption="../report/coverage_numbers.rst",
+            category="5 Fit",
+            labels={"content": "Coverage, pass or fail"},
+        ),
+        report(
+            REPORT / "coverage.svg",
+            caption="../report/coverage.rst",
+            category="5 Fit",
+            labels={"content": "Coverage of the intervals"},
+        ),
+        report(
+            REPORT / "toys.svg",
+            caption="../report/toys.rst",
+            category="5 Fit",
+            labels={"content": "Toys: μ̂ and pulls"},
+        ),
+        report(
+            REPORT / "belt.svg",
+            caption="../report/belt.rst",
+            category="5 Fit",
+            labels={"content": "Neyman's construction"},
+        ),
+        report(
+            REPORT / "impacts.svg",
+            caption="../report/impacts.rst",
+            category="5 Fit",
+            labels={"content": "Impacts and pulls"},
+        ),
+        report(
+            REPORT / "impacts_numbers.html",
+            caption="../report/impacts_numbers.rst",
+            category="5 Fit",
+            labels={"content": "Impacts, numbers"},
+        ),
+        report(
+            REPORT / "breakdown.svg",
+            caption="../report/breakdown.rst",
+            category="5 Fit",
+            labels={"content": "Shares of the uncertainty"},
+        ),
+    log:
+        RESULTS / "logs/report/inference.log",
+    conda:
+        ENVIRONMENT
+    params:
+        code=code("figures"),
+        settings=digest(settings("name", "blinded", "dataset", "samples")),
+        folder=REPORT,
+    shell:
+        "python -m analysis --log {log} figures inference --config {input.config} --output {params.folder} "
+        "--result {input.result} --scan {input.scan} --toys {input.toys} --impacts {input.impacts}"
+
+
 FIGURES = [
     *rules.figures_selection.output,
     *rules.figures_templates.output,
     *rules.figures_fit.output,
+    *rules.figures_inference.output,
 ]

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
+from scipy.special import xlogy
+from scipy.stats import poisson
 
+from analysis.errors import FitError
+from analysis.inference.belt import critical_root
 from analysis.inference.blocks import BlockSolver
 from analysis.inference.coverage import coverage, toy_study
+from analysis.inference.fit import fit_workspace
 from analysis.inference.minimiser import NewtonEngine
 from analysis.inference.problem import load
+from analysis.inference.results import Belt, Coverage
 from analysis.inference.toys import GROUP, draw, fit_toys
 
 
@@ -82,8 +90,91 @@ def test_study_reports_bias_pulls_and_coverage(hta):
 
 
 def test_coverage_passes_within_its_tolerance():
-    assert coverage(900, 1000, 0.90, 0.02).passed
-    assert not coverage(870, 1000, 0.90, 0.02).passed
-    low, high = coverage(0, 10, 0.9, 0.02).interval
+    def covers(n_covered: int, n: int) -> Coverage:
+        return coverage(n_covered, n, 0.90, 0.02, "profile likelihood")
+
+    assert covers(900, 1000).passed
+    assert not covers(870, 1000).passed
+    low, high = covers(0, 10).interval
     assert low == 0.0
     assert high == pytest.approx(0.3085, abs=1e-4)  # 1 − 0.025^(1/10)
+
+
+@pytest.fixture
+def counting() -> dict[str, Any]:
+    """Return one bin with five events of background, known exactly: n is all there is."""
+    samples = [
+        {"name": "signal", "data": [1.0], "modifiers": [{"name": "mu", "type": "normfactor", "data": None}]},
+        {"name": "background", "data": [5.0], "modifiers": []},
+    ]
+    parameters = [{"name": "mu", "bounds": [[-4.9, 30.0]], "inits": [1.0]}]
+    return {
+        "version": "1.0.0",
+        "channels": [{"name": "sr", "samples": samples}],
+        "observations": [{"name": "sr", "data": [7.0]}],
+        "measurements": [{"name": "m", "config": {"poi": "mu", "parameters": parameters}}],
+    }
+
+
+def counted(mu: float, level: float) -> float:
+    """Return the exact critical value of 2ΔNLL(μ) for a Poisson count of mean μ + 5, by enumeration."""
+    n = np.arange(60)
+    mean, free = mu + 5.0, np.maximum(n, 0.1)  # μ̂ stops at −4.9
+    ratio = 2 * (mean - free - xlogy(n, mean / free))
+    order = np.argsort(ratio, kind="stable")
+    reached = np.cumsum(poisson.pmf(n, mean)[order])
+    return float(ratio[order][np.searchsorted(reached, level)])
+
+
+def test_neyman_belt_of_a_count_is_the_exact_one(counting):
+    study = toy_study(counting, [0.0, 1.0], 3000, seed=2, tolerance=1e-6)
+    assert study.quoted == "Neyman, toys"  # with such a tolerance
+    assert not study.passed
+    for point in study.belt.points:
+        for level, found in zip(study.belt.levels, point.critical, strict=True):
+            # Of a discrete distribution: the exact value, or a neighbour where toys miss its probability by 3 σ.
+            allowed = [counted(point.mu, level + shift) for shift in (-0.026, 0.0, 0.026)]
+            assert allowed[0] - 1e-6 <= found <= allowed[2] + 1e-6
+    fit = fit_workspace(counting, study=study)
+    assert [(i.level, i.method, i.quoted) for i in fit.intervals] == [
+        (0.6827, "profile likelihood", False),
+        (0.90, "profile likelihood", False),
+        (0.6827, "Neyman, toys", True),
+        (0.90, "Neyman, toys", True),
+    ]
+    # 2ΔNLL(μ) = 1 at the ends of the asymptotic interval.
+    mean = np.array([fit.intervals[0].lower, fit.intervals[0].upper]) + 5
+    assert 2 * (mean - 7 - 7 * np.log(mean / 7)) == pytest.approx([1.0, 1.0], abs=1e-3)
+    # At the ends of the other the root of 2ΔNLL meets the belt's.
+    for interval in fit.intervals[2:]:
+        for end in (interval.lower, interval.upper):
+            mean = end + 5
+            root = np.sqrt(2 * (mean - 7 - 7 * np.log(mean / 7)))
+            assert root == pytest.approx(critical_root(study.belt, interval.level, end), abs=1e-6)
+    assert any("do not cover" in note for note in fit.diagnosis)
+
+
+def test_study_that_covers_builds_no_belt(counting):
+    study = toy_study(counting, [1.0], 200, seed=2, tolerance=0.5)
+    assert study.belt is None
+    assert study.quoted == "profile likelihood"
+    assert study.passed
+    fit = fit_workspace(counting, study=study)
+    assert [i.quoted for i in fit.intervals] == [True, True]
+    assert abs(study.cross_check) < 1e-9
+
+
+def test_belt_that_is_too_short_or_of_another_parameter_is_refused(counting, hta):
+    study = toy_study(counting, [0.0], 300, seed=2, tolerance=1e-6)
+    short = Belt(levels=study.belt.levels, points=study.belt.points[2:4])
+    with pytest.raises(FitError, match="does not reach"):
+        fit_workspace(counting, study=study.model_copy(update={"belt": short}))
+    with pytest.raises(FitError, match="another parameter"):
+        fit_workspace(hta, study=study.model_copy(update={"poi": "strength"}))
+
+
+def test_belt_of_another_study_is_tested(counting):
+    study = toy_study(counting, [0.0], 1000, seed=2, tolerance=1e-6)
+    again = toy_study(counting, [0.0], 1000, seed=3, belt=study.belt, tolerance=0.2)
+    assert again.belt == study.belt
+    assert {entry.method for entry in again.points[0].coverage} == {"profile likelihood", "Neyman, toys"}

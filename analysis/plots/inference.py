@@ -1,0 +1,364 @@
+"""What a likelihood says, drawn from the results of the commands on a workspace: impacts, toys, coverage, limits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy.stats import chi2, norm
+
+from analysis.inference.results import Belt, Impacts, Limits, Scan, ToyStudy
+from analysis.plots.style import (
+    ACCENT_COLOUR,
+    BACKGROUND_COLOUR,
+    GREY,
+    SIGNAL_COLOUR,
+    Tag,
+    headroom,
+    new_figure,
+    put_tag,
+    styled,
+)
+
+MOST_IMPACTS = 20
+DARK = "#1c1c1f"
+GREEN, YELLOW = "#d5ead2", "#fdf0c4"
+METHOD_COLOURS = {"profile likelihood": BACKGROUND_COLOUR, "Neyman, toys": SIGNAL_COLOUR}
+
+
+@styled
+def impacts(shown: Impacts, tag: Tag) -> Figure:
+    """Return the ranking: pulls and constraints on the left, shifts of μ̂ on the right; the largest first."""
+    rows = shown.impacts[:MOST_IMPACTS]
+    figure = new_figure(9.4, 2.0 + 0.25 * max(len(rows), 4))
+    left, right = figure.subplots(1, 2, sharey=True, gridspec_kw={"width_ratios": (1.0, 1.25)})
+    y = np.arange(len(rows))
+    left.axvspan(-2, 2, color=YELLOW, linewidth=0)
+    left.axvspan(-1, 1, color=GREEN, linewidth=0)
+    pulled = [(k, row) for k, row in enumerate(rows) if row.pull is not None]
+    left.errorbar(
+        [row.pull for _, row in pulled], [k for k, _ in pulled], xerr=[row.constraint for _, row in pulled],
+        fmt="o", color="black", markersize=3.6, linewidth=1.2,
+    )  # fmt: skip
+    for k, row in enumerate(rows):
+        if row.pull is None:
+            left.text(0.0, k, f"free: {row.value:.2f} ± {row.error:.2f}", ha="center", va="center", fontsize=8.5)
+    left.axvline(0.0, color="#50535c", linewidth=0.8)
+    left.set_yticks(y, [row.name for row in rows], fontsize=9)
+    reach = max([2.3, *(abs(row.pull or 0.0) + (row.constraint or 0.0) for _, row in pulled)])
+    left.set_xlim(-1.06 * reach, 1.06 * reach)
+    left.set_xlabel(r"$(\hat{\theta}-\theta_0)/\Delta\theta$")
+    right.barh(y - 0.19, [row.up for row in rows], 0.36, color=SIGNAL_COLOUR, label="parameter held at its upper error")
+    right.barh(
+        y + 0.19, [row.down for row in rows], 0.36, facecolor="white", edgecolor=BACKGROUND_COLOUR, linewidth=1.3,
+        label="at its lower error",
+    )  # fmt: skip
+    right.axvline(0.0, color="#50535c", linewidth=0.8)
+    widest = max([1e-12, *(max(abs(row.up), abs(row.down)) for row in rows)])
+    right.set_xlim(-1.15 * widest, 1.15 * widest)
+    right.set_xlabel(r"Shift of $\hat{\mu}$")
+    for axes in (left, right):
+        axes.tick_params(axis="y", which="both", left=False, right=False)
+        axes.set_ylim(len(rows) - 0.4, -0.6)
+    figure.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    some = f"{len(rows)} of {len(shown.impacts)} parameters" if len(rows) < len(shown.impacts) else ""
+    put_tag(left, tag, right="")
+    put_tag(right, Tag("", tag.luminosity), right=_asimov(shown.asimov) or some)
+    return figure
+
+
+@styled
+def breakdown(shown: Impacts, tag: Tag) -> Figure:
+    """Return the shares of groups of parameters in σ(μ)."""
+    figure = new_figure(7.6, 1.7 + 0.33 * (len(shown.groups) + 1))
+    axes = figure.subplots()
+    names = [*(share.name.replace("_", " ") for share in shown.groups), "total"]
+    values = [*(share.sigma for share in shown.groups), shown.error]
+    colours = [GREY if value < 0 else BACKGROUND_COLOUR for value in values[:-1]]
+    axes.barh(range(len(names)), values, 0.66, color=[*colours, DARK])
+    widest = max(abs(value) for value in values)
+    for k, value in enumerate(values):
+        axes.annotate(
+            f"{value:.2f}".replace("-", "−"), (max(value, 0.0), k), xytext=(4, 0), textcoords="offset points",
+            va="center", fontsize=9,
+        )  # fmt: skip
+    axes.axvline(0.0, color="#50535c", linewidth=0.8)
+    axes.set_yticks(range(len(names)), names)
+    axes.tick_params(axis="y", which="both", left=False, right=False)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.set_xlim(min(0.0, *values) * 1.1, 1.14 * widest)
+    axes.set_xlabel(r"Share of $\sigma(\mu)$")
+    put_tag(axes, tag, _asimov(shown.asimov))
+    return figure
+
+
+@styled
+def toys(study: ToyStudy, tag: Tag) -> Figure:
+    """Return the distributions of μ̂ and of its pull, one column for each true value."""
+    columns = len(study.points)
+    figure = new_figure(2.6 * columns + 1.0, 5.6)
+    panels = figure.subplots(2, columns, squeeze=False, sharey="row")
+    grid = np.linspace(-4, 4, 161)
+    for (top, bottom), point in zip(panels.T, study.points, strict=True):
+        low, high = point.mean - 4 * point.spread, point.mean + 4 * point.spread
+        top.hist(point.mu_hat, bins=np.linspace(low, high, 41).tolist(), color=BACKGROUND_COLOUR, alpha=0.75)
+        top.axvline(point.mu, color=SIGNAL_COLOUR, linewidth=1.4)
+        top.set_xlabel(r"$\hat{\mu}$")
+        top.set_title(rf"true $\mu = {point.mu:g}$", fontsize=10, pad=20)
+        bias = f"bias {point.bias:+.2f} ± {point.bias_error:.2f}\nspread {point.spread:.2f}"
+        top.text(0.04, 0.96, bias.replace("-", "−"), transform=top.transAxes, va="top", fontsize=8.5)
+        bottom.hist(point.pulls, bins=np.linspace(-4, 4, 41).tolist(), color=BACKGROUND_COLOUR, alpha=0.75)
+        bottom.plot(grid, len(point.pulls) * 0.2 * norm.pdf(grid), color=DARK, linewidth=1.2)
+        bottom.set_xlabel(r"$(\hat{\mu}-\mu)/\sigma$")
+        pull = f"mean {point.pull_mean:+.2f}\nwidth {point.pull_width:.2f}"
+        bottom.text(0.04, 0.96, pull.replace("-", "−"), transform=bottom.transAxes, va="top", fontsize=8.5)
+    for row in panels:
+        row[0].set_ylabel("Toys")
+        headroom(row[0], 1.3)
+    put_tag(panels[0][0], tag, right="")
+    put_tag(panels[0][-1], Tag("", tag.luminosity), right=f"{study.points[0].n} toys each")
+    return figure
+
+
+@styled
+def coverage(study: ToyStudy, tag: Tag) -> Figure:
+    """Return the covered share over the true value for each level and method, with the tolerance as a band."""
+    levels = sorted({entry.level for entry in study.points[0].coverage})
+    methods = list(dict.fromkeys(entry.method for entry in study.points[0].coverage))
+    figure = new_figure(7.2, 2.1 * len(levels) + 1.5)
+    panels = figure.subplots(len(levels), 1, sharex=True, squeeze=False)[:, 0]
+    span = max(point.mu for point in study.points) - min(point.mu for point in study.points) or 1.0
+    for axes, level in zip(panels[::-1], levels, strict=True):
+        axes.axhspan(level - study.tolerance, level + study.tolerance, color=GREEN, linewidth=0, label="tolerance")
+        axes.axhline(level, color=GREY, linewidth=0.9)
+        for k, method in enumerate(methods):
+            entries = [
+                (point.mu, entry)
+                for point in study.points
+                for entry in point.coverage
+                if (entry.level, entry.method) == (level, method)
+            ]
+            shares = np.array([entry.covered for _, entry in entries])
+            errors = [shares - [e.interval[0] for _, e in entries], [e.interval[1] for _, e in entries] - shares]
+            quoted = " (quoted)" if method == study.quoted else ""
+            axes.errorbar(
+                [mu + 0.012 * span * (2 * k - len(methods) + 1) for mu, _ in entries], shares, yerr=errors,
+                fmt="os"[k], color=METHOD_COLOURS[method], markersize=4.5, linewidth=1.3, label=f"{method}{quoted}",
+            )  # fmt: skip
+        lowest = min([level - 2.2 * study.tolerance, *(_lowest(study, level))])
+        axes.set_ylim(lowest - 0.01, max(level + 2.2 * study.tolerance, _highest(study, level) + 0.01))
+        axes.set_ylabel(f"Coverage, {100 * level:.3g} %")
+    low, high = min(point.mu for point in study.points), max(point.mu for point in study.points)
+    panels[-1].set_xlim(low - 0.08 * span, high + 0.08 * span)
+    panels[-1].set_xlabel(r"True $\mu$")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    put_tag(panels[0], tag, right=f"{study.points[0].n} toys each; bars: 95 % intervals")
+    return figure
+
+
+def _lowest(study: ToyStudy, level: float) -> list[float]:
+    return [entry.interval[0] for point in study.points for entry in point.coverage if entry.level == level]
+
+
+def _highest(study: ToyStudy, level: float) -> float:
+    return max(entry.interval[1] for point in study.points for entry in point.coverage if entry.level == level)
+
+
+@styled
+def belt(shown: Belt | None, scan: Scan, tag: Tag) -> Figure:
+    """Return Neyman's construction: critical values of 2ΔNLL over μ, and the observed 2ΔNLL.
+
+    Parameters
+    ----------
+    shown
+        The belt; None where the asymptotic critical values hold.
+    scan
+        The profile likelihood over μ.
+    tag
+        Text above the figure.
+    """
+    figure = new_figure(7.2, 5.0)
+    axes = figure.subplots()
+    values = np.array([point.values[0] for point in scan.points])
+    heights = np.array([point.twice_delta_nll for point in scan.points])
+    levels = shown.levels if shown else [0.6827, 0.90]
+    top = 0.0
+    for k, level in enumerate(levels):
+        colour = (BACKGROUND_COLOUR, SIGNAL_COLOUR)[k % 2]
+        quantile = float(chi2.ppf(level, 1))
+        axes.axhline(
+            quantile, color=colour, linewidth=1.0, linestyle=(0, (4, 3)), label=f"{100 * level:.3g} %, asymptotic"
+        )
+        top = max(top, quantile)
+        if shown is not None:
+            critical = np.array([point.critical[k] for point in shown.points])
+            axes.plot(
+                [point.mu for point in shown.points], critical, "o-", color=colour, markersize=3.5,
+                label=f"{100 * level:.3g} %, toys",
+            )  # fmt: skip
+            top = max(top, float(critical.max()))
+    axes.plot(values, heights, color=DARK, linewidth=1.6, label="Asimov data" if scan.asimov is not None else "data")
+    axes.set_xlim(values.min(), values.max())
+    axes.set_ylim(0, 1.25 * top)
+    headroom(axes, 1.25)
+    axes.set_xlabel(r"$\mu$")
+    axes.set_ylabel(r"$2\,\Delta\mathrm{NLL}$ and its critical value")
+    axes.legend(loc="upper center", ncols=3, frameon=True, facecolor="white", edgecolor="none", framealpha=1.0)
+    put_tag(axes, tag, "" if shown else "asymptotic intervals cover")
+    return figure
+
+
+@styled
+def limits(shown: Limits, tag: Tag) -> Figure:
+    """Return CLs from toys over μ with the bands of background only, and the Feldman–Cousins belt if there is one."""
+    figure = new_figure(7.2, 5.2 if shown.feldman_cousins is None else 8.2)
+    rows = 1 if shown.feldman_cousins is None else 2
+    panels = figure.subplots(rows, 1, squeeze=False)[:, 0]
+    axes = panels[0]
+    if shown.toys is not None:
+        points = shown.toys.points
+        x = np.array([point.mu for point in points])
+        bands = np.array([point.expected for point in points])
+        axes.fill_between(x, bands[:, 0], bands[:, 4], color=YELLOW, linewidth=0, label="expected ± 2σ")
+        axes.fill_between(x, bands[:, 1], bands[:, 3], color=GREEN, linewidth=0, label="expected ± 1σ")
+        axes.plot(x, bands[:, 2], color=GREY, linestyle=(0, (4, 3)), label="expected, median")
+        axes.errorbar(
+            x, [p.cls for p in points], yerr=[p.cls_error for p in points], fmt="o-", color=DARK, markersize=3.2,
+            label="observed" if shown.asimov is None else "Asimov data",
+        )  # fmt: skip
+        level, found = shown.toys.limit.level, shown.toys.limit.observed
+        axes.axhline(1 - level, color=SIGNAL_COLOUR, linewidth=1.0)
+        axes.axvline(
+            found, color=ACCENT_COLOUR, linewidth=1.4, linestyle=(0, (1.5, 1.5)),
+            label=rf"$\mu<{found:.2f}$ at {100 * level:g} % CL, toys",
+        )  # fmt: skip
+        axes.axvline(
+            shown.asymptotic[0].observed, color=BACKGROUND_COLOUR, linewidth=1.2,
+            label=rf"$\mu<{shown.asymptotic[0].observed:.2f}$, asymptotic",
+        )  # fmt: skip
+        axes.set_yscale("log")
+        axes.set_ylim(max(1e-3, 0.3 * min(p.cls for p in points if p.cls > 0)), 1.6)
+        axes.legend(fontsize=8.5)
+    axes.set_xlabel(r"$\mu$")
+    axes.set_ylabel(r"CL$_s$")
+    put_tag(axes, tag, _asimov(shown.asimov))
+    if shown.feldman_cousins is not None:
+        _feldman_cousins(panels[1], shown)
+    return figure
+
+
+def _feldman_cousins(axes: Axes, shown: Limits) -> None:
+    interval = shown.feldman_cousins
+    assert interval is not None
+    x = [point.mu for point in interval.points]
+    axes.plot(
+        x,
+        [point.critical for point in interval.points],
+        "o-",
+        color=SIGNAL_COLOUR,
+        markersize=3.4,
+        label="critical value from toys",
+    )
+    axes.axhline(
+        float(chi2.ppf(interval.level, 1)),
+        color=GREY,
+        linewidth=0.9,
+        linestyle=(0, (4, 3)),
+        label="asymptotic, far from 0",
+    )
+    axes.plot(x, [point.t for point in interval.points], color=DARK, label="observed")
+    axes.axvspan(
+        interval.lower, interval.upper, color="#cfe3f6", linewidth=0,
+        label=f"Feldman–Cousins, {100 * interval.level:g} %: [{interval.lower:.2f}, {interval.upper:.2f}]",
+    )  # fmt: skip
+    axes.set_ylim(0, 2.4 * max(point.critical for point in interval.points))
+    axes.set_xlim(x[0], x[-1])
+    axes.set_xlabel(r"$\mu$")
+    axes.set_ylabel(r"$\tilde{t}_\mu$")
+    axes.legend(fontsize=8.5, loc="upper left")
+
+
+@styled
+def contours(shown: Scan, tag: Tag) -> Figure:
+    """Return the profile likelihood over two parameters with the contours of 68.3 % and 95.4 % probability."""
+    first = np.array(sorted({point.values[0] for point in shown.points}))
+    second = np.array(sorted({point.values[1] for point in shown.points}))
+    heights = np.array([point.twice_delta_nll for point in shown.points]).reshape(len(first), len(second))
+    figure = new_figure(6.6, 5.2)
+    axes = figure.subplots()
+    levels = [float(chi2.ppf(share, 2)) for share in (0.6827, 0.9545)]
+    filled = axes.pcolormesh(
+        first, second, heights.T, cmap="Blues_r", vmax=3 * levels[1], shading="gouraud", rasterized=True
+    )
+    lines = axes.contour(first, second, heights.T, levels=levels, colors=[DARK, DARK], linestyles=["-", "--"])
+    axes.clabel(lines, fmt=dict(zip(levels, ("68.3 %", "95.4 %"), strict=True)), fontsize=8.5)
+    axes.plot(*shown.minimum, marker="*", color=SIGNAL_COLOUR, markersize=11, linestyle="none")
+    axes.set_xlabel(shown.parameters[0])
+    axes.set_ylabel(shown.parameters[1])
+    bar = figure.colorbar(filled, ax=axes, pad=0.02)
+    bar.set_label(r"$2\,\Delta\mathrm{NLL}$")
+    put_tag(axes, tag, _asimov(shown.asimov))
+    return figure
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """What an analysis expects to measure at μ = 1.
+
+    Attributes
+    ----------
+    label
+        Of the analysis.
+    error_lo, error_hi
+        Expected errors of μ (≥ 0 both).
+    limit
+        Median expected 90 % CL upper limit of background only.
+    ours, combined
+        How it is drawn.
+    """
+
+    label: str
+    error_lo: float
+    error_hi: float
+    limit: float
+    ours: bool = False
+    combined: bool = False
+
+
+@styled
+def sensitivities(shown: Sequence[Sensitivity], tag: Tag) -> Figure:
+    """Return the expected intervals of μ at μ = 1 below each other, with the expected upper limits."""
+    figure = new_figure(8.0, 1.9 + 0.5 * len(shown))
+    axes = figure.subplots()
+    axes.axvline(1.0, color=GREY, linewidth=1.0, linestyle=(0, (5, 2)))
+    for row, item in enumerate(shown):
+        colour = DARK if item.combined else SIGNAL_COLOUR if item.ours else BACKGROUND_COLOUR
+        axes.errorbar(
+            1.0, row, xerr=[[item.error_lo], [item.error_hi]], fmt="D" if item.combined else "o", color=colour,
+            markersize=5.0, linewidth=2.2 if item.combined else 1.5,
+        )  # fmt: skip
+        axes.plot(item.limit, row, marker="|", markersize=11, markeredgewidth=2.2, color=colour)
+        axes.annotate(
+            rf"$1\,^{{+{item.error_hi:.2f}}}_{{-{item.error_lo:.2f}}}$", (1.0, row), xytext=(1.01, row),
+            textcoords=("axes fraction", "data"), va="center",
+        )  # fmt: skip
+    axes.plot([], [], "o", color=DARK, label="expected 68 % interval at μ = 1")
+    axes.plot(
+        [], [], "|", color=DARK, markersize=10, markeredgewidth=2.0, label="expected 90 % CL limit without signal"
+    )
+    axes.set_yticks(range(len(shown)), [item.label for item in shown])
+    axes.tick_params(axis="y", which="both", left=False, right=False)
+    axes.set_ylim(len(shown) - 0.4, -0.6)
+    low, high = 1.0 - max(i.error_lo for i in shown), max(max(1.0 + i.error_hi, i.limit) for i in shown)
+    axes.set_xlim(low - 0.08 * (high - low), high + 0.08 * (high - low))
+    axes.set_xlabel(r"Signal strength $\mu$")
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    put_tag(axes, tag, "expected sensitivity")
+    return figure
+
+
+def _asimov(value: float | None) -> str:
+    return "" if value is None else f"Asimov data, μ = {value:g}"
