@@ -23,7 +23,8 @@ from analysis.inference.minimiser import NewtonEngine
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
-# Estimated distance to the minimum that ends a fit, in 2NLL: moves an estimate by 0.0001 σ.
+# Estimated distance to the minimum that ends a fit, in 2NLL: moves an estimate by 0.0001 σ. With parameters at bounds
+# the estimate is rougher: 2NLL may end up to 0.001 above its minimum.
 EDM = 1e-8
 MAX_ITERATIONS = 60
 MEMORY = 10
@@ -88,6 +89,10 @@ class BatchMinimiser:
             x[:, index] = value
         lower, upper = np.where(held, -np.inf, problem.lower), np.where(held, np.inf, problem.upper)
         measured = self.likelihood.measure(data)
+        if start is not None:
+            # Where the start is outside the model the truth is the better one.
+            lost = ~np.isfinite(self.likelihood.value(x, measured))
+            x[np.ix_(lost, ~held)] = self.truth[~held]
         state = _Descent(self.likelihood, measured, x, held, lower, upper, self._inverse(held))
         for iteration in range(1, MAX_ITERATIONS + 1):
             if not state.step():
@@ -150,7 +155,8 @@ class _Descent:
         self.value = likelihood.value(x, data)
         self.gradient = likelihood.gradient(x, data)
         self.done = np.zeros(len(x), dtype=bool)
-        self.stuck = np.zeros(len(x), dtype=bool)
+        # Outside the model there is no slope to follow.
+        self.stuck = ~np.isfinite(self.value)
         shape = (MEMORY, *x.shape)
         self.moves, self.turns = np.zeros(shape), np.zeros(shape)
         self.weights = np.zeros(shape[:2])  # 1 / (move · turn), 0 for none
@@ -162,7 +168,7 @@ class _Descent:
     def refresh(self, solver: BlockSolver) -> None:
         """Give every unfinished fit its own information, forget its corrections, free the stuck."""
         rows = np.flatnonzero(~self.done)
-        self.stuck[:] = False
+        self.stuck = ~np.isfinite(self.value)
         if not len(rows):
             return
         data = self.data.rows(rows)

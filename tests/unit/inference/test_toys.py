@@ -40,6 +40,22 @@ def test_batched_fits_find_the_minima_of_the_newton_engine(engine):
         assert fits.error[k] == pytest.approx(error, rel=1e-3)
 
 
+def test_conditional_fits_that_start_outside_the_model(hta):
+    # From μ̂ the held strength makes expectations negative: more background must come first.
+    hta["measurements"][0]["config"]["parameters"][0]["bounds"] = [[-40.0, 60.0]]
+    engine = NewtonEngine(load(hta))
+    truth = engine.minimise(fixed={engine.problem.poi: -8.0}).x
+    data = draw(engine, truth, 0, 40, 1, "auxiliary", "")
+    fits = fit_toys(engine, truth, 40, seed=1, tests=(-8.0,))
+    assert fits.converged.all()
+    for k in range(40):
+        best = engine.minimise(data[k])
+        held = engine.minimise(data[k], fixed={engine.problem.poi: -8.0}, start=truth)
+        # At a bound the batch's estimate of the distance to the minimum is a rougher one.
+        allowed = 1e-3 if best.x[engine.problem.poi] == -40.0 else 1e-6
+        assert fits.q[-8.0][k] == pytest.approx(held.twice_nll - best.twice_nll, abs=allowed)
+
+
 def test_a_toy_does_not_depend_on_how_many_there_are(engine):
     truth = engine.problem.init
     few = fit_toys(engine, truth, 5, seed=1)
