@@ -295,6 +295,7 @@ def conjugated(columns: dict[str, Array], sign: Ints) -> None:
     """Flip, in place, all charges and flavours of the rows with sign -1."""
     for name in ("Btag_charge", "K_charge"):
         columns[name] = columns[name] * sign
-    for name in ("K_mcPDG", "K_genMotherPDG"):
-        pdg = columns[name].astype(np.int64)
-        columns[name] = np.where(sign < 0, conjugate(pdg), pdg).astype(float)
+    for name in [name for name in columns if name.endswith("PDG")]:
+        known = np.isfinite(columns[name])
+        pdg = columns[name][known].astype(np.int64)
+        columns[name][known] = np.where(sign[known] < 0, conjugate(pdg), pdg)

@@ -80,6 +80,7 @@ class Tracking:
     kaon_path: float = sourced(70.0, "assumed", "cm flown before a decay in flight does no harm")
     kaon_ctau: float = sourced(371.2, "PDG", "of the K⁺, cm")
     cdc_hits: tuple[float, float] = sourced((52.0, 6.0), "assumed", "mean and width, central track")
+    unmatched: float = sourced(0.003, "assumed", "share of tracks whose hits match no generated particle")
     ip_window: tuple[float, float] = sourced((0.5, 2.0), "skim", "|d0|, |z0| of clean tracks, cm")
 
 

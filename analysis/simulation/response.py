@@ -81,6 +81,11 @@ class Tracks(Table):
         return np.asarray(expit(self.log_muon))
 
     @property
+    def matched(self) -> Bools:
+        """Whether basf2's matching finds the particle behind the track."""
+        return np.asarray(self.luck >= DETECTOR.tracking.unmatched)
+
+    @property
     def clean(self) -> Bools:
         """Whether the track comes from the interaction point, as the skim asks."""
         d0, z0 = DETECTOR.tracking.ip_window

@@ -59,7 +59,8 @@ _NOMINAL: Mapping[str, Range] = {
     **{name: Range(0 if name.endswith("0") else -1.5, 1.5) for name in COLUMNS if name.startswith("KSFW_h")},
     **{name: Range(0, SQRT_S) for name in COLUMNS if name.startswith("CleoConeCS_")},
     "K_mcPDG": _PDG, "K_genMotherPDG": _PDG, "Btag_isSignal": Range(0, 1, whole=True),
-    "nBeamClusters": _COUNT,
+    "K_isSignal": Range(0, 1, whole=True), "K_mcErrors": Range(0, 4095, whole=True), "Btag_l_mcPDG": _PDG,
+    "Btag_l_genMotherPDG": _PDG, "nBeamClusters": _COUNT,
     "q2_gen": Range(0, 22.95), "parentGroup": Range(-1, INF, whole=True), "parentId": Range(-1, INF, whole=True),
 }  # fmt: skip
 

@@ -22,6 +22,9 @@ MAX_R2 = 0.6
 MAX_E_EXTRA = 1.5
 MIN_VISIBLE_ENERGY = 4.0  # skim
 CLUSTER_ENERGY = (2.0, 7.0)  # skim: sum over the calorimeter, centre of mass
+PDG_K = 321
+# Bits of basf2's mcErrors: c_MisID, and c_InternalError for what matches no particle.
+MIS_ID, NO_MATCH = 128.0, 512.0
 
 
 def _pairs(events: Events) -> tuple[Ints, Ints, Ints]:
@@ -86,7 +89,7 @@ def _angle_to_tag(events: Events, tag: Ints, kaon: Ints) -> Floats:
 
 
 def _tag_columns(tags: Tags, tracks: Tracks) -> dict[str, Floats]:
-    p = tags.p_lepton
+    p, leptons = tags.p_lepton, tracks.select(tags.lepton)
     lepton_id = np.where(tags.is_muon, tracks.muon_id[tags.lepton], tracks.electron_id[tags.lepton])
     return {
         "Btag_SignalProbability": tags.probability,
@@ -97,6 +100,8 @@ def _tag_columns(tags: Tags, tracks: Tracks) -> dict[str, Floats]:
         "Btag_l_p": norm(p),
         "Btag_l_theta": np.arctan2(np.hypot(p[0], p[1]), p[2]),
         "Btag_l_leptonID": lepton_id,
+        "Btag_l_mcPDG": np.where(leptons.matched, leptons.pdg, np.nan),
+        "Btag_l_genMotherPDG": np.where(leptons.matched, leptons.mother, np.nan),
         "Btag_D_M": tags.mass,
         "Btag_D_decayModeID": tags.mode.astype(float),
         "tag_matched": tags.matched.astype(float),
@@ -117,6 +122,8 @@ def _kaon_columns(kaons: Tracks) -> dict[str, Floats]:
         "K_dr": np.abs(kaons.d0),
         "K_dz": kaons.z0,
         "K_nCDCHits": kaons.hits,
-        "K_mcPDG": kaons.pdg.astype(float),
-        "K_genMotherPDG": kaons.mother.astype(float),
+        "K_isSignal": np.where(kaons.matched, np.abs(kaons.pdg) == PDG_K, np.nan),
+        "K_mcErrors": np.select([~kaons.matched, np.abs(kaons.pdg) != PDG_K], [NO_MATCH, MIS_ID], 0.0),
+        "K_mcPDG": np.where(kaons.matched, kaons.pdg, np.nan),
+        "K_genMotherPDG": np.where(kaons.matched, kaons.mother, np.nan),
     }

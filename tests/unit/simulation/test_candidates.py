@@ -108,6 +108,21 @@ def test_rest_of_event(made: dict[str, float]) -> None:
     assert made["roeEextra"] == pytest.approx(norm(VISIBLE).sum() + 0.2)
 
 
+def test_truth_is_nan_where_no_particle_matches(made: dict[str, float], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (made["K_isSignal"], made["K_mcErrors"], made["K_mcPDG"], made["K_genMotherPDG"]) == (1, 0, 321, 521)
+    assert (made["Btag_l_mcPDG"], made["Btag_l_genMotherPDG"]) == (11, -521)
+    monkeypatch.setattr("analysis.simulation.candidates.MAX_E_EXTRA", 9.0)
+    monkeypatch.setattr("analysis.simulation.candidates.MAX_R2", 1.0)
+    lucky = event()
+    lucky = replace(lucky, tracks=replace(lucky.tracks, luck=np.array([0.5, 0.5, 0.5, 0.0, 0.5, 0.5])))
+    _, found = build(lucky)
+    assert np.isnan([found[name][0] for name in ("K_isSignal", "K_mcPDG", "K_genMotherPDG")]).all()
+    assert found["K_mcErrors"].tolist() == [512]
+    pion = replace(event().tracks, pdg=np.array([11, -321, 211, 211, 2212, -211], np.int32))
+    _, found = build(replace(event(), tracks=pion))
+    assert (found["K_isSignal"][0], found["K_mcErrors"][0]) == (0, 128)
+
+
 def test_the_likeliest_mass() -> None:
     tracks = event().tracks
     assert likeliest_mass(tracks).tolist() == [M_E, M_K, M_PI, M_K, M_PI, M_PI]
