@@ -80,14 +80,16 @@ class IoV:
     @property
     def start(self) -> int:
         """Key of the first run covered."""
-        return run_key(max(self.first_experiment, 0), max(self.first_run, 0))
+        experiment, run = self.first_experiment, self.first_run
+        # Run lists are long: no calls where nothing is open.
+        return (experiment << RUN_BITS) | run if experiment >= 0 <= run else run_key(max(experiment, 0), max(run, 0))
 
     @property
     def end(self) -> int:
         """Key of the last run covered."""
         if self.final_experiment < 0:
             return FOREVER
-        return run_key(self.final_experiment, LAST_RUN if self.final_run < 0 else self.final_run)
+        return (self.final_experiment << RUN_BITS) | (LAST_RUN if self.final_run < 0 else self.final_run)
 
     def as_tuple(self) -> tuple[int, int, int, int]:
         """Return the four integers in basf2's order."""
@@ -188,6 +190,16 @@ class RunSet:
         self._spans = _merge((iov.start, iov.end) for iov in intervals)
 
     @classmethod
+    def unite(cls, sets: Iterable[RunSet]) -> RunSet:
+        """Return the runs in any of several sets."""
+        return cls._from_spans(_merge(span for each in sets for span in each._spans))
+
+    @classmethod
+    def of_keys(cls, keys: Iterable[int]) -> RunSet:
+        """Return the set of single runs, by their keys (see `run_key`)."""
+        return cls._from_spans(_merge((key, key) for key in keys))
+
+    @classmethod
     def _from_spans(cls, spans: list[tuple[int, int]]) -> RunSet:
         result = cls()
         result._spans = spans
@@ -226,7 +238,7 @@ class RunSet:
 
     def union(self, other: RunSet) -> RunSet:
         """Return the runs in either."""
-        return RunSet._from_spans(_merge([*self._spans, *other._spans]))
+        return RunSet.unite((self, other))
 
     def intersection(self, other: RunSet) -> RunSet:
         """Return the runs in both."""

@@ -119,7 +119,7 @@ def _block(files: Sequence[SampleFile], known: Mapping[str, GlobalTag]) -> Block
     first = files[0]
     full = [file.metadata.n_full_events for file in files]
     counted = [number for number in full if number is not None]
-    runs = RunSet(iov for file in files for iov in listed_runs(file.metadata))
+    runs = RunSet.unite(listed_runs(file.metadata) for file in files)
     return Block(
         bucket=first.dataset.bucket,
         calibration=first.dataset.calibration,

@@ -212,7 +212,7 @@ class SampleConditions(Record):
     @property
     def runs(self) -> RunSet:
         """The runs of all blocks."""
-        return RunSet(iov for block in self.blocks for iov in block.runs)
+        return RunSet.unite(block.run_set for block in self.blocks)
 
     @property
     def experiments(self) -> tuple[int, ...]:

@@ -75,7 +75,7 @@ class RunTable:
     @cached_property
     def run_set(self) -> RunSet:
         """All runs."""
-        return RunSet(IoV(run.experiment, run.run, run.experiment, run.run) for run in self.runs)
+        return RunSet.of_keys(self._keys)
 
     @cached_property
     def _keys(self) -> list[int]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.conditions.iov import IoV, RunSet
+from analysis.conditions.iov import IoV, RunSet, run_key
 
 EXPERIMENTS, RUNS = 4, 6
 POINTS = list(itertools.product(range(EXPERIMENTS), range(RUNS)))
@@ -72,6 +72,9 @@ def test_sets(first, second):
     assert table(one.union(two)) == table(first) | table(second)
     assert table(one.intersection(two)) == table(first) & table(second)
     assert table(one.difference(two)) == table(first) - table(second)
+    assert RunSet.of_keys(run_key(*point) for point in table(first)).intersection(two) == RunSet(
+        IoV(*point, *point) for point in table(first) & table(second)
+    )
     # Normal form: equal sets are equal objects, whatever made them.
     assert one == one.difference(two).union(one.intersection(two))
     assert hash(one.union(two)) == hash(two.union(one))

@@ -95,7 +95,7 @@ def _shown(runs: RunSet, most: int = 5) -> str:
 
 
 def _runs(members: Sequence[Part]) -> RunSet:
-    return RunSet(iov for part in members for iov in part.block.runs)
+    return RunSet.unite(part.block.run_set for part in members)
 
 
 def _by_type(members: Iterable[Part]) -> list[tuple[SampleType, list[Part]]]:
