@@ -43,7 +43,6 @@ def run(args: argparse.Namespace) -> None:
     varied = declared_sources(settings)
     files = table_files(args.tables, settings.samples)
     alternatives = varied_files(args.varied, settings.samples)
-    _report_missing(alternatives, settings.samples, varied)
     result = build(
         functools.partial(
             read_tables, files, settings.samples, templates, varied, blinded=settings.blinded, alternatives=alternatives
@@ -131,19 +130,6 @@ def varied_files(paths: Sequence[str], samples: Sequence[Sample]) -> dict[str, s
             raise InputError("This is not the varied table of a simulated sample.", file=path)
         found[str(metadata["sample"])] = path
     return found
-
-
-def _report_missing(files: Mapping[str, str], samples: Sequence[Sample], declared: Sequence[Source | Family]) -> None:
-    """Tell which systematics are left out because ntuples lack the alternative columns."""
-    for source in declared:
-        if not isinstance(source, Source) or not source.tables:
-            continue
-        have = {
-            name: set(io.read_table(path, columns=[]).metadata["variations"]) for name, path in files.items()
-        }  # fmt: skip
-        lacking = [s.name for s in samples if s.type in source.applies and not source.tables <= have.get(s.name, set())]
-        if lacking:
-            logger.warning("%s is left out of %s: no alternative columns.", source.name, ", ".join(lacking))
 
 
 def table_files(paths: Sequence[str], samples: Sequence[Sample]) -> dict[str, str]:

@@ -270,6 +270,10 @@ def systematics_table(
             "statistical errors of the bins, without bins that no simulated event reaches."
         ),
         table(["parameter", *(heading_of(sample, kinds[sample]) for sample in samples)], rows),
+        *(
+            paragraph(f"{each.name} is left out of {', '.join(each.samples)}: {each.reason}.")
+            for each in document.left_out
+        ),
         *([heading("Sources"), table(["parameter", "group", "size and source"], notes, text=True)] if notes else []),
     ]
 

@@ -101,6 +101,7 @@ def build(
         floors=tuple(floors),
         data_samples=tuple(found.data_samples),
         ignored=tuple(found.ignored),
+        left_out=_left_out(filled, sources),
         histograms={each.channel: _histogram(each, filled, variations) for each in binnings},
         data={
             each.channel: _data_histogram(each, found.data[each.channel])
@@ -185,6 +186,21 @@ def _fill(table: SampleTable, binnings: Sequence[Binning], sources: Sequence[Sou
         parents=distinct,
     )
     return Filled(process, templates, tuple(source.name for source in acting))
+
+
+def _left_out(filled: Sequence[Filled], sources: Sequence[Source]) -> tuple[document.LeftOut, ...]:
+    """Return the sources that should act on samples, and do not for want of a varied table."""
+    found = []
+    for source in sources:
+        samples = [
+            each.process.name
+            for each in filled
+            if each.process.type in source.applies and source.name not in each.sources
+        ]  # fmt: skip
+        if samples:
+            reason = "the ntuples have no alternative columns"
+            found.append(document.LeftOut(name=source.name, samples=tuple(samples), reason=reason))
+    return tuple(found)
 
 
 def _variations(filled: Sequence[Filled], sources: Sequence[Source]) -> tuple[document.Variation, ...]:

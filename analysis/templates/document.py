@@ -115,6 +115,14 @@ class Ignored(_Model):
     reason: str
 
 
+class LeftOut(_Model):
+    """A systematic that could not be applied to some samples."""
+
+    name: str
+    samples: tuple[str, ...]
+    reason: str
+
+
 class Document(_Model):
     """The content of ``templates.json``."""
 
@@ -126,6 +134,8 @@ class Document(_Model):
     floors: tuple[Floor, ...]
     data_samples: tuple[str, ...]
     ignored: tuple[Ignored, ...]
+    left_out: tuple[LeftOut, ...] = ()
+    """Systematics that lack what they need: alternative columns of the ntuples."""
     histograms: dict[str, JsonValue]
     """Channel to histogram: axes process, variation, then the channel's own; sums of weights and their variances."""
     data: dict[str, JsonValue]

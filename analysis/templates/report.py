@@ -28,6 +28,8 @@ def report(document: Document) -> None:
                 yields.outside_rows,
                 yields.outside_weight,
             )
+    for each in document.left_out:
+        logger.warning("%s is left out of %s: %s.", each.name, ", ".join(each.samples), each.reason)
     for _, floors in groupby(document.floors, key=lambda each: (each.channel, each.process, each.variation)):
         _report_floors(list(floors), document)
     backgrounds = [each.name for each in document.processes if each.type is not SampleType.SIGNAL]

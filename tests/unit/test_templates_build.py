@@ -365,6 +365,8 @@ def test_a_sample_without_alternative_columns_is_not_varied():
     contents = document.channel_contents("SR")
     assert contents.values("signal", "corr_neutralGamma_c1_up").sum() == pytest.approx(8.0)
     assert contents.values("charged", "corr_neutralGamma_c1_up") == pytest.approx(contents.values("charged"))
+    (left_out,) = document.left_out
+    assert (left_out.name, left_out.samples) == ("corr_neutralGamma_c1", ("charged",))
     assert build(lambda: [signal(), charged()], CHANNELS, [moved], blinded=True).variations == ()
 
 
