@@ -225,15 +225,14 @@ def fill(
     for source in sources:
         # Sources first: the ratios of one source at a time are in memory, and serve all channels.
         variation = source.vary(columns)
-        up, down = (
-            None
-            if shift is None
-            else _replaced(shift, tables or {}, binnings, f"{source.name} {side}", sample)
-            if shift.table
-            else _shifted(shift, columns, weights, binnings, cells, f"{source.name} {side}", sample)
-            for side, shift in (("up", variation.up), ("down", variation.down))
-        )
-        assert up is not None
+
+        def contents(shift: Shift, label: str) -> list[Contents]:
+            if shift.table is not None:
+                return _replaced(shift, (tables or {})[shift.table], binnings, label, sample)
+            return _shifted(shift, columns, weights, binnings, cells, label, sample)
+
+        up = contents(variation.up, f"{source.name} up")
+        down = None if variation.down is None else contents(variation.down, f"{source.name} down")
         for number, centre in enumerate(nominal):
             other = _mirrored(centre, up[number]) if down is None else down[number]
             varied[number][source.name] = Varied(up[number], other, one_sided=down is None)
@@ -287,13 +286,12 @@ def _shifted(
 
 def _replaced(
     shift: Shift,
-    tables: Mapping[str, Mapping[str, Array]],
+    varied: Mapping[str, Array],
     binnings: Sequence[Binning],
     label: str,
     sample: str,
 ) -> list[Contents]:
     """Return the contents that the rows of a varied table give, per channel."""
-    varied = tables[shift.table or ""]
     if shift.prepare is not None:
         varied = shift.prepare(varied)
     weights = np.asarray(varied["weight"], dtype=np.float64) * np.asarray(shift.ratio, dtype=np.float64)
