@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pydantic import JsonValue
 
-    from analysis.inference.results import FitResult, Impacts, Limits, Scan, ToyStudy
+    from analysis.inference.results import FitResult, Impacts, Limits, Scan, Sensitivities, ToyStudy
     from analysis.plots.style import Tag
 
 Named = Iterator[tuple[str, "Figure"]]
@@ -100,3 +100,10 @@ def of_impacts(impacts: Impacts, tag: Tag) -> Named:
 
     yield "impacts", inference.impacts(impacts, tag)
     yield "breakdown", inference.breakdown(impacts, tag)
+
+
+def of_sensitivities(found: Sensitivities, tag: Tag) -> Named:
+    """Yield the expected sensitivities, one below the other."""
+    from analysis.plots import inference
+
+    yield "sensitivities", inference.sensitivities(found, tag)

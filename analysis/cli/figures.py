@@ -270,6 +270,17 @@ def _inference(args: argparse.Namespace, settings: config.Config, tag: Tag, writ
     write.page("impacts_numbers", "Impacts of the parameters on μ", impacts_page(impacts))
 
 
+def _combination(args: argparse.Namespace, settings: config.Config, tag: Tag, write: Writer) -> None:
+    from analysis.cli._drawing import of_sensitivities
+    from analysis.inference.results import Sensitivities
+    from analysis.report.inference import combination_page
+
+    found = Sensitivities.model_validate(io.read_json(args.sensitivity))
+    for name, figure in of_sensitivities(found, tag):
+        write.figure(name, figure)
+    write.page("combination", "Combination with published likelihoods", combination_page(found, tag_of(settings).text))
+
+
 def _summary(args: argparse.Namespace, settings: config.Config, tag: Tag, write: Writer, result: FitResult) -> None:
     from analysis.conditions.ledger import read_findings, read_ledger
     from analysis.report.origins import conditions_tables, findings_tables, provenance_tables
@@ -317,5 +328,6 @@ GROUPS: Mapping[str, tuple[Draw, tuple[str, ...], str]] = {
         "result, pulls, scan, closure, conditions, provenance; FILES: outputs of all stages",
     ),
     "validation": (_validation, ("validation",), "checks of the toy samples"),
+    "combination": (_combination, ("sensitivity",), "what each analysis and the combination expect"),
     "inference": (_inference, ("result", "scan", "toys", "impacts"), "coverage from toys, impacts, shares of σ(μ)"),
 }

@@ -270,6 +270,30 @@ class Fit(Model):
     """True μ at which coverage is measured."""
 
 
+class Combination(Model):
+    """Other workspaces to combine our result (SL) with, and to stand beside it."""
+
+    workspaces: Annotated[dict[Name, str], Field(min_length=1)]
+    """Label to pyhf workspace, combined with ours. Events that two analyses share are counted twice."""
+    compare: dict[Name, str] = {}
+    """Label to pyhf workspace that only stands beside the combination; ITA: the published likelihood's file."""
+    channels: dict[Name, Annotated[tuple[str, ...], Field(min_length=1)]] = {}
+    """Label to beginnings of the names of the channels to keep; all where it is missing."""
+    map: str
+    """File that tells which parameters are shared; `python -m analysis combine --help`."""
+
+    @model_validator(mode="after")
+    def _labels(self) -> Self:
+        labels = ["SL", *self.workspaces, *self.compare]
+        for label in labels:
+            if labels.count(label) > 1:
+                raise ValueError(f"the label {label!r} occurs twice (SL is ours)")
+        for label in self.channels:
+            if label not in labels[1:]:
+                raise ValueError(f"channels of {label!r}, which is none of {labels[1:]}")
+        return self
+
+
 class Simulation(Model):
     """The toy samples that `rule simulate` makes."""
 
@@ -313,6 +337,7 @@ class Config(Model):
     bdt: Bdt | None = None
     templates: Templates | None = None
     systematics: Systematics = Systematics()
+    combination: Combination | None = None
     fit: Fit = Fit()
 
     @model_validator(mode="after")

@@ -6,6 +6,7 @@ Nothing is shared by accident: a name that occurs in two workspaces must be decl
 from __future__ import annotations
 
 import copy
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
@@ -13,6 +14,8 @@ import pyhf
 from pydantic import BaseModel, ConfigDict, Field
 
 from analysis.errors import FitError, nearest
+
+log = logging.getLogger(__name__)
 
 MEASUREMENT = "combination"
 
@@ -31,6 +34,8 @@ class CombinationMap(BaseModel):
     """Common name to workspace label to the parameter's name there."""
     separate: Annotated[tuple[str, ...], Field()] = ()
     """Names that occur in several workspaces and mean different things: the label is put before them."""
+    optional: tuple[str, ...] = ()
+    """Common names that a workspace may lack (pruning took them): shared by those that have them."""
 
 
 def combine(workspaces: Mapping[str, Mapping[str, object]], plan: CombinationMap) -> pyhf.Workspace:
@@ -52,6 +57,7 @@ def combine(workspaces: Mapping[str, Mapping[str, object]], plan: CombinationMap
     if len(workspaces) < 2:
         raise FitError("a combination needs two workspaces", found=", ".join(workspaces))
     specs = {label: pyhf.Workspace(copy.deepcopy(dict(w))) for label, w in workspaces.items()}
+    plan = _without_pruned(specs, plan)
     problems = [*_unknown(specs, plan), *_undeclared(specs, plan), *_channels(specs)]
     if problems:
         raise _conflict(problems)
@@ -63,6 +69,22 @@ def combine(workspaces: Mapping[str, Mapping[str, object]], plan: CombinationMap
     for other in renamed[1:]:
         result = pyhf.Workspace.combine(result, other, join="outer")
     return result
+
+
+def _without_pruned(specs: Mapping[str, pyhf.Workspace], plan: CombinationMap) -> CombinationMap:
+    """Drop the members of optional common names that their workspace does not have."""
+    shared = {}
+    for common, members in plan.shared.items():
+        kept = {
+            label: name
+            for label, name in members.items()
+            if common not in plan.optional or label not in specs or name in parameters_of(specs[label])
+        }
+        for label in members.keys() - kept.keys():
+            log.info("'%s' is not shared with %s, which has no '%s'", common, label, members[label])
+        if kept:
+            shared[common] = kept
+    return plan.model_copy(update={"shared": shared})
 
 
 def parameters_of(spec: pyhf.Workspace) -> set[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analysis.inference.results import FitResult, Impacts, Limits, ToyStudy
+from analysis.inference.results import FitResult, Impacts, Limits, Sensitivities, SignalStrength, ToyStudy
 
 
 def fit_table(result: FitResult, n_parameters: int = 12) -> str:
@@ -140,3 +140,21 @@ def impact_table(result: Impacts, n: int = 15) -> str:
     lines += ["", f"{result.poi} = {result.value:.4g} ± {result.error:.4g}, of which"]
     lines += [f"  {share.name:<28} {share.sigma:>+8.4f}" for share in result.groups]
     return "\n".join(lines)
+
+
+def sensitivity_table(result: Sensitivities) -> str:
+    """Return what several analyses expect at μ = 1, and observed."""
+    width = max(len(row.label) for row in result.rows)
+    limit = f"{100 * result.level:g} % limit"
+    lines = [f"{'at μ = 1':<{width}} {'expected':>18} {'over 0':>8} {limit:>12} {'observed':>24}"]
+    for row in result.rows:
+        seen = "–" if row.observed is None else _errors(row.observed)
+        expected = _errors(row.mu)
+        lines.append(
+            f"{row.label:<{width}} {expected:>18} {row.significance:>6.2f} σ {row.upper_limit:>12.3g} {seen:>24}"
+        )
+    return "\n".join(lines)
+
+
+def _errors(mu: SignalStrength) -> str:
+    return f"{mu.value:.3g} {mu.error_lo:+.3g} {mu.error_hi:+.3g}"

@@ -323,6 +323,27 @@ class FeldmanCousins(Result):
     points: list[FeldmanCousinsPoint]
 
 
+class Sensitivity(Result):
+    """What one analysis expects at μ = 1 (Asimov data), and what it observed."""
+
+    label: str
+    role: Literal["input", "compared", "combination"]
+    n_parameters: int
+    mu: SignalStrength = Field(description="of the Asimov data set of μ = 1")
+    significance: float = Field(description="expected over μ = 0, in σ")
+    upper_limit: float = Field(description="median expected without signal, CLs, asymptotic")
+    observed: SignalStrength | None = Field(description="null where the analysis is blinded")
+    cross_check: float = Field(description="2NLL minus pyhf's own evaluation at the minimum")
+
+
+class Sensitivities(Result):
+    """Several analyses and their combination, which comes last."""
+
+    level: float = Field(description="confidence level of the upper limits")
+    rows: list[Sensitivity]
+    provenance: JsonValue = None
+
+
 class Limits(Result):
     """Upper limits at several levels, and intervals from toys."""
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.stats import chi2, norm
 
-from analysis.inference.results import Belt, Impacts, Limits, Scan, ToyStudy
+from analysis.inference.results import Belt, Impacts, Limits, Scan, Sensitivities, ToyStudy
 from analysis.plots.style import (
     ACCENT_COLOUR,
     BACKGROUND_COLOUR,
@@ -304,55 +301,33 @@ def contours(shown: Scan, tag: Tag) -> Figure:
     return figure
 
 
-@dataclass(frozen=True)
-class Sensitivity:
-    """What an analysis expects to measure at μ = 1.
-
-    Attributes
-    ----------
-    label
-        Of the analysis.
-    error_lo, error_hi
-        Expected errors of μ (≥ 0 both).
-    limit
-        Median expected 90 % CL upper limit of background only.
-    ours, combined
-        How it is drawn.
-    """
-
-    label: str
-    error_lo: float
-    error_hi: float
-    limit: float
-    ours: bool = False
-    combined: bool = False
-
-
 @styled
-def sensitivities(shown: Sequence[Sensitivity], tag: Tag) -> Figure:
+def sensitivities(found: Sensitivities, tag: Tag) -> Figure:
     """Return the expected intervals of μ at μ = 1 below each other, with the expected upper limits."""
-    figure = new_figure(8.0, 1.9 + 0.5 * len(shown))
+    shown = found.rows
+    colours = {"input": SIGNAL_COLOUR, "compared": BACKGROUND_COLOUR, "combination": DARK}
+    figure = new_figure(8.2, 2.0 + 0.5 * len(shown))
     axes = figure.subplots()
     axes.axvline(1.0, color=GREY, linewidth=1.0, linestyle=(0, (5, 2)))
     for row, item in enumerate(shown):
-        colour = DARK if item.combined else SIGNAL_COLOUR if item.ours else BACKGROUND_COLOUR
+        colour, last = colours[item.role], item.role == "combination"
+        low, high = -item.mu.error_lo, item.mu.error_hi
         axes.errorbar(
-            1.0, row, xerr=[[item.error_lo], [item.error_hi]], fmt="D" if item.combined else "o", color=colour,
-            markersize=5.0, linewidth=2.2 if item.combined else 1.5,
+            item.mu.value, row, xerr=[[low], [high]], fmt="D" if last else "o", color=colour, markersize=5.0,
+            linewidth=2.2 if last else 1.5,
         )  # fmt: skip
-        axes.plot(item.limit, row, marker="|", markersize=11, markeredgewidth=2.2, color=colour)
+        axes.plot(item.upper_limit, row, marker="|", markersize=11, markeredgewidth=2.2, color=colour)
         axes.annotate(
-            rf"$1\,^{{+{item.error_hi:.2f}}}_{{-{item.error_lo:.2f}}}$", (1.0, row), xytext=(1.01, row),
-            textcoords=("axes fraction", "data"), va="center",
-        )  # fmt: skip
+            rf"$1\,^{{+{high:.2f}}}_{{-{low:.2f}}}$", (1.01, row), xycoords=("axes fraction", "data"), va="center"
+        )
     axes.plot([], [], "o", color=DARK, label="expected 68 % interval at μ = 1")
-    axes.plot(
-        [], [], "|", color=DARK, markersize=10, markeredgewidth=2.0, label="expected 90 % CL limit without signal"
-    )
+    limit = f"expected {100 * found.level:g} % CL limit without signal"
+    axes.plot([], [], "|", color=DARK, markersize=10, markeredgewidth=2.0, label=limit)
     axes.set_yticks(range(len(shown)), [item.label for item in shown])
     axes.tick_params(axis="y", which="both", left=False, right=False)
     axes.set_ylim(len(shown) - 0.4, -0.6)
-    low, high = 1.0 - max(i.error_lo for i in shown), max(max(1.0 + i.error_hi, i.limit) for i in shown)
+    low = min(item.mu.value + item.mu.error_lo for item in shown)
+    high = max(max(item.mu.value + item.mu.error_hi, item.upper_limit) for item in shown)
     axes.set_xlim(low - 0.08 * (high - low), high + 0.08 * (high - low))
     axes.set_xlabel(r"Signal strength $\mu$")
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from analysis.inference.results import FitResult, Impacts, Interval, ToyStudy
+from analysis.inference.results import FitResult, Impacts, Interval, Sensitivities, ToyStudy
 from analysis.report.html import Cell, Markup, fold_out, heading, paragraph, table
+from analysis.report.summary import asymmetric
 from analysis.report.tables import number
 
 NUISANCES = {
@@ -151,4 +152,55 @@ def impacts_page(impacts: Impacts) -> list[Markup]:
             note=True,
         ),
         *rest,
+    ]
+
+
+def combination_page(found: Sensitivities, ours: str) -> list[Markup]:
+    """Return the content of the page about the combination; ``ours`` says what our own events are."""
+    rows: list[list[Cell]] = []
+    for row in found.rows:
+        seen: Cell = "–"
+        if row.observed is not None:
+            seen = asymmetric(row.observed.value, row.observed.error_lo, row.observed.error_hi)
+        rows.append(
+            [
+                row.label + (" (not combined)" if row.role == "compared" else ""),
+                asymmetric(row.mu.value, row.mu.error_lo, row.mu.error_hi),
+                f"{row.significance:.2f} σ",
+                f"{row.upper_limit:.2f}",
+                seen,
+                str(row.n_parameters),
+            ]
+        )
+    level = f"{100 * found.level:g} %"
+    head: list[Cell] = [
+        "analysis",
+        "μ expected at 1",
+        "over 0",
+        f"{level} CL limit expected",
+        "μ observed",
+        "parameters",
+    ]
+    missing = (
+        []
+        if any(row.label == "ITA" for row in found.rows)
+        else [
+            paragraph(
+                "The inclusive channels (ITA) are not shown: the configuration names no file of the published "
+                "likelihood (HEPData 10.17182/hepdata.166082) under combination: compare.",
+                note=True,
+            )
+        ]
+    )
+    return [
+        paragraph(
+            f"SL: this analysis ({ours[0].lower()}{ours[1:]}). HTA: HEPData 10.17182/hepdata.166082, arXiv:2507.12393."
+        ),
+        table(head, rows, ours=[len(rows) - 1]),
+        *missing,
+        paragraph(
+            "Expected: Asimov data of μ = 1, nuisance parameters at their initial values; limits without signal are "
+            "medians (CLs, asymptotic). Events that two analyses have in common would be counted twice.",
+            note=True,
+        ),
     ]

@@ -96,3 +96,33 @@ rule closure:
         settings=settings("seed", "dataset", "samples", "weights", "templates", "systematics"),
     shell:
         "python -m analysis --log {log} closure --config {input.config} --output {output} {input.tables}"
+
+
+if CFG.combination:
+
+    rule combine:
+        """Combine our likelihood with published ones, and tell what each of them expects."""
+        input:
+            config=CONFIG,
+            workspace=RESULTS / "fit/workspace.json",
+            account=RESULTS / "fit/workspace.provenance.json",
+            others=list(CFG.combination.workspaces.values()),
+            compared=list(CFG.combination.compare.values()),
+            map=CFG.combination.map,
+        output:
+            workspace=RESULTS / "fit/combination.json",
+            sensitivity=RESULTS / "fit/sensitivities.json",
+        log:
+            RESULTS / "logs/fit/combine.log",
+        conda:
+            ENVIRONMENT
+        params:
+            code=code("combine"),
+            settings=settings("blinded", "fit", "combination"),
+            others=[f"--workspace {label}={path}" for label, path in CFG.combination.workspaces.items()],
+            compared=[f"--compare {label}={path}" for label, path in CFG.combination.compare.items()],
+            channels=[f"--channels {label}={','.join(starts)}" for label, starts in CFG.combination.channels.items()],
+        shell:
+            "python -m analysis --log {log} combine --config {input.config} {params.others} "
+            "--workspace SL={input.workspace} {params.compared} {params.channels} --account {input.account} "
+            "--map {input.map} --output {output.workspace} --sensitivity {output.sensitivity}"

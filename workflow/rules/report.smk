@@ -313,9 +313,43 @@ rule figures_inference:
         "--result {input.result} --scan {input.scan} --toys {input.toys} --impacts {input.impacts}"
 
 
+if CFG.combination:
+
+    rule figures_combination:
+        """Draw what each analysis and the combination expect to measure."""
+        input:
+            config=CONFIG,
+            sensitivity=RESULTS / "fit/sensitivities.json",
+        output:
+            report(
+                REPORT / "sensitivities.svg",
+                caption="../report/sensitivities.rst",
+                category="1 Result",
+                labels={"content": "Combination, expected"},
+            ),
+            report(
+                REPORT / "combination.html",
+                caption="../report/combination.rst",
+                category="1 Result",
+                labels={"content": "Combination, numbers"},
+            ),
+        log:
+            RESULTS / "logs/report/combination.log",
+        conda:
+            ENVIRONMENT
+        params:
+            code=code("figures"),
+            settings=digest(settings("name", "blinded", "dataset", "samples")),
+            folder=REPORT,
+        shell:
+            "python -m analysis --log {log} figures combination --config {input.config} --output {params.folder} "
+            "--sensitivity {input.sensitivity}"
+
+
 FIGURES = [
     *rules.figures_selection.output,
     *rules.figures_templates.output,
     *rules.figures_fit.output,
     *rules.figures_inference.output,
+    *(rules.figures_combination.output if CFG.combination else []),
 ]

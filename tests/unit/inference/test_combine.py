@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import copy
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from analysis.cli import main
 from analysis.errors import FitError
 from analysis.inference.combine import CombinationMap, combine
 from analysis.inference.fit import fit_workspace
+from analysis.inference.sensitivity import only, sensitivities
 
 
 @pytest.fixture
@@ -77,3 +81,61 @@ def test_different_settings_and_constraints_are_conflicts(hta, other):
                 modifier |= {"type": "normfactor", "data": None}
     with pytest.raises(FitError, match="'norm_bb' is unit normal in hta, free factor in sl"):
         combine({"hta": hta, "sl": other}, PLAN)
+
+
+def test_optional_parameters_may_be_missing(hta, other):
+    strict = CombinationMap(poi="mu", shared={**PLAN.shared, "tracking": {"hta": "tracks"}}, separate=PLAN.separate)
+    with pytest.raises(FitError, match="no parameter 'tracks'"):
+        combine({"hta": hta, "sl": other}, strict)
+    combined = combine({"hta": hta, "sl": other}, strict.model_copy(update={"optional": ("tracking",)}))
+    assert combined == combine({"hta": hta, "sl": other}, PLAN)
+
+
+def test_sensitivities_are_those_of_asimov_fits(hta, other):
+    combined = dict(combine({"hta": hta, "sl": other}, PLAN))
+    found = sensitivities(combined, {"hta": hta, "sl": other}, {"again": hta})
+    first, second, again, both = found.rows
+    assert [row.role for row in found.rows] == ["input", "input", "compared", "combination"]
+    assert first.mu == fit_workspace(hta, asimov=1.0).mu == again.mu
+    assert first.observed == fit_workspace(hta).mu
+    assert both.mu.error < min(first.mu.error, second.mu.error)
+    assert both.upper_limit < min(first.upper_limit, second.upper_limit)
+    assert both.significance > max(first.significance, second.significance)
+    blinded = sensitivities(combined, {"hta": hta, "sl": other}, {}, blinded=True)
+    assert all(row.observed is None for row in blinded.rows)
+
+
+def test_channels_are_chosen_by_the_beginning_of_their_names(hta, other):
+    both = dict(combine({"hta": hta, "sl": other}, PLAN))
+    assert only(both, ["ht"]).channels == ["hta"]
+    with pytest.raises(FitError, match="'sl'"):
+        only(both, ["st"])
+
+
+def test_published_hadronic_channel_of_the_configuration():
+    # arXiv:2507.12393: 2.179 +2.364 −1.967; the figures are rounded, and some small systematics left out.
+    folder = Path(__file__).parents[3] / "config" / "combination"
+    fit = fit_workspace(json.loads((folder / "hta.json").read_text()))
+    assert (fit.mu.value, fit.mu.error_lo, fit.mu.error_hi) == pytest.approx((2.179, -1.967, 2.364), abs=0.01)
+    assert fit.significance.observed == pytest.approx(1.11, abs=0.02)
+
+
+def test_command_tells_and_draws_sensitivities(hta, other, tmp_path):
+    for name, workspace in (("hta", hta), ("sl", other)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(workspace))
+    (tmp_path / "map.json").write_text(PLAN.model_dump_json())
+    arguments = [
+        *("combine", "--workspace", f"hta={tmp_path}/hta.json", "--workspace", f"sl={tmp_path}/sl.json"),
+        *("--map", f"{tmp_path}/map.json", "--output", f"{tmp_path}/c.json"),
+        *("--compare", f"again={tmp_path}/hta.json", "--channels", "again=h"),
+    ]
+    assert main(arguments) == 1  # nothing to compare in
+    assert main([*arguments, "--sensitivity", f"{tmp_path}/s.json", "--figures", f"{tmp_path}/figures"]) == 0
+    assert [row["label"] for row in json.loads((tmp_path / "s.json").read_text())["rows"]] == [
+        "hta",
+        "sl",
+        "again",
+        "hta + sl",
+    ]
+    assert (tmp_path / "figures" / "sensitivities.svg").exists()
+    assert main([*arguments[:-2], "--channels", "nobody=h"]) == 1
