@@ -2,7 +2,9 @@
 
 Conventions
 -----------
-- Steps are *generated* → *ntuple* (rows of the files) → *skim* → every cut → *best candidate*.
+- Steps are *generated* → *ntuple* (rows of the files) → *skim* → *corrections* → every cut → *best candidate*. The
+  first three carry generator weights and normalisation only; at *corrections* the same rows have all their weights
+  (form factor, kaon identification …), so that its "efficiency" is the mean correction.
 - ``rows`` counts candidates, ``events`` different events. Efficiencies are ratios of events, because
   candidates of one event are not independent; the step ntuple → skim, where events were not
   counted, is a ratio of candidates, and says so in ``basis``.
@@ -61,7 +63,7 @@ class Count(_Frozen):
     """What is left after a step."""
 
     name: str
-    """As in the configuration; or ``generated``, ``ntuple``, ``skim``, ``best candidate``."""
+    """As in the configuration; or ``generated``, ``ntuple``, ``skim``, ``corrections``, ``best candidate``."""
     cut: str = ""
     """The expression; "" where there is none."""
     rows: int | None = None

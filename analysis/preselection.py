@@ -116,7 +116,9 @@ def preselect(
             sum_w=scale.expected_events,
         ),
         Count(name="ntuple", rows=rows_in, sum_w=sum_weights_in * scale.factor),
-        _count("skim", "", weight, index, everything),
+        _count("skim", "", table["w_generator"] * table["w_normalisation"], index, everything),
+        # The rows of the skim, with all their weights: what the corrections do stands apart from what cuts do.
+        _count("corrections", "", weight, index, everything),
         *(_count(cut.name, cut.cut, weight, index, mask) for cut, mask in zip(cuts, masks, strict=True)),
         _count("best candidate", "", weight, index, final),
     ]

@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
-    from analysis.closure import closure
+    from analysis.closure import closure, verdict
 
     settings = config.load(args.config)
     templates = channels_of(settings, args.config)
@@ -45,13 +45,11 @@ def run(args: argparse.Namespace) -> None:
     io.write_json(args.output, result.model_dump(mode="json"))
     for point in result.points:
         logger.info(
-            "μ = %g: pull mean %.2f, width %.2f (expected %.2f), %d of %d fits: %s.",
+            "μ = %g: pull mean %.2f, width %.2f (expected %.2f): %s.",
             point.mu,
             point.pull_mean,
             point.pull_width,
             point.expected_width,
-            point.n - point.n_failed,
-            point.n,
-            "passed" if point.passed else "FAILED",
+            verdict(point),
         )
     logger.info("written: %s", args.output)

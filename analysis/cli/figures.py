@@ -236,7 +236,7 @@ def _fit(args: argparse.Namespace, settings: config.Config, tag: Tag, write: Wri
 def _closure(args: argparse.Namespace, tag: Tag, write: Writer) -> None:
     import numpy as np
 
-    from analysis.closure import Closure
+    from analysis.closure import Closure, verdict
     from analysis.plots import closure
 
     found = Closure.model_validate(io.read_json(args.closure))
@@ -247,7 +247,7 @@ def _closure(args: argparse.Namespace, tag: Tag, write: Writer) -> None:
             point.pull_mean,
             point.pull_width,
             point.expected_width,
-            point.passed,
+            verdict(point),
         )
         for point in found.points
     ]

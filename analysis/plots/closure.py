@@ -26,8 +26,8 @@ class Pulls:
         Pulls; those beyond ±4 are drawn in the outermost bins.
     mean, width, expected_width
         Of the pulls; the width that half the simulation leads one to expect.
-    passed
-        Whether they close.
+    verdict
+        Whether they close, in a word or two.
     """
 
     mu: float
@@ -35,7 +35,7 @@ class Pulls:
     mean: float
     width: float
     expected_width: float
-    passed: bool
+    verdict: str
 
 
 @styled
@@ -63,7 +63,7 @@ def pulls(shown: Sequence[Pulls], tag: Tag) -> Figure:
         axes.text(
             0.04,
             0.96,
-            f"$\\mu = {each.mu:g}$: {'passed' if each.passed else 'FAILED'}\n"
+            f"$\\mu = {each.mu:g}$: {each.verdict}\n"
             f"mean {each.mean:.2f}, width {each.width:.2f} ({each.expected_width:.2f} expected)",
             transform=axes.transAxes,
             va="top",

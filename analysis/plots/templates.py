@@ -25,7 +25,7 @@ from analysis.plots.labels import SAMPLE_LABELS, Bins
 from analysis.plots.style import (
     DASHES,
     GREY,
-    SAMPLE_COLOURS,
+    SIGNAL_COLOUR,
     Tag,
     figure_with_panel,
     new_figure,
@@ -187,7 +187,7 @@ def variations(
     for axes, variation in zip(panels.ravel(), largest, strict=False):
         draw_band(axes, edges, np.ones_like(statistical), statistical, "nominal, simulation statistics")
         axes.axhline(1.0, color="#50535c", linewidth=0.8)
-        draw_step(axes, edges, variation.up, SAMPLE_COLOURS[sample], "+1σ")
+        draw_step(axes, edges, variation.up, SIGNAL_COLOUR, "+1σ")
         draw_step(axes, edges, variation.down, "#1c1c1f", "−1σ", DASHES[1])
         span = max(1.5 * variation.size, 0.002)
         axes.set_ylim(1 - span, 1 + span)
@@ -223,6 +223,6 @@ def _nothing_varies(sample: SampleType, tag: Tag) -> Figure:
     figure = new_figure(7.2, 1.2)
     axes = figure.subplots()
     axes.set_axis_off()
-    text = f"{tag.text}: {SAMPLE_LABELS[sample]}, no shape systematic acts on this sample"
+    text = f"{tag.text}: {SAMPLE_LABELS[sample]}, none of its events is selected, or no shape systematic acts on it"
     axes.text(0.0, 0.5, text, transform=axes.transAxes, fontsize=11)
     return figure

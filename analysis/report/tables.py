@@ -231,7 +231,7 @@ def yields_tables(document: Document, result: FitResult) -> list[Markup]:
 
 
 def _events(value: float) -> str:
-    return number(value, 3) if value >= 1e-4 else "~0"
+    return "~0" if 0 <= value < 1e-4 else number(value, 3)
 
 
 def systematics_table(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -117,3 +117,48 @@ class Binning:
                 expected="a number in every row of the region",
                 remedy=f"exclude them by the channel's cut (`{name} == {name}`), or mend the column",
             )
+
+
+def refuse_overlap(columns: Mapping[str, Array], binnings: Sequence[Binning], sample: str, *, hide: bool) -> None:
+    """Refuse channels that share events: these would count twice, and data of a blinded region would be seen.
+
+    Parameters
+    ----------
+    columns
+        name -> (n,) array; at least the names of all binnings.
+    binnings
+        All channels.
+    sample
+        Named in the error.
+    hide
+        Tell no number: blinded data.
+
+    Raises
+    ------
+    InputError
+        A row lies in bins of two channels.
+    """
+    first = np.full(len(next(iter(columns.values()))), OUTSIDE)
+    for number, binning in enumerate(binnings):
+        try:
+            inside = binning.index(columns) != OUTSIDE
+        except InputError:
+            if not hide:
+                raise
+            raise InputError(
+                "A channel has rows whose bin cannot be told: NaN on an axis.",
+                where=f"channel {binning.channel}, sample {sample}",
+                found="how many is not told: the data are blinded",
+                remedy=f"exclude them by the channel's cut, or mend the columns {', '.join(sorted(binning.names))}",
+            ) from None
+        shared = inside & (first != OUTSIDE)
+        if shared.any():
+            other = binnings[int(first[shared][0])].channel
+            raise InputError(
+                "Two channels share events.",
+                where=f"templates.channels: {other} and {binning.channel}, sample {sample}",
+                found="events in both" if hide else f"{int(shared.sum())} rows in both",
+                expected="every event in one channel at most: it would be counted twice",
+                remedy="give them cuts or edges that exclude each other",
+            )
+        first[inside] = number

@@ -17,7 +17,7 @@ from analysis.config.models import Channel, Templates
 from analysis.errors import ConfigurationError
 from analysis.systematics import Family, Source
 from analysis.templates import document
-from analysis.templates.binning import Binning
+from analysis.templates.binning import Binning, refuse_overlap
 from analysis.templates.document import DOWN, NOMINAL, UP, Document
 from analysis.templates.fill import Filled, SampleTable, Template, count, fill
 from analysis.templates.floors import with_floors
@@ -43,8 +43,10 @@ def needed_columns(
     """Return the columns that the templates read from a sample; none if they do not read it at all."""
     if kind is SampleType.OFFRES:
         return Needed(frozenset())
-    binnings = [Binning.of(channel) for channel in settings.channels if _open(channel, kind, blinded)]
-    names = frozenset[str]().union(*(each.names for each in binnings))
+    if not any(_open(channel, kind, blinded) for channel in settings.channels):
+        return Needed(frozenset())
+    # Of all channels, those of blinded data too: whether the open ones keep clear of them has to be known.
+    names = frozenset[str]().union(*(Binning.of(channel).names for channel in settings.channels))
     if kind.is_data:
         return Needed(names)
     acting = [each for each in declared if kind in each.applies]
@@ -82,9 +84,10 @@ def build(
     Raises
     ------
     ConfigurationError
-        There is no signal sample.
+        There is no signal sample; no simulated row reaches a channel.
     InputError
-        A bin has a negative content; a weight is not finite; an axis column is NaN inside a region.
+        Two channels share a row; a bin has a negative content; a weight is not finite; an axis column is NaN inside a
+        region.
     """
     binnings = [Binning.of(channel) for channel in settings.channels]
     sources = resolve(declared, tables, binnings)
@@ -138,10 +141,14 @@ def _gather(
             logger.warning("Sample %s is left out: %s.", table.name, OFF_RESONANCE)
         elif table.type.is_data:
             found.data_samples.append(table.name)
+            if table.columns:
+                refuse_overlap(table.columns, binnings, table.name, hide=blinded)
             for channel, counts in _count_data(table, settings.channels, blinded).items():
                 found.data[channel] = found.data.get(channel, 0) + counts
         else:
+            refuse_overlap(table.columns, binnings, table.name, hide=False)
             found.filled.append(_fill(table, binnings, sources))
+    _refuse_empty(found.filled, binnings)
     if not any(each.process.type is SampleType.SIGNAL for each in found.filled):
         raise ConfigurationError(
             "There is no signal sample.",
@@ -150,6 +157,18 @@ def _gather(
             remedy="add a sample with `type: signal`",
         )
     return found
+
+
+def _refuse_empty(filled: Sequence[Filled], binnings: Sequence[Binning]) -> None:
+    """Refuse a channel that no simulated row reaches: it is a mistake in its cut or its edges."""
+    for binning in binnings:
+        if filled and not any(each.templates[binning.channel].counts.any() for each in filled):
+            raise ConfigurationError(
+                "No simulated event reaches a channel.",
+                where=f"templates.channels: {binning.channel}",
+                found=f"0 of {sum(each.process.rows for each in filled)} rows",
+                remedy="look at its cut, and at the edges of its axes",
+            )
 
 
 def _open(channel: Channel, kind: SampleType, blinded: bool) -> bool:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from analysis.basf2 import SampleType
-from analysis.closure import closure, halves
+from analysis.closure import closure, halves, verdict
 from analysis.config.models import Axis, Channel, Systematics, Templates
 from analysis.errors import InputError
 from analysis.templates.fill import SampleTable
@@ -58,3 +58,13 @@ def test_the_same_seed_gives_the_same_study_and_data_are_not_touched() -> None:
 def test_too_few_experiments_are_refused() -> None:
     with pytest.raises(InputError, match="at least 10"):
         closure(tables(100), SETTINGS, (), Systematics(), [1.0], 9, seed=3)
+
+
+def test_fits_at_the_bound_leave_the_study_without_a_verdict() -> None:
+    """A bin of η near 1 with hardly any background: μ cannot go far below zero."""
+    few = [sample(SampleType.SIGNAL, 20_000, 1.0, 3.0), sample(SampleType.CHARGED, 20_000, 20.0, 0.1)]
+    found = closure(few, SETTINGS, (), Systematics(), [0.0], 30, seed=4)
+    (point,) = found.points
+    assert point.n_at_bound > 2
+    assert point.passed is found.passed is None
+    assert "of 30 failed or at the bound" in verdict(point)

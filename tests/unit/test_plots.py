@@ -384,7 +384,7 @@ def test_variations_draws_the_largest_first_and_counts_the_rest():
 def test_variations_of_a_sample_without_any():
     figure = templates.variations(SampleType.TAUPAIR, [], np.full(6, 0.02), (("SR", SR), ("CR", CR)), TAG)
     assert not any(axes.axison for axes in figure.axes)
-    assert any("no shape systematic" in text for text in texts(figure))
+    assert any("none of its events is selected" in text for text in texts(figure))
 
 
 def test_size_of_a_variation_ignores_bins_without_expectation():
@@ -469,7 +469,7 @@ def test_comparison_marks_what_is_approximate_and_draws_limits():
 
 def test_closure_draws_one_panel_of_pulls_per_strength_and_keeps_what_lies_outside():
     values = np.array([-9.0, -0.2, 0.1, 0.3, 1.2])
-    shown = [closure.Pulls(mu, values, -1.5, 4.0, 1.1, passed=False) for mu in (0.0, 1.0)]
+    shown = [closure.Pulls(mu, values, -1.5, 4.0, 1.1, "FAILED") for mu in (0.0, 1.0)]
     figure = closure.pulls(shown, TAG)
     assert len(figure.axes) == 2
     for axes in figure.axes:

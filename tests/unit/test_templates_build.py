@@ -116,11 +116,42 @@ def test_blinded_data_are_in_no_signal_region_and_nothing_gives_them_away(caplog
     assert few.blinded
 
 
+OVERLAP = CHANNELS.model_copy(
+    update={"channels": (CHANNELS.channels[0], CHANNELS.channels[1].model_copy(update={"cut": "eta < 0.7"}))}
+)
+
+
+def test_channels_that_share_events_are_refused():
+    with pytest.raises(InputError, match=r"SR and CR, sample signal") as caught:
+        make(signal(), charged(), data(), settings=OVERLAP)
+    assert "2 rows in both" in str(caught.value)
+
+
+def test_blinded_data_of_a_signal_region_are_not_seen_through_an_overlapping_channel():
+    """The simulation has no row where the channels overlap: the data are refused, and no number of them is told."""
+    apart = table("signal", SampleType.SIGNAL, [0.8, 0.9, 0.1], [1, 9, 1])
+    with pytest.raises(InputError, match=r"SR and CR, sample data") as caught:
+        make(apart, data(17), blinded=True, settings=OVERLAP)
+    assert "17" not in str(caught.value)
+    broken = data(17)
+    broken.columns["q2_rec"][:3] = np.nan
+    with pytest.raises(InputError, match="channel SR, sample data") as caught:
+        make(signal(), broken, blinded=True)
+    assert not {"3", "17"} & set(str(caught.value).split())
+
+
+def test_a_channel_that_no_event_reaches_is_refused():
+    nowhere = CHANNELS.channels[1].model_copy(update={"cut": "eta > 2"})
+    with pytest.raises(ConfigurationError, match=r"templates.channels: CR"):
+        make(signal(), charged(), settings=Templates(channels=(CHANNELS.channels[0], nowhere)), blinded=True)
+
+
 def test_blinded_data_are_not_even_asked_for_the_axes_of_signal_regions():
     def needed(kind, settings=CHANNELS, blinded=True):
         return needed_columns(kind, settings, SOURCES, blinded=blinded)
 
     assert needed(SampleType.DATA).required == {"eta", "q2_rec"}
+    # without a channel that may be looked at
     only_sr = Templates(channels=CHANNELS.channels[:1])
     assert needed(SampleType.DATA, only_sr).required == set()
     assert needed(SampleType.CHARGED, only_sr).required == {"eta", "q2_rec", "weight"}

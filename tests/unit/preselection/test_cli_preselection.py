@@ -41,9 +41,14 @@ def test_signal(run, skim):
     assert status == 0
     assert {"q2_rec", "weight", *FACTORS, *skim} == set(table.columns)
     names = [step.name for step in flow.steps]
-    assert names[:3] == ["generated", "ntuple", "skim"]
+    assert names[:4] == ["generated", "ntuple", "skim", "corrections"]
     assert names[-1] == "best candidate"
-    assert names[3:-1] == [cut.name for cut in CUTS]
+    assert names[4:-1] == [cut.name for cut in CUTS]
+    # the skim only loses events; what corrections do to their weights stands apart
+    ntuple, kept, corrected = flow.steps[1:4]
+    assert kept.sum_w <= ntuple.sum_w
+    assert (corrected.rows, corrected.events) == (kept.rows, kept.events)
+    assert corrected.sum_w != pytest.approx(kept.sum_w, rel=1e-6)
     last = flow.steps[-1]
     assert last.rows == last.events == len(table)
     assert last.sum_w == pytest.approx(table.columns["weight"].sum())
@@ -91,7 +96,7 @@ def test_counts_of_blinded_data_are_withheld(run, skim, tmp_path, messages):
     assert len(table) > 0
     assert flow.withheld
     assert flow.steps[2].rows == len(skim["K_p"])
-    assert len(flow.steps) == 4 + len(CUTS)
+    assert len(flow.steps) == 5 + len(CUTS)
     for step in flow.steps[3:]:
         assert step.model_dump(exclude={"name", "cut"}, exclude_none=True) == {}
     assert str(len(table)) not in messages().split()
