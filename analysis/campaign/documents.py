@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from analysis import io
 from analysis.conditions.findings import Finding, conditions_error, from_validation
+from analysis.strict_yaml import load_json, load_yaml, place, told
 
 Kind = TypeVar("Kind", bound=BaseModel)
 
@@ -20,32 +21,6 @@ class Model(BaseModel):
     """Frozen, unknown keys refused, attribute docstrings become descriptions."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML with anchors, but no key twice: plain YAML would silently keep the last one."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            key = (key_node.tag, key_node.value) if isinstance(key_node, yaml.ScalarNode) else id(key_node)
-            if key in seen and key_node.tag != "tag:yaml.org,2002:merge":
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key_node.value!r} stands twice", key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-def line_of(error: yaml.YAMLError | json.JSONDecodeError) -> int:
-    """Return the line that a parser stumbled over, 1 if it does not tell."""
-    mark = getattr(error, "problem_mark", None)
-    return getattr(error, "lineno", 1) if mark is None else mark.line + 1
-
-
-def told(error: yaml.YAMLError | json.JSONDecodeError) -> str:
-    """Return what a parser has to say, without the places, which are told in words of its own."""
-    return str(getattr(error, "problem", None) or getattr(error, "msg", None) or error)
 
 
 def examine_text(
@@ -63,15 +38,15 @@ def examine_text(
         Keys that need not stand in the text, because its place tells them.
     """
     try:
-        plain = json.loads(text) if source.endswith(".json") else yaml.load(text, _Loader)
-    except (yaml.YAMLError, json.JSONDecodeError) as error:
+        plain = load_json(text) if source.endswith(".json") else load_yaml(text)
+    except (yaml.YAMLError, ValueError) as error:
         kind = "JSON" if source.endswith(".json") else "YAML"
         return None, [
             Finding(
                 f"broken-{kind.lower()}",
                 f"The file is not valid {kind}.",
                 file=source,
-                key=f"line {line_of(error)}",
+                key=place(error),
                 found=told(error),
                 remedy="correct the line",
             )

@@ -26,6 +26,7 @@ from analysis.cli._drawing import add_figures, draw, of_sensitivities
 from analysis.cli.fit import show
 from analysis.errors import FitError, InputError
 from analysis.log import logger
+from analysis.strict_yaml import load_yaml, place, told
 
 HELP = "combine pyhf workspaces"
 
@@ -62,10 +63,12 @@ def run(args: argparse.Namespace) -> None:
     if len(files) < len(paths) + len(compared) or channels.keys() - files.keys():
         raise FitError("labels do not match", found=", ".join([*paths, *compared, *channels]))
     try:
-        plan = CombinationMap.model_validate(yaml.safe_load(Path(args.map).read_text()))
+        plan = CombinationMap.model_validate(load_yaml(Path(args.map).read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise InputError("the map is missing", file=args.map) from None
-    except (yaml.YAMLError, ValidationError) as error:
+    except yaml.YAMLError as error:
+        raise InputError("the map is not valid YAML", file=args.map, where=place(error), found=told(error)) from None
+    except ValidationError as error:
         raise InputError("the map is not valid", file=args.map, found=error) from None
     workspaces: dict[str, Mapping[str, object]] = {label: io.read_json(path) for label, path in files.items()}
     for label, starts in channels.items():

@@ -20,6 +20,7 @@ import yaml
 
 from analysis.conditions.findings import Finding
 from analysis.conditions.lfn import LogicalName, parse_lfn
+from analysis.strict_yaml import load_yaml, place, told
 
 _FIELDS = {"campaign": "campaign", "beamEnergy": "beam_energy", "eventType": "event_type"}
 
@@ -35,8 +36,10 @@ class Handwritten:
 def read_yaml(path: str | Path) -> tuple[Handwritten | None, list[Finding]]:
     """Read YAML written by hand."""
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        content = load_yaml(Path(path).read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        return None, [_unreadable(path, f"{place(error)}: {told(error)}", "a YAML file in UTF-8")]
+    except (OSError, UnicodeDecodeError) as error:
         return None, [_unreadable(path, " ".join(str(error).split()), "a YAML file in UTF-8")]
     if isinstance(content, dict) and "LFN" in content:
         # YAML reads a date as a date; basf2's metadata hold text.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from pydantic_core import ErrorDetails
 from analysis.config.models import Config, Sample, nested_models
 from analysis.errors import ConfigurationError, nearest
 from analysis.ntuples.expression import Expression
+from analysis.strict_yaml import load_json, load_yaml, place, told
 
 __all__ = ["Config", "Sample", "load", "merge", "resolve", "settings", "used_columns"]
 
@@ -29,13 +29,21 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
         # YAML 1.1 takes 1e-06 for a string, so JSON is read as JSON.
-        content = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+        content = load_json(text) if path.suffix == ".json" else load_yaml(text)
     except FileNotFoundError:
         raise ConfigurationError("A configuration file is missing.", file=path) from None
     except (yaml.YAMLError, ValueError) as error:
-        raise ConfigurationError("A configuration file is not valid YAML.", file=path, found=error) from None
+        raise ConfigurationError(
+            f"A configuration file is not valid {'JSON' if path.suffix == '.json' else 'YAML'}.",
+            file=path,
+            where=place(error),
+            found=told(error),
+            remedy="correct the line",
+        ) from None
+    except OSError as error:
+        raise ConfigurationError("A configuration file cannot be read.", file=path, found=error.strerror) from None
     if not isinstance(content, dict):
         raise ConfigurationError("A configuration file must be a mapping.", file=path, found=type(content).__name__)
     return content

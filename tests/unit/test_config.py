@@ -139,3 +139,32 @@ def test_files_that_are_no_configuration(tmp_path: Path, text: str, message: str
 def test_models_are_frozen() -> None:
     with pytest.raises(ValueError, match="frozen"):
         resolve().name = "y"  # type: ignore[misc]
+
+
+def test_a_key_given_twice_is_an_error_that_names_both_lines(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("name: x\nblinded: true\nsamples: []\nblinded: false\n")
+    with pytest.raises(ConfigurationError, match="the key 'blinded' stands twice, in lines 2 and 4") as caught:
+        config.load(path)
+    assert str(path) in str(caught.value)
+    path.write_text("name: x\ndataset:\n  n_bb: 1\n  luminosity: 3\n  n_bb: 2\n")
+    with pytest.raises(ConfigurationError, match="'n_bb' stands twice, in lines 3 and 5"):
+        config.load(path)
+    (tmp_path / "mine.json").write_text('{"name": "x", "name": "y"}')
+    with pytest.raises(ConfigurationError, match="the key 'name' stands twice"):
+        config.load(tmp_path / "mine.json")
+
+
+def test_anchors_and_merge_keys_may_be_overridden(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    # `signal` is merged, two levels deep, before it is built itself
+    path.write_text(
+        "name: x\nsamples:\n"
+        "  - &signal {<<: &any {type: charged, files: [a.root]}, name: signal, type: signal}\n"
+        "  - {<<: *signal, name: charged, type: charged}\n"
+        "  - {<<: [*any, *signal], name: mixed}\n"
+    )
+    loaded = config.load(path)
+    assert [(s.name, s.type.value) for s in loaded.samples] == [
+        ("signal", "signal"), ("charged", "charged"), ("mixed", "charged"),
+    ]  # fmt: skip

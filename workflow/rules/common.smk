@@ -20,7 +20,8 @@ CONFIG_PATH = os.path.relpath(CONFIG_FILES[0]) if CONFIG_FILES else "config/conf
 # Ancient: an edit of the file is no reason to rerun, a change of the `params: settings=` made from it is.
 CONFIG = ancient(CONFIG_PATH)
 try:
-    CFG = analysis.config.resolve(config, source=CONFIG_PATH)
+    # Not Snakemake's own reading of the file, which takes the last of two equal keys.
+    CFG = analysis.config.load(CONFIG_PATH)
 except AnalysisError as error:
     raise WorkflowError(str(error))
 

@@ -12,6 +12,7 @@ import yaml
 
 from analysis.basf2 import SampleType
 from analysis.conditions.databases import overlaps, read_database, read_databases, read_text_database
+from analysis.conditions.handwritten import read_yaml
 from analysis.conditions.iov import IoV
 from analysis.conditions.lfn import parse_lfn
 from analysis.conditions.metadata import GlobalTagState
@@ -335,3 +336,11 @@ def test_all_wrong_lines_are_told_with_their_numbers():
 def test_unreadable_run_information(tmp_path):
     with pytest.raises(ConditionsError, match="cannot be read"):
         read_runs(tmp_path / "none.csv")
+
+
+def test_a_key_given_twice_by_hand_is_a_finding(tmp_path: Path) -> None:
+    path = tmp_path / "dataset.yaml"
+    path.write_text("dataset:\n  campaign: MC15ri\n  campaign: MC16ri\n")
+    content, findings = read_yaml(path)
+    assert content is None
+    assert "the key 'campaign' stands twice, in lines 2 and 3" in str(findings[0].found)
