@@ -144,7 +144,11 @@ class TableWriter:
         """Append one chunk: the same columns and dtypes every time, arrays of shape (n,)."""
         batch = pa.table({name: pa.array(array) for name, array in columns.items()})
         if self._writer is None:
-            self._writer = pq.ParquetWriter(self._temporary, batch.schema, compression="lz4")
+            # Dictionaries would make measured numbers larger, and three times slower to write (benchmarks/skim.py).
+            text = [field.name for field in batch.schema if not pa.types.is_primitive(field.type)]
+            self._writer = pq.ParquetWriter(
+                self._temporary, batch.schema, compression="lz4", use_dictionary=text or False
+            )
         self._writer.write_table(batch)
         self.rows += batch.num_rows
 

@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
@@ -18,12 +17,13 @@ from analysis import config, provenance
 from analysis.conditions.records import SampleConditions, read_record
 from analysis.conditions.sidecar import read_sidecar, sidecar_of
 from analysis.errors import ConfigurationError, InputError, nearest
-from analysis.io import TableWriter
+from analysis.io import TableWriter, sha256_file
 from analysis.log import logger
 from analysis.ntuples.baskets import Counters
 from analysis.ntuples.index import IndexStore
-from analysis.ntuples.opening import Options
+from analysis.ntuples.opening import Options, remote_digest
 from analysis.ntuples.reader import Chunk
+from analysis.ntuples.source import DamagedFileError
 from analysis.ntuples.storage import is_remote
 from analysis.sample_size import SampleSize, corrected_size
 from analysis.skim import Summary, skim, wanted
@@ -55,9 +55,17 @@ def run(args: argparse.Namespace) -> int:
     store = IndexStore(args.index or Path(args.output).parent / ".index")
     options = Options(duplicates=configuration.skim.duplicates, store=store)
     counters = Counters()
+    digests: dict[str, str] = {}
     clock = time.perf_counter()
     with TableWriter(args.output) as writer:
-        with _progress(args.files) as on_chunk:
+        with _progress(args.files) as show:
+
+            def on_chunk(chunk: Chunk) -> None:
+                if chunk.stop == chunk.entries:  # while the system still holds the file in memory
+                    digests[chunk.file] = _digest(chunk.file)
+                if show is not None:
+                    show(chunk)
+
             summary = skim(
                 args.files,
                 sample,
@@ -78,7 +86,12 @@ def run(args: argparse.Namespace) -> int:
             "cut": configuration.skim.cut,
             **dataclasses.asdict(summary),
             **dataclasses.asdict(_size(sample, record, summary)),
-            "provenance": _provenance(args, configuration, sample, record),
+            "provenance": provenance.collect(
+                "skim",
+                config.settings(configuration, "skim") | {"sample": sample.model_dump(mode="json")},
+                conditions={sample.name: record.digest} if record else None,
+                input_digests={file: digests.get(file) or _digest(file) for file in args.files},
+            ),
         }
     _report(sample.name, summary, counters, seconds)
     return 0
@@ -101,18 +114,14 @@ def _generated(file: str) -> int | None:
     return read_sidecar(sidecar).mc_events if sidecar.is_file() else None
 
 
-def _provenance(
-    args: argparse.Namespace,
-    configuration: config.Config,
-    sample: config.Sample,
-    record: SampleConditions | None,
-) -> dict[str, Any]:
-    return provenance.collect(
-        "skim",
-        config.settings(configuration, "skim") | {"sample": sample.model_dump(mode="json")},
-        inputs=[file for file in args.files if not is_remote(file)],
-        conditions={sample.name: record.digest} if record else None,
-    )
+def _digest(file: str) -> str:
+    """Return what identifies an input in the provenance; a file that is out of reach was left out, and is listed."""
+    if not is_remote(file):
+        return sha256_file(file)
+    try:
+        return f"size, header and objects: {remote_digest(file)}"
+    except DamagedFileError:
+        return "out of reach"
 
 
 def _sample(configuration: config.Config, name: str) -> config.Sample:

@@ -116,7 +116,7 @@ class Skim(Model):
     """Expression over column or branch names; empty keeps all rows."""
     columns: tuple[str, ...] | None = None
     """Columns to keep; default: what the later stages need, and what they can use if the ntuple has it."""
-    step: Annotated[int, Field(ge=1000)] = 200_000
+    step: Annotated[int, Field(ge=1000)] = 50_000
     """Rows read at a time: bounds the memory."""
     on_bad_file: Literal["error", "skip"] = "error"
     """A damaged ntuple: stop, or leave it out, list it, and correct the size of the sample (simulation only)."""

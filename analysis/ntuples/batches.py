@@ -28,13 +28,13 @@ class Batches:
     def __init__(self, append: Callable[[Columns], None], rows: int) -> None:
         self._append = append
         self._rows = rows
-        self._parts: list[Columns] = []
+        self._parts: list[dict[str, NDArray[Any]]] = []
         self._count = 0
         self._handed_on = False
 
     def add(self, columns: Columns) -> None:
         """Take some rows; the same columns and types every time."""
-        self._parts.append(columns)
+        self._parts.append(dict(columns))
         self._count += length(columns)
         if self._count >= self._rows:
             self._flush()
@@ -45,8 +45,8 @@ class Batches:
             self._flush()
 
     def _flush(self) -> None:
-        self._append(join(self._parts))
-        self._parts, self._count, self._handed_on = [], 0, True
+        parts, self._parts, self._count, self._handed_on = self._parts, [], 0, True
+        self._append(join(parts))
 
 
 class Held:
@@ -60,7 +60,7 @@ class Held:
 
     def __init__(self, rows: int) -> None:
         self._rows = rows
-        self._parts: list[Columns] = []
+        self._parts: list[dict[str, NDArray[Any]]] = []
         self._count = 0
         self._stack = contextlib.ExitStack()
         self._file: IO[bytes] | None = None
@@ -68,18 +68,18 @@ class Held:
 
     def add(self, columns: Columns) -> None:
         """Take some rows."""
-        self._parts.append(columns)
+        self._parts.append(dict(columns))
         self._count += length(columns)
         if self._count >= self._rows:
             self._spill()
 
     def _spill(self) -> None:
-        table = pa.table({name: pa.array(array) for name, array in join(self._parts).items()})
+        parts, self._parts, self._count = self._parts, [], 0
+        table = pa.table({name: pa.array(array) for name, array in join(parts).items()})
         if self._writer is None:
             self._file = self._stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack closes it
             self._writer = pa.ipc.new_stream(self._file, table.schema)
         self._writer.write_table(table)
-        self._parts, self._count = [], 0
 
     def parts(self) -> Iterator[Columns]:
         """Give the rows back, in the order in which they came."""
@@ -101,8 +101,8 @@ def length(columns: Columns) -> int:
     return len(next(iter(columns.values()))) if columns else 0
 
 
-def join(parts: Sequence[Columns]) -> dict[str, NDArray[Any]]:
-    """Return the rows of all parts, in their order."""
+def join(parts: Sequence[dict[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
+    """Return the rows of all parts, in their order; empties the parts on the way, to hold no column twice."""
     if len(parts) == 1:
-        return dict(parts[0])
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        return parts[0]
+    return {name: np.concatenate([part.pop(name) for part in parts]) for name in list(parts[0])}

@@ -18,13 +18,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import xxhash
 from numpy.typing import NDArray
 
 from analysis.ntuples.storage import Storage, is_remote
 
 log = logging.getLogger(__name__)
 
-_MAGIC = b"KNUINDEX2"
+_MAGIC = b"KNUINDEX3"
 # The file's header with its end, its free segments and its UUID lies in these first bytes.
 _HEADER = 128
 BIG_FILE, BIG_KEY = 1_000_000, 1000  # versions of files and keys with positions of eight bytes
@@ -143,12 +144,12 @@ class IndexStore:
     def load(self, storage: Storage, tree: str) -> TreeIndex | None:
         """Return the stored index of a tree if there is one and the file is unchanged."""
         try:
-            identity = _identity(storage)
-            path = self._path(storage, tree, identity)
+            identifying = identity(storage)
+            path = self._path(storage, tree, identifying)
             if not path.exists():
                 return None
             about, index = _unpack(path.read_bytes())
-            if _checksum(identity, storage.at(about["seek"], about["bytes"])) != about["checksum"]:
+            if _checksum(identifying, storage.at(about["seek"], about["bytes"])) != about["checksum"]:
                 return None
             return index
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -160,15 +161,15 @@ class IndexStore:
         from analysis.io import atomic  # brings pyarrow
 
         try:
-            identity = _identity(storage)
-            about = {"seek": seek, "bytes": size, "checksum": _checksum(identity, storage.at(seek, size))}
-            with atomic(self._path(storage, tree, identity)) as temporary:
+            identifying = identity(storage)
+            about = {"seek": seek, "bytes": size, "checksum": _checksum(identifying, storage.at(seek, size))}
+            with atomic(self._path(storage, tree, identifying)) as temporary:
                 temporary.write_bytes(_pack(about, index))
         except OSError as error:
             log.debug("the index of %s is not stored: %s", storage.path, error)
 
 
-def _identity(storage: Storage) -> bytes:
+def identity(storage: Storage) -> bytes:
     """Return the bytes that tell one state of a file from another: its header, and the list of its top objects.
 
     The list tells a newer cycle of the tree that was written into a gap, with header and old cycle as they were.
@@ -202,50 +203,55 @@ def keys_list(storage: Storage) -> tuple[int, int]:
 
 
 def _checksum(identity: bytes, metadata: memoryview) -> str:
-    return hashlib.sha256(identity + bytes(metadata)).hexdigest()
+    digest = xxhash.xxh3_128(identity)
+    digest.update(metadata)
+    return str(digest.hexdigest())
 
 
 def _pack(about: dict[str, Any], index: TreeIndex) -> bytes:
     rows: list[Any] = []
-    body: list[bytes] = []
+    numbers: list[bytes] = []
+    embedded: list[bytes] = []
     for branch in index.branches:
         if isinstance(branch, str):
             rows.append(branch)
             continue
         rows.append([branch.dtype.str, len(branch.seeks), [len(data) for data in branch.embedded]])
-        body += [array.astype("<i8").tobytes() for array in (branch.seeks, branch.sizes, branch.entries)]
-        body += branch.embedded
-    head = json.dumps({**about, "entries": index.entries, "names": index.names, "branches": rows}).encode()
-    content = struct.pack("<q", len(head)) + head + b"".join(body)
-    return _MAGIC + hashlib.sha256(content).digest() + content
+        numbers += [array.astype("<i8").tobytes() for array in (branch.seeks, branch.sizes, branch.entries)]
+        embedded += branch.embedded
+    about = {**about, "entries": index.entries, "names": index.names, "branches": rows}
+    head = json.dumps({**about, "numbers": sum(map(len, numbers)) // 8}).encode()
+    content = struct.pack("<q", len(head)) + head + b"".join(numbers) + b"".join(embedded)
+    return _MAGIC + xxhash.xxh3_128(content).digest() + content
 
 
 def _unpack(content: bytes) -> tuple[dict[str, Any], TreeIndex]:
-    start = len(_MAGIC) + 32
-    if content[: len(_MAGIC)] != _MAGIC or hashlib.sha256(content[start:]).digest() != content[start - 32 : start]:
+    view = memoryview(content)
+    start = len(_MAGIC) + 16
+    if view[: len(_MAGIC)] != _MAGIC or xxhash.xxh3_128(view[start:]).digest() != view[start - 16 : start]:
         raise ValueError("damaged, or of another version")
     length = struct.unpack_from("<q", content, start)[0]
-    head = json.loads(content[start + 8 : start + 8 + length])
-    branches = tuple(_branches(head["branches"], memoryview(content)[start + 8 + length :]))
+    body = start + 8 + length
+    head = json.loads(content[start + 8 : body])
+    numbers = np.frombuffer(view[body : body + 8 * head["numbers"]], "<i8").astype(np.int64)
+    branches = tuple(_branches(head["branches"], numbers, view[body + numbers.nbytes :]))
     return head, TreeIndex(head["entries"], tuple(head["names"]), branches)
 
 
-def _branches(rows: Sequence[Any], body: memoryview) -> Iterator[Baskets | str]:
-    position = 0
-
-    def array(count: int) -> NDArray[np.int64]:
-        nonlocal position
-        position += 8 * count
-        return np.frombuffer(body[position - 8 * count : position], "<i8").astype(np.int64, copy=False)
-
+def _branches(rows: Sequence[Any], numbers: NDArray[np.int64], embedded: memoryview) -> Iterator[Baskets | str]:
+    position = data_position = 0
     for row in rows:
         if isinstance(row, str):
             yield row
             continue
         dtype, count, lengths = row
-        seeks, sizes, entries = array(count), array(count), array(count + len(lengths) + 1)
-        embedded = []
+        first, second = position + count, position + 2 * count
+        third = second + count + len(lengths) + 1
+        data = []
         for length in lengths:
-            embedded.append(bytes(body[position : position + length]))
-            position += length
-        yield Baskets(np.dtype(dtype), seeks, sizes, entries, tuple(embedded))
+            data.append(bytes(embedded[data_position : data_position + length]))
+            data_position += length
+        yield Baskets(
+            np.dtype(dtype), numbers[position:first], numbers[first:second], numbers[second:third], tuple(data)
+        )
+        position = third

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from analysis.errors import AnalysisError
 from analysis.ntuples.baskets import BasketFile, Counters, Surprise
 from analysis.ntuples.codec import Codecs
-from analysis.ntuples.index import Baskets, IndexStore, TreeIndex, build
+from analysis.ntuples.index import Baskets, IndexStore, TreeIndex, build, identity
 from analysis.ntuples.metadata import Located, read_index
 from analysis.ntuples.source import Duplicates, Source, UprootSource, check_file, open_uproot, reported
 from analysis.ntuples.storage import MappedFile, RemoteFile, Storage, is_remote
@@ -155,6 +156,21 @@ def open_source(
         source = stack.enter_context(open_uproot(path, tree, options.duplicates))
         source.reasons = dict.fromkeys(source.branches, reason)
         yield source
+
+
+def remote_digest(url: str) -> str:
+    """Return what identifies a remote file without reading it whole: a digest of size, header and list of objects.
+
+    The header holds the file's UUID.
+
+    Raises
+    ------
+    InputError
+        The file is out of reach.
+    """
+    with contextlib.ExitStack() as stack:
+        storage = _open_storage(url, stack)
+        return hashlib.sha256(str(storage.size).encode() + identity(storage)).hexdigest()
 
 
 def _open_storage(path: str, stack: contextlib.ExitStack) -> Storage:

@@ -64,21 +64,47 @@ def write_ntuple(path: str | Path, columns: Mapping[str, Array], *, identity: st
     tree
         Name of the tree.
     """
+    names = [name for name in COLUMNS if name in columns]
+    branches = {branch_name(name): np.asarray(columns[name], dtype=branch_dtype(name)) for name in names}
+    write_tree(path, branches, identity=identity, tree=tree)
+
+
+def write_tree(
+    path: str | Path,
+    branches: Mapping[str, Array],
+    *,
+    identity: str,
+    tree: str = DEFAULT_TREE,
+    rows_per_basket: int = ROWS_PER_BASKET,
+) -> None:
+    """Write any flat columns as a TTree, atomically; the same columns and identity give the same bytes.
+
+    Parameters
+    ----------
+    path
+        ROOT file.
+    branches
+        Names to arrays (n,) of numbers or booleans.
+    identity
+        Names the file: its UUID is made from it.
+    tree
+        Name of the tree.
+    rows_per_basket
+        Entries of every basket but the last.
+    """
     import uproot
 
-    names = [name for name in COLUMNS if name in columns]
-    types = {branch_name(name): branch_dtype(name) for name in names}
-    n = len(columns[names[0]])
+    n = len(next(iter(branches.values())))
     with _timeless(identity) as unique, atomic(path) as temporary, temporary.open("w+b") as stream:
         # A stream, as uproot writes a path's name, which is temporary, into the file.
         options = {"compression": uproot.ZLIB(1), "uuid_function": lambda: unique}
         with uproot.recreate(stream, **options) as file:
-            written = file.mktree(tree, types)
-            for start in range(0, n, ROWS_PER_BASKET):
-                part = slice(start, start + ROWS_PER_BASKET)
-                written.extend(
-                    {
-                        branch_name(name): np.ascontiguousarray(columns[name][part], dtype=branch_dtype(name))
-                        for name in names
-                    }
-                )
+            written = file.mktree(
+                tree,
+                {name: array.dtype for name, array in branches.items()},
+                # with room for all baskets: the metadata would be written anew whenever it grows
+                initial_basket_capacity=max(10, -(-n // rows_per_basket)),
+            )
+            for start in range(0, n, rows_per_basket):
+                part = slice(start, start + rows_per_basket)
+                written.extend({name: np.ascontiguousarray(array[part]) for name, array in branches.items()})

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 # Names that differ between the registries.
 CONDA_NAMES = {"matplotlib": "matplotlib-base", "snakemake": "snakemake-minimal", "xgboost-cpu": "py-xgboost-cpu"}
-CONDA_NAMES |= {"isal": "python-isal"}
+CONDA_NAMES |= {"isal": "python-isal", "xxhash": "python-xxhash"}
 
 
 def pip_requirements() -> set[str]:

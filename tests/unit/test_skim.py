@@ -178,7 +178,7 @@ def test_batches_are_of_a_sensible_size_whatever_the_files(tmp_path):
     sizes = []
     want = wanted(cfg, cfg.samples[0])
     skim(files, cfg.samples[0], want, lambda batch: sizes.append(len(batch["a"])), step=1000)
-    assert sizes[0] == 66_000
+    assert sizes[0] == 17_000
     assert sizes[0] - ROWS_PER_GROUP < 1000
     assert sum(sizes) == 160_000
 

@@ -56,6 +56,7 @@ class Ranges(http.server.SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def server(tmp_path):
+    pytest.importorskip("aiohttp")  # of the extra `remote`
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Ranges)
     server.folder, server.requests, server.serves_ranges = tmp_path, [], True
     server.daemon_threads = True
