@@ -294,12 +294,13 @@ def branch_of(
             return found
     if column is not None and column.default is not None and alias is None:
         return None
+    known = available | set(aliases)
     raise InputError(
         f"An ntuple lacks the branch of column '{name}'.",
         file=file,
         where=f"tried {', '.join(tried)}",
-        found=f"nearest branches: {nearest(tried[0], available)}"
-        + (f"; nearest to '{name}': {nearest(name, available)}" if tried[0] != name else ""),
+        found=f"nearest branches: {nearest(tried[0], known)}"
+        + (f"; nearest to '{name}': {nearest(name, known)}" if tried[0] != name else ""),
         expected=f"{column.meaning}" if column else None,
         remedy=f"give the branch under `aliases: {{{name}: ...}}` of the sample, or make it with basf2",
     )

@@ -25,6 +25,7 @@ from analysis.errors import InputError
 from analysis.ntuples.baskets import Counters
 from analysis.ntuples.batches import Batches, Held
 from analysis.ntuples.expression import Expression
+from analysis.ntuples.grammar import UNITS
 from analysis.ntuples.opening import Options
 from analysis.ntuples.reader import Chunk, Constant, iterate
 from analysis.ntuples.source import DamagedFileError
@@ -262,6 +263,8 @@ def _resolve(
     want: Wanted, sample: Sample, branches: Sequence[str], file: str, before: Mapping[str, str | Constant]
 ) -> dict[str, str | Constant]:
     """Return the branch of every column, in the order in which they are kept; first what is kept."""
+    if want.cut and want.cut.names & UNITS - {*branches, *sample.aliases}:
+        want.cut.bind({*branches, *sample.aliases, *COLUMNS})  # explains units
     names = list(want.keep)
     if before:
         names = list(before)

@@ -200,9 +200,9 @@ def _report(sample: str, summary: Summary, counters: Counters, seconds: float) -
         )
     if summary.skipped:
         logger.warning(
-            "%s: %d damaged files left out: %s",
+            "%s: %s left out: %s",
             sample,
-            len(summary.skipped),
+            "1 damaged file" if len(summary.skipped) == 1 else f"{len(summary.skipped)} damaged files",
             ", ".join(f.file for f in summary.skipped),
         )
     defaults = [name for name, branch in summary.columns.items() if branch is None]

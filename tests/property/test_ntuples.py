@@ -101,6 +101,22 @@ def test_bit_equal_to_what_was_written_and_to_uproot(tree, step, cut):
     assert_bit_equal(found[True], found[False])
 
 
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(trees(), st.integers(1, 150), st.sampled_from(["", "cut < 2", "cut > 2", "cut < 0.5"]))
+def test_rntuples_give_what_was_written(tree, step, cut):
+    columns, _, codec = tree
+    mask = {"cut > 2": columns["cut"] > 2, "cut < 0.5": columns["cut"] < 0.5}.get(
+        cut, np.ones(len(columns["cut"]), bool)
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "f.root"
+        with uproot.recreate(path, compression=CODECS[codec]) as file:
+            file.mkrntuple("t", columns)
+        chunks = list(iterate([path], "t", {n: n for n in columns}, cut=cut or None, step=step))
+        found = {name: np.concatenate([chunk.columns[name] for chunk in chunks]) for name in columns}
+    assert_bit_equal(found, {name: array[mask] for name, array in columns.items()})
+
+
 @SLOW
 @given(trees(), st.data())
 def test_any_range_and_any_rows_without_uproot(tree, data):

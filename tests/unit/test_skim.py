@@ -135,6 +135,20 @@ def test_cuts_as_in_basf2(tmp_path):
     assert table.columns["daughter(0, p)"].tolist() == [0, 4, 9]
 
 
+def test_names_and_units_that_the_cut_gets_wrong(tmp_path):
+    file = write(tmp_path / "o.root", {"K_momentum": np.arange(5.0)})
+    sample = {"name": "signal", "type": "signal", "files": ["x"], "aliases": {"pcms": "K_momentum"}}
+
+    def error(cut):
+        cfg = config.load(configuration(tmp_path, samples=[sample], skim={"cut": cut}))
+        with pytest.raises(InputError) as caught:
+            skim([file], cfg.samples[0], wanted(cfg, cfg.samples[0]), lambda _: None, step=1000)
+        return str(caught.value)
+
+    assert "'pcms'" in error("pcm > 1")  # an alias is near, too
+    assert "a number is in the unit of its column" in error("pcms > 500 * MeV")
+
+
 def test_awkward_opens_it_in_one_line(tmp_path):
     run(tmp_path, [write(tmp_path / "o.root", {"a": np.arange(5.0)})])
     assert ak.from_parquet(tmp_path / "skim.parquet")["a"].tolist() == [0, 1, 2, 3, 4]
