@@ -121,8 +121,9 @@ def input_page(spectra: Sequence[Spectrum], tag: Tag) -> Figure:
     tag
         Text above the page.
     """
-    figure = new_figure(11.0, 6.6, pad=0.055)
-    panels = figure.subplots(2, 3, squeeze=False).ravel()
+    rows = -(-len(spectra) // 3)
+    figure = new_figure(11.0, 0.8 + 2.9 * rows, pad=0.055)
+    panels = figure.subplots(rows, 3, squeeze=False).ravel()
     for axes, spectrum in zip(panels, spectra, strict=False):
         _stacked(axes, spectrum, text="signal")
         axes.set_ylim(0, None)
