@@ -7,9 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from analysis.campaign.layout import Layout, open_campaign
+from analysis.campaign import execution
+from analysis.campaign.inputs import bucket_runs, run_info_csv
+from analysis.campaign.layout import Layout, open_campaign, read_tasks
 from analysis.campaign.primary import Campaign
 from analysis.campaign.setup import setup
+from analysis.cli import main
+from analysis.conditions.runinfo import read_runs
 
 PRIMARY = """\
 name: bucket40
@@ -106,6 +110,17 @@ class Site:
 
     def open(self) -> tuple[Layout, Campaign]:
         return open_campaign(self.folder)
+
+
+def finish(site: Site, bucket: str = "bucket40") -> None:
+    """What the loop does, without Snakemake."""
+    folder = site.root / "campaigns" / bucket
+    layout, campaign = open_campaign(folder)
+    runs = bucket_runs(read_runs(campaign.paths.run_database), campaign.iov)
+    layout.run_info.write_text(run_info_csv(runs))
+    execution.prepare(campaign, read_tasks(layout, campaign), runs)
+    for name in ("local_svd", "energy", "scale"):
+        assert main(["campaign", "step", str(folder), name, "calibrate", "validate"]) == 0
 
 
 @pytest.fixture

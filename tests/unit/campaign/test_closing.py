@@ -4,10 +4,9 @@ import pytest
 
 from analysis import io
 from analysis.basf2 import SampleType
-from analysis.campaign import closing, execution
+from analysis.campaign import closing
 from analysis.campaign.closing import Made
-from analysis.campaign.inputs import bucket_runs, run_info_csv
-from analysis.campaign.layout import files_of, open_campaign, read_tasks
+from analysis.campaign.layout import files_of, read_tasks
 from analysis.campaign.loop import alone, progress_of
 from analysis.campaign.payloads import Entry, read_entries
 from analysis.cli import main
@@ -16,9 +15,9 @@ from analysis.conditions.databases import read_text_database
 from analysis.conditions.iov import IoV
 from analysis.conditions.recording import SampleSource, record
 from analysis.conditions.records import Payload, Validity, record_to_plain
-from analysis.conditions.runinfo import Run, RunTable, read_runs
+from analysis.conditions.runinfo import Run, RunTable
 from analysis.errors import ConditionsError
-from tests.unit.campaign.conftest import Site
+from tests.unit.campaign.conftest import Site, finish
 
 BUCKET = IoV(40, 1, 40, 8)
 RUNS = RunTable("runs", tuple(Run(40, number) for number in (1, 2, 6)))
@@ -56,17 +55,6 @@ def test_open_ended_payloads_end_where_the_next_begins() -> None:
 )
 def test_gaps_and_overlaps(items: list[Made], codes: list[tuple[str, str]]) -> None:
     assert found(*items) == codes
-
-
-def finish(site: Site, bucket: str = "bucket40") -> None:
-    """What the loop does, without Snakemake."""
-    folder = site.root / "campaigns" / bucket
-    layout, campaign = open_campaign(folder)
-    runs = bucket_runs(read_runs(campaign.paths.run_database), campaign.iov)
-    layout.run_info.write_text(run_info_csv(runs))
-    execution.prepare(campaign, read_tasks(layout, campaign), runs)
-    for name in ("local_svd", "energy", "scale"):
-        assert main(["campaign", "step", str(folder), name, "calibrate", "validate"]) == 0
 
 
 def test_steps_and_closing(site: Site) -> None:

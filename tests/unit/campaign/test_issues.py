@@ -16,8 +16,9 @@ import pytest
 from analysis.campaign import issues
 from analysis.campaign.issues.markdown import MarkdownBoard
 from analysis.campaign.setup import setup
+from analysis.cli import main
 from analysis.errors import ConditionsError
-from tests.unit.campaign.conftest import Site
+from tests.unit.campaign.conftest import Site, finish
 
 PROJECT = "/api/v4/projects/belle2%2Fcalibration"
 
@@ -183,6 +184,23 @@ def test_gitlab_from_setup_to_close(site: Site, gitlab: tuple[GitLab, str]) -> N
     assert [note["body"] for note in state.notes[2]] == ["**done**: validated"]
     assert energy["description"] == "New text.\n<!-- campaign: bucket40/energy -->\n"
     assert energy["state"] == "closed"
+
+
+def test_a_campaign_whose_issues_are_in_gitlab(site: Site, gitlab: tuple[GitLab, str]) -> None:
+    """The commands themselves, up to the closing: people read all of it in the project's issues."""
+    state, address = gitlab
+    on_gitlab(site, address)
+    site.setup()
+    tasks = ("local_svd", "energy", "scale")
+    assert main(["campaign", "approve", str(site.folder), *tasks, "--by", "boss"]) == 0
+    finish(site)
+    assert main(["campaign", "close", str(site.folder)]) == 0
+    assert [issue["state"] for issue in state.issues] == ["closed"] * 4
+    for number in (1, 2, 3):
+        approved, done = (note["body"] for note in state.notes[number])
+        assert re.match(r"\*\*approved\*\*: settings \w{12} by boss", approved)
+        assert done.startswith("**done**: ")
+    assert "| 1 | energy | closed |" in state.issues[3]["description"]
 
 
 def test_a_setup_that_broke_off_makes_no_issue_twice(site: Site, gitlab: tuple[GitLab, str]) -> None:
