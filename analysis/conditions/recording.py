@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from analysis import io
 from analysis.basf2 import SampleType
 from analysis.conditions.databases import read_databases
 from analysis.conditions.findings import Finding, conditions_error, raise_for
@@ -19,6 +20,7 @@ from analysis.conditions.rootfile import metadata_text
 from analysis.conditions.settings import ConditionsSettings
 from analysis.conditions.sidecar import examine_sidecar, examine_text, sidecar_of
 from analysis.config.models import Config, Sample
+from analysis.errors import AnalysisError
 
 _BY_HAND = {".yaml": read_yaml, ".yml": read_yaml, ".txt": read_names}
 
@@ -167,6 +169,31 @@ def known_tags(settings: ConditionsSettings) -> dict[str, GlobalTag]:
         content = tags[name].content if name in tags else None
         tags[name] = GlobalTag(name=name, state=state, content=content)
     return tags
+
+
+def told_of_tags(sidecars: Sequence[str | Path] | None, known: Mapping[str, GlobalTag]) -> dict[str, str]:
+    """Return what a sample's record takes from the conditions databases: name → digest, of the tags that it used.
+
+    The workflow compares this, not the databases: a new dump remakes the records of samples whose tags changed in it.
+
+    Parameters
+    ----------
+    sidecars
+        The sample's metadata; None where they are yet to be made. All known tags count then, and where a file does not
+        tell its tags at a glance.
+    known
+        As of `known_tags`.
+    """
+    digests = {name: tag.digest for name, tag in sorted(known.items())}
+    if sidecars is None or not known:
+        return digests
+    used: set[str] = set()
+    for path in sidecars:
+        try:
+            used.update(name.strip() for name in io.read_json(path)["globalTag"].split(","))
+        except (AnalysisError, OSError, KeyError, TypeError, AttributeError):
+            return digests
+    return {name: digest for name, digest in digests.items() if name in used}
 
 
 def record(source: SampleSource, known: Mapping[str, GlobalTag] | None = None) -> SampleConditions:

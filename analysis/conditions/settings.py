@@ -34,8 +34,7 @@ class ConditionsSettings(Model):
     global_tag_states: dict[str, State] = {}
     """States of global tags that the metadata do not tell, from the conditions database."""
     databases: tuple[str, ...] = ()
-    """Text databases (`database.txt`) and `b2conditionsdb` dumps (`.sqlite`) that hold the tags' payloads.
-    Another content of one of them makes the records of all samples again, and what was made from these."""
+    """Text databases (`database.txt`) and `b2conditionsdb` dumps (`.sqlite`) that hold the tags' payloads."""
     buckets: tuple[str, ...] = ()
     """Closing records of calibration campaigns (`conditions.json`): what samples of these buckets must agree with.
     Pseudo-data that the workflow simulates are of these buckets."""

@@ -9,6 +9,7 @@ from pathlib import Path
 sys.path.insert(0, workflow.basedir)
 
 import analysis.config
+from analysis.conditions.recording import known_tags, told_of_tags
 from analysis.errors import AnalysisError
 from analysis.provenance import fingerprint
 
@@ -22,6 +23,7 @@ CONFIG = ancient(CONFIG_PATH)
 try:
     # Not Snakemake's own reading of the file, which takes the last of two equal keys.
     CFG = analysis.config.load(CONFIG_PATH)
+    KNOWN_TAGS = known_tags(CFG.conditions)
 except AnalysisError as error:
     raise WorkflowError(str(error))
 
@@ -102,6 +104,12 @@ def ntuples(wildcards):
 def sidecars(wildcards):
     """The metadata sidecars of the sample that a job is about."""
     return sidecar_files(CFG.sample(wildcards.sample))
+
+
+def tags(wildcards):
+    """What the conditions databases tell of a sample's global tags; all of it where its metadata are yet to be made."""
+    sample = CFG.sample(wildcards.sample)
+    return told_of_tags(None if sample.simulated else sidecar_files(sample), KNOWN_TAGS)
 
 
 # Before anything runs: Snakemake takes an existing output for good where the inputs of its rule are gone.

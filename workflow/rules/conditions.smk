@@ -3,7 +3,8 @@ rule record:
     input:
         config=CONFIG,
         sidecars=sidecars,
-        databases=CFG.conditions.databases,
+        # What they tell of the sample's own tags is compared, see `params`.
+        databases=ancient(CFG.conditions.databases),
     output:
         RESULTS / "conditions/records/{sample}.json",
     log:
@@ -14,7 +15,7 @@ rule record:
         # Not the whole command: an edit of how conditions are shown or compared must not rerun the skims.
         code=fingerprint("analysis.conditions.recording"),
         settings=lambda wildcards: analysis.config.settings(CFG.sample(wildcards.sample), "name", "type", "simulated"),
-        states=analysis.config.settings(CFG.conditions, "global_tag_states"),
+        tags=tags,
     shell:
         "python -m analysis --log {log} conditions record --config {input.config} "
         "--sample {wildcards.sample} --output {output} {input.sidecars}"

@@ -16,7 +16,7 @@ from analysis.conditions.handwritten import read_yaml
 from analysis.conditions.iov import IoV
 from analysis.conditions.lfn import parse_lfn
 from analysis.conditions.metadata import GlobalTagState
-from analysis.conditions.recording import known_tags, record, source_of
+from analysis.conditions.recording import known_tags, record, source_of, told_of_tags
 from analysis.conditions.rootfile import metadata_text, root_identifier
 from analysis.conditions.runinfo import parse_runs, read_runs
 from analysis.conditions.settings import ConditionsSettings
@@ -267,6 +267,22 @@ def test_states_and_contents_reach_the_record(tmp_path, write, simulation, delet
     assert used["mc_production_MC16_a"].state is GlobalTagState.PUBLISHED
     assert used["mc_production_MC16_a"].content is not None
     assert used["analysis_tools_light-2406-ragdoll"].state is GlobalTagState.TESTING
+
+
+def test_what_a_record_takes_from_the_databases(tmp_path, write, simulation, data):
+    dump = write_dump(
+        tmp_path / "dump.sqlite", tags=[("mc_production_MC16_a", "PUBLISHED"), ("data_proc_main", "PUBLISHED")]
+    )
+    known = known_tags(ConditionsSettings(databases=(str(dump),)))
+    everything = {name: tag.digest for name, tag in known.items()}
+    of_simulation = told_of_tags([write(simulation)], known)
+    assert of_simulation == {"mc_production_MC16_a": everything["mc_production_MC16_a"]}
+    assert told_of_tags([write(simulation, "b.json"), write(data, "c.json")], known) == everything
+    # Not told at a glance, or not yet.
+    assert told_of_tags([tmp_path / "mdst.root"], known) == told_of_tags(None, known) == everything
+    other = known_tags(ConditionsSettings(databases=(str(dump),), global_tag_states={"data_proc_main": "INVALID"}))
+    assert told_of_tags([write(simulation)], other) == of_simulation
+    assert told_of_tags([write(data, "c.json")], other) != told_of_tags([write(data, "c.json")], known)
 
 
 RUNS = '''experiment;run;start;stop;n_events;luminosity [pb^-1];Beam Energy;magnet;comment
