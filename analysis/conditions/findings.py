@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -130,57 +131,31 @@ def from_validation(
 
 def _translate(detail: ErrorDetails, file: str, known: Sequence[str], remedy: str | None) -> Finding:
     key = ".".join(str(part) for part in detail["loc"]) or None
-    kind, value = detail["type"], detail["input"]
+    last = str(detail["loc"][-1]) if detail["loc"] else ""
+    kind, value, expected = detail["type"], detail["input"], expectation(detail)
+    finding = partial(Finding, file=file, key=key, remedy=remedy or "correct the value")
     if kind == "missing":
-        present = value.keys() if isinstance(value, dict) else ()
-        near = nearest(str(detail["loc"][-1]), present)
-        return Finding(
-            "missing-key",
-            "A required key is missing.",
-            file=file,
-            key=key,
-            found=near if near.startswith("nothing") else f"nearest: {near}",
-            expected=f"the key {detail['loc'][-1]!r}",
-            remedy=remedy or "add the key",
-        )
+        near = nearest(last, value.keys() if isinstance(value, dict) else ())
+        found = near if near.startswith("nothing") else f"nearest: {near}"
+        what = "A required key is missing."
+        return finding("missing-key", what, found=found, expected=f"the key {last!r}", remedy=remedy or "add the key")
     if kind == "extra_forbidden":
-        return Finding(
-            "unknown-key",
-            "A key is unknown.",
-            file=file,
-            key=key,
-            found=_brief(value),
-            expected=f"nearest: {nearest(str(detail['loc'][-1]), known)}",
-            remedy="correct the spelling, or remove the key",
-        )
+        near, mend = f"nearest: {nearest(last, known)}", "correct the spelling, or remove the key"
+        return finding("unknown-key", "A key is unknown.", found=_brief(value), expected=near, remedy=mend)
     if kind == "json_invalid":
-        return Finding(
-            "broken-json",
-            "The file is not valid JSON.",
-            file=file,
-            found=detail["msg"].removeprefix("Invalid JSON: "),
-            expected="a JSON object, as `b2file-metadata-show --json` prints it",
-            remedy="write the file again; it may have been truncated",
+        what = "The file is not valid JSON."
+        found, json = (
+            expected.removeprefix("Invalid JSON: "),
+            "a JSON object, as `b2file-metadata-show --json` prints it",
         )
+        mend = "write the file again; it may have been truncated"
+        return finding("broken-json", what, key=None, found=found, expected=json, remedy=mend)
     if kind == "value_error":
         # A check of our own: its sentence says it all. What it looked at is of use where it is one value.
-        return Finding(
-            "wrong-value",
-            f"A value is wrong: {expectation(detail)}.",
-            file=file,
-            key=key,
-            found=None if isinstance(value, dict) and not key else _brief(value),
-            remedy=remedy or "correct the value",
-        )
-    return Finding(
-        "wrong-value",
-        "A value has the wrong type or is out of range.",
-        file=file,
-        key=key,
-        found=_brief(value),
-        expected=expectation(detail),
-        remedy=remedy or "correct the value",
-    )
+        seen = None if isinstance(value, dict) and not key else _brief(value)
+        return finding("wrong-value", f"A value is wrong: {expected}.", found=seen)
+    what = "A value has the wrong type or is out of range."
+    return finding("wrong-value", what, found=_brief(value), expected=expected)
 
 
 def expectation(detail: ErrorDetails) -> str:
