@@ -197,6 +197,8 @@ _DECLARED = (
             "daughter(0, isSignalAcceptMissingNeutrino)", truth=True, nan="not matched"),
     _column("nBeamClusters", "float64", "", "calorimeter clusters of beam background in the event; toy only",
             truth=True),
+    _column("Bsig_label", "int32", "", "kind of decay of the B behind the signal kaon: bits of "
+            "analysis.simulation.truth.Label", truth=True, default=0),
     _column("q2_gen", "float64", "GeV^2/c^4", "generated mass squared of the neutrino pair, signal only", "", WEIGHTS,
             truth=True, nan="not a signal event"),
     _column("parentGroup", "int64", "", "rows that share a simulated parent share this number", truth=True, default=-1),

@@ -301,8 +301,8 @@ class Simulation(Model):
     """Multiplies all of `decays`."""
     files: Annotated[int, Field(ge=1, le=10_000)] = 2
     """Files per sample; each is made by a job of its own, from seeds of its own."""
-    rotations: Annotated[int, Field(ge=1, le=100)] = 10
-    """How often a simulated decay is used again, turned at random and paired with another tag."""
+    rotations: Annotated[int, Field(ge=1, le=1000)] = 100
+    """How often a decay with the best prospects is used, turned at random and paired with another tag; others less."""
     signal_strength: NonNegative = 1.0
     """μ planted in the pseudo-data. No later stage reads it."""
     decays: dict[SampleType, Annotated[int, Field(gt=0)]] = {}

@@ -8,28 +8,31 @@ with weights.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from analysis.basf2 import SampleType
 from analysis.simulation.bbbar import Side, assembled, finished, may_hold_candidate
-from analysis.simulation.generator import CHARM, NO_TAG, Pool
+from analysis.simulation.continuum import alone
+from analysis.simulation.generator import CHARM, NO_TAG, Generator, Pool, joined
 from analysis.simulation.jagged import Bools, Floats, Ints, count, offsets
-from analysis.simulation.kinematics import about_z, random_rotations, rotate
-from analysis.simulation.pairing import MAX_CHARGED, MIN_CHARGED, Contents, frames
-from analysis.simulation.pools import joined, make_decays, merged, renumbered
+from analysis.simulation.kinematics import about_z, mass, random_rotations, rotate
+from analysis.simulation.pairing import frames
+from analysis.simulation.pools import batches, make_decays, merged, renumbered
+from analysis.simulation.prospects import Contents, decay_prospects, event_prospects, fragmentation_prospects, thinned
 from analysis.simulation.response import with_fake_lepton
 from analysis.simulation.rows import Rows, stack
 from analysis.simulation.tags import LEPTON_P_STAR
 
 BATCH = 10_000
 DRAW_BATCH = 500_000
-# Uses of an event per rotation asked for. Most draws are thinned away before any particle is touched.
-DRAWS = 20
-# Fractions of draws kept, by (a lepton, kaons of both charges).
-KEPT = {(True, True): 1.0, (True, False): 0.25, (False, True): 0.05, (False, False): 0.015}
+# Uses of an event per rotation asked for: most are thinned away before any particle is touched
+DRAWS = 1
+# Generated events that one draw stands for, since likely ones are drawn more often
+GAIN = 50
 LEPTON_P_MIN = 0.3  # in the charmed hadron's rest frame, GeV
 SHARES = {"D0": 0.25, "D+": 0.15, "Ds+": 0.08, "Lc+": 0.02}  # of the decays; the rest are events
 SKELETON = 0.5
@@ -46,6 +49,8 @@ class Sources:
         Events without their charmed hadrons.
     momentum : (4, m) float64
         Four-momenta of the charmed hadrons, centre of mass; those of event ``usable[i]`` are number 2 i and 2 i + 1.
+    boost : (m,) float64
+        Their γ.
     species, sign : (m,) int64
         Index in `CHARM` and sign of their PDG codes.
     decays
@@ -58,6 +63,7 @@ class Sources:
 
     events: Pool
     momentum: Floats
+    boost: Floats
     species: Ints
     sign: Ints
     decays: Pool
@@ -66,23 +72,23 @@ class Sources:
 
 
 def make_sources(n: int, seeds: Ints) -> Sources:
-    """Generate the events and decays of a chunk from n generator calls; ``seeds`` (5,) are PYTHIA's."""
+    """Generate the events and decays of a chunk from n generator calls; ``seeds`` (2,) are PYTHIA's."""
     whole = make_decays("ccbar stable", max(round(n * SKELETON), 100), int(seeds[0]))
+    generator = Generator("D0", int(seeds[1]))
     pools = [
-        make_decays(name, max(round(n * SHARES[name]), 100), int(seed))
-        for name, seed in zip(CHARM, seeds[1:], strict=True)
+        joined([generator.other(name).batch(size) for size in batches(max(round(n * SHARES[name]), 100))])
+        for name in CHARM
     ]
     charmed = np.isin(np.abs(whole.particles.pdg), _PDG_OF)
     hadrons = whole.particles.select(charmed)
     rest = whole.particles.select(~charmed)
-    events = Pool(
-        rest, offsets(count(rest.event, len(whole))), whole.tag_mode, whole.tag_direct, whole.q2, whole.generated
-    )
+    events = replace(whole, particles=rest, first=offsets(count(rest.event, len(whole))))
     two = count(hadrons.event, len(whole)) == 2
     hadrons = hadrons.select(two[hadrons.event])
     species = np.argmax(np.abs(hadrons.pdg)[:, None] == _PDG_OF[None, :], axis=1)
+    gamma = hadrons.p[3] / mass(hadrons.p)
     return Sources(
-        events, hadrons.p, species, np.sign(hadrons.pdg).astype(np.int64), joined(pools),
+        events, hadrons.p, gamma, species, np.sign(hadrons.pdg).astype(np.int64), joined(pools),
         offsets(np.array([len(pool) for pool in pools])), np.flatnonzero(two),
     )  # fmt: skip
 
@@ -95,16 +101,17 @@ def simulate(n: int, rotations: int, seeds: Ints, rng: np.random.Generator) -> R
     n
         Generated events and decays.
     rotations
-        Each event is used this many times `DRAWS` (before thinning).
-    seeds : (5,) int64
+        Draws per generated event, times `DRAWS`.
+    seeds : (2,) int64
         PYTHIA's.
     rng
         All other randomness.
     """
     sources = make_sources(n, seeds)
-    mc_events = len(sources.events) * rotations * DRAWS
+    n_draws = len(sources.events) * rotations * DRAWS
+    mc_events = n_draws * GAIN
     parts, start = [], 0
-    for draw in _draws(sources, mc_events, rng):
+    for draw in _draws(sources, n_draws, rng):
         for part in _batches(sources, draw, rng):
             parts.append(part.shifted(start))
             start += BATCH
@@ -120,40 +127,55 @@ class _Draw:
     weight: Floats
 
 
-def _draws(sources: Sources, mc_events: int, rng: np.random.Generator) -> Iterator[_Draw]:
-    """Draw events and decays at random, keep all that may give a candidate and a part of the others."""
+def _draws(sources: Sources, n_draws: int, rng: np.random.Generator) -> Iterator[_Draw]:
+    """Draw events and decays, likely ones more often, and thin them; weights are relative to `GAIN` times the draws."""
     skeleton = Contents.of(sources.events)
     decay = Contents.of(sources.decays, LEPTON_P_MIN)
     turned = {sign: _signed(decay, sign) for sign in (1, -1)}
-    few = np.flatnonzero(skeleton.charged[sources.usable] <= MAX_CHARGED)
-    size = np.diff(sources.start)
-    # only these events are drawn: the others cannot give a candidate
-    remaining = rng.binomial(mc_events, len(few) / len(sources.events))
-    while remaining > 0:
-        n = min(remaining, DRAW_BATCH)
-        remaining -= n
-        event = few[rng.integers(0, len(few), n)]
+    events = _Sampler(fragmentation_prospects(skeleton)[sources.usable], len(sources.events))
+    of_species = [
+        _Sampler(decay_prospects(decay)[start:stop], stop - start) for start, stop in itertools.pairwise(sources.start)
+    ]
+    for n in batches(n_draws, DRAW_BATCH):
+        event, weight = events.draw(n, rng)
+        weight = weight * GAIN
         at = sources.usable[event]
         charged = skeleton.charged[at].copy()
         lepton, plus, minus = skeleton.lepton[at], skeleton.plus[at], skeleton.minus[at]
+        energy = skeleton.energy[at].copy()
         decays = []
         for which in (0, 1):
             hadron = 2 * event + which
             species, anti = sources.species[hadron], sources.sign[hadron] < 0
-            j = sources.start[species] + (rng.random(n) * size[species]).astype(np.int64)
+            j = np.zeros(n, dtype=np.int64)
+            for number, sampler in enumerate(of_species):
+                mine = np.flatnonzero(species == number)
+                chosen, factor = sampler.draw(len(mine), rng)
+                j[mine] = sources.start[number] + chosen
+                weight[mine] *= factor
             decays.append(j)
             charged += decay.charged[j]
+            energy += decay.energy[j] * sources.boost[hadron]
             lepton = lepton | decay.lepton[j]
             plus = plus | np.where(anti, turned[-1][0][j], turned[1][0][j])
             minus = minus | np.where(anti, turned[-1][1][j], turned[1][1][j])
-        both = plus & minus
-        kept = np.select(
-            [lepton & both, lepton, both],
-            [KEPT[True, True], KEPT[True, False], KEPT[False, True]],
-            KEPT[False, False],
-        ) * ((charged >= MIN_CHARGED) & (charged <= MAX_CHARGED))
-        keep = np.flatnonzero(rng.random(n) < kept)
-        yield _Draw(event[keep], (decays[0][keep], decays[1][keep]), 1 / kept[keep])
+        keep, weight = thinned(event_prospects(charged, lepton, plus & minus, energy), weight, rng)
+        yield _Draw(event[keep], (decays[0][keep], decays[1][keep]), weight)
+
+
+class _Sampler:
+    """Draws items with given importance; a weight is the probability of a random item over that of the draw."""
+
+    def __init__(self, importance: Floats, population: int) -> None:
+        self._running = np.cumsum(importance)
+        self._weight = np.divide(
+            self._running[-1] / population, importance, out=np.zeros(len(importance)), where=importance > 0
+        )
+
+    def draw(self, n: int, rng: np.random.Generator) -> tuple[Ints, Floats]:
+        """Return n items and their weights."""
+        chosen = np.searchsorted(self._running, rng.random(n) * self._running[-1], side="right")
+        return chosen, self._weight[chosen]
 
 
 def _signed(contents: Contents, sign: int) -> tuple[Bools, Bools]:
@@ -175,12 +197,9 @@ def _batches(sources: Sources, draw: _Draw, rng: np.random.Generator) -> Iterato
             frame = frames(random_rotations(rng, n), velocity)
             sides.append(Side(sources.decays, draw.decay[which][part], frame, sources.sign[hadron], which + 1))
         tracks, fake = with_fake_lepton(merged([side.measure(rng) for side in sides]), n, LEPTON_P_STAR, rng)
-        good = np.flatnonzero(may_hold_candidate(tracks, n))
+        good, weight = thinned(may_hold_candidate(tracks, n), draw.weight[part] * fake, rng)
         m = len(good)
         events = assembled(
-            [renumbered(tracks, good, n)], [side.clusters(good, rng) for side in sides], np.full((3, m), NO_TAG), m, rng
+            renumbered(tracks, good, n), [side.clusters(good, rng) for side in sides], np.full((3, m), NO_TAG), m, rng
         )
-        yield finished(
-            events, np.zeros((3, m), dtype=bool), draw.weight[part][good] * fake[good], parent[good], parent[good],
-            np.zeros(m), SampleType.CCBAR, rng,
-        )  # fmt: skip
+        yield finished(events, np.zeros((3, m), dtype=bool), weight, alone(parent[good]), SampleType.CCBAR, rng)

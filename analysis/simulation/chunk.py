@@ -17,7 +17,7 @@ from analysis.config.models import Config, Dataset, Simulation
 from analysis.errors import ConfigurationError
 from analysis.seeds import generator, seed_sequence
 from analysis.simulation import background, bbbar, charm, continuum, sidecar
-from analysis.simulation.jagged import Array, Floats, Ints, gather
+from analysis.simulation.jagged import Array, Bools, Floats, Ints, gather
 from analysis.simulation.rows import Rows, stack
 
 # Experiments of the pseudo-data: those of Belle II's first run period.
@@ -64,9 +64,11 @@ class ProcessTruth:
     events, rows
         Drawn.
     rows_sharing_parent
-        Rows whose simulated decay stands behind another event too.
+        Rows whose simulated decay (of the signal-side B) stands behind another event too.
     distinct_parents
         Simulated decays behind the rows.
+    selected
+        The same for the rows that `selected` tells: no extra track, a sure kaon, little energy.
     """
 
     process: SampleType
@@ -75,6 +77,32 @@ class ProcessTruth:
     rows: int
     rows_sharing_parent: int
     distinct_parents: int
+    selected: SelectedTruth
+
+
+@dataclass(frozen=True)
+class SelectedTruth:
+    """How independent the events of one process are near the signal region; see `reuse`.
+
+    Attributes
+    ----------
+    expected_events
+        Events expected.
+    events
+        Drawn.
+    distinct_events
+        Simulated events behind them: the others are copies.
+    effective_parents
+        (Σ Λ)² / Σ Λ², Λ being the number of events expected from one simulated decay.
+    variance_over_mean
+        Of the number of events, over many toys: 1 if each stood on decays of its own.
+    """
+
+    expected_events: float
+    events: int
+    distinct_events: int
+    effective_parents: float
+    variance_over_mean: float
 
 
 @dataclass(frozen=True)
@@ -143,13 +171,13 @@ def process_rows(kind: SampleType, request: Request, settings: Simulation, seed:
     share = settings.decays[kind] * settings.scale / settings.files
     n = max(round(share), 100)
     labels = ("simulate", request.sample, request.chunk, kind.value)
-    pythia = 1 + seed_sequence(seed, *labels, "pythia").generate_state(5).astype(np.int64) % 900_000_000
+    pythia = 1 + seed_sequence(seed, *labels, "pythia").generate_state(2).astype(np.int64) % 900_000_000
     rng = generator(seed, *labels)
     if kind is SampleType.CCBAR:
         return charm.simulate(n, settings.rotations, pythia, rng)
     if kind.is_continuum:
         return continuum.simulate(kind, n, settings.rotations, int(pythia[0]), rng)
-    return bbbar.simulate(kind, n, settings.rotations, pythia, rng)
+    return bbbar.simulate(kind, n, settings.rotations, int(pythia[0]), rng)
 
 
 def expected_events(kind: SampleType, dataset: Dataset, signal_strength: float) -> float:
@@ -175,17 +203,60 @@ def _numbered(event: Ints) -> tuple[Ints, Ints, Ints]:
     return rank, np.arange(len(event)) - begin[rank], counts[rank]
 
 
-def _drawn(rows: Rows, factor: Floats, rng: np.random.Generator) -> tuple[Rows, float]:
-    """Draw every event as often as Poisson says; returns the rows, event numbers from 0, and the expected events.
+def _drawn(rows: Rows, factor: Floats, rng: np.random.Generator) -> tuple[Rows, Ints, Floats]:
+    """Draw every event as often as Poisson says.
 
     The number of copies of an event is Poisson around its expectation, so that sums over events are Poisson, too.
     Events expected more than once come in copies of one simulated event.
+
+    Returns
+    -------
+    rows
+        With event numbers from 0.
+    source : (n_rows,) int64
+        The simulated event behind each of them.
+    expected : (n_events,) float64
+        Expected copies of the simulated events, in the order of their numbers.
     """
     _, first = np.unique(rows.event, return_index=True)
     expected = (rows.weight * factor)[first]
     copied = np.repeat(np.arange(len(first)), rng.poisson(expected))
     index, event = gather(np.append(first, len(rows)), copied)
-    return replace(rows.select(index), event=event), float(expected.sum())
+    return replace(rows.select(index), event=event), rows.event[index], expected
+
+
+def selected(rows: Rows) -> Bools:
+    """Return the rows near the signal region: a clean event, as the default analysis selects it, for bookkeeping."""
+    c = rows.columns
+    return np.asarray((c["roeNTracks"] == 0) & (c["roeEextra"] < 1.2) & (c["K_kaonID"] > 0.9) & (c["roeNPi0"] == 0))
+
+
+def reuse(rows: Rows, expected: Floats) -> tuple[float, float]:
+    """Return the effective number of parents, and variance over mean of the number of drawn events.
+
+    With Poisson copies of events whose expectations λ share decays, Var n = Σ λ + Σ_s Λ_s² + Σ_t Λ_t² − Σ λ², where
+    Λ_s and Λ_t are sums over the events of one signal-side decay and of one tag's decay: what they share once too often
+    is taken off.
+
+    Parameters
+    ----------
+    rows
+        One row per event.
+    expected : (n,) float64
+        λ of each event.
+    """
+    total = float(expected.sum())
+    if not total:
+        return 0.0, 1.0
+    # of the other side: decays are numbered within the block
+    alone = rows.partner < 0
+    sums = [
+        np.bincount(np.unique(key, return_inverse=True)[1], weights=expected)
+        for key in (rows.parent, np.where(alone, -1 - np.arange(len(rows)), rows.block * _ID + rows.partner))
+    ]
+    squares = [float(np.sum(each**2)) for each in sums]
+    excess = squares[0] + squares[1] - float(np.sum(expected**2))
+    return total**2 / squares[0], 1 + excess / total
 
 
 def _pseudo_data(request: Request, settings: Simulation, dataset: Dataset, seed: int) -> Chunk:
@@ -200,8 +271,8 @@ def _pseudo_data(request: Request, settings: Simulation, dataset: Dataset, seed:
         factor *= background.weight(rows.columns["nBeamClusters"], beam) / (rows.mc_events * settings.files)
         if kind is SampleType.SIGNAL:
             factor *= formfactors.sm_weight(rows.columns["q2_gen"])
-        drawn, expected = _drawn(rows, factor, rng)
-        truths.append(_process_truth(kind, expected, drawn))
+        drawn, source, expected = _drawn(rows, factor, rng)
+        truths.append(_process_truth(kind, rows, expected, drawn, source))
         parts.append(drawn.shifted(start))
         start += truths[-1].events
     rows = stack(parts, 1)
@@ -240,11 +311,22 @@ def _placed(rows: Rows, n: int, beam: Floats, rng: np.random.Generator) -> tuple
     return run, place
 
 
-def _process_truth(kind: SampleType, expected: float, drawn: Rows) -> ProcessTruth:
+def _process_truth(kind: SampleType, rows: Rows, expected: Floats, drawn: Rows, source: Ints) -> ProcessTruth:
     pairs = np.unique(np.array([drawn.parent, drawn.event]), axis=1)
     parents, events_of_parent = np.unique(pairs[0], return_counts=True)
     shared = np.isin(drawn.parent, parents[events_of_parent > 1])
-    return ProcessTruth(kind, expected, len(np.unique(drawn.event)), len(drawn), int(shared.sum()), len(parents))
+    # the first selected candidate of every event
+    chosen = np.flatnonzero(selected(rows))
+    events, first = np.unique(rows.event[chosen], return_index=True)
+    of_events = expected[np.searchsorted(np.unique(rows.event), events)]
+    effective, variance = reuse(rows.select(chosen[first]), of_events)
+    near = selected(drawn)
+    return ProcessTruth(
+        kind, float(expected.sum()), len(np.unique(drawn.event)), len(drawn), int(shared.sum()), len(parents),
+        SelectedTruth(
+            float(of_events.sum()), len(np.unique(drawn.event[near])), len(np.unique(source[near])), effective, variance
+        ),
+    )  # fmt: skip
 
 
 def _runs(chunk: int) -> tuple[tuple[int, int], ...]:

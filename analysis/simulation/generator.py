@@ -11,7 +11,10 @@ the D mass is missing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,26 +22,14 @@ from numpy.typing import NDArray
 
 from analysis.basf2 import SampleType
 from analysis.errors import InputError
+from analysis.simulation.channels import ALIASES, D0_MODES, STRATA, added_channels, forced_fraction, stratum_of
 from analysis.simulation.detector import DETECTOR, M_B0, M_BPLUS
 from analysis.simulation.jagged import Array, Bools, Floats, Ints, Table, count, offsets
+from analysis.simulation.truth import labels
 
-# FEI decay modes of the D⁰: K⁻π⁺, K⁻π⁺π⁰, K⁻π⁺π⁺π⁻, and their branching fractions (PDG 2022).
-D0_MODES: dict[int, float] = {0: 0.0395, 1: 0.144, 3: 0.0822}
-# B⁻ → D⁰ ℓ ν, D*⁰ ℓ ν and B̄⁰ → D*⁺ ℓ ν, per lepton flavour (PDG 2022), D*⁺ → D⁰ π⁺
-BF_D0, BF_DSTAR0, BF_DSTARPLUS, BF_DSTAR_D0PI = 0.0230, 0.0558, 0.0497, 0.677
 NO_TAG = -1
-PDG_KS, PDG_LAMBDA = 310, 3122
-
 _NEUTRINOS = (12, 14, 16)
-_ALIASES = {9900421: 421, 9900423: 423, 9900413: 413, 9900521: 521, 9900511: 511, 9900522: 521}
-
-# (fraction of the mode, products): the leading resonance (PDG 2022), the rest as phase space. Resonances that also
-# decay to other final states (K*, a1) would make other modes, so they stay out.
-_D0_CHANNELS: dict[int, tuple[tuple[float, str], ...]] = {
-    0: ((1.0, "-321 211"),),
-    1: ((0.78, "-321 213"), (0.22, "-321 211 111")),
-    3: ((0.60, "-321 211 113"), (0.40, "-321 211 211 -211")),
-}
+PDG_KS, PDG_LAMBDA = 310, 3122
 
 
 class Role:
@@ -91,8 +82,10 @@ class Pool:
         The D⁰ of the tag comes from the B itself, not from a D*.
     q2 : (n_parents,) float64
         Mass squared of all neutrinos together, GeV^2/c^4.
-    generated
-        Number of decays generated for these parents, the ones dropped included.
+    label : (n_parents,) int64
+        What kind of decay it is: see `analysis.simulation.truth`.
+    weight : (n_parents,) float64
+        Probability of the decay over the probability with which it was generated; the mean is one. See `STRATA`.
     """
 
     particles: Particles
@@ -100,10 +93,30 @@ class Pool:
     tag_mode: Ints
     tag_direct: Bools
     q2: Floats
-    generated: int
+    label: Ints
+    weight: Floats
 
     def __len__(self) -> int:
         return len(self.tag_mode)
+
+    @cached_property
+    def charged(self) -> tuple[Particles, Ints]:
+        """The charged particles alone, and the offsets of the parents among them."""
+        chosen = self.particles.select(is_charged_stable(self.particles.pdg))
+        return chosen, offsets(count(chosen.event, len(self)))
+
+
+def joined(pools: Sequence[Pool]) -> Pool:
+    """Return one pool of several, one after the other."""
+    starts = offsets(np.array([len(pool) for pool in pools]))
+    parts = [pool.particles for pool in pools]
+    fields = {k: np.concatenate([getattr(part, k) for part in parts], axis=-1) for k in vars(parts[0])}
+    fields["event"] = np.concatenate([part.event + start for part, start in zip(parts, starts[:-1], strict=True)])
+    own = {
+        k: np.concatenate([getattr(pool, k) for pool in pools])
+        for k in ("tag_mode", "tag_direct", "q2", "label", "weight")
+    }
+    return Pool(Particles(**fields), offsets(count(fields["event"], int(starts[-1]))), **own)
 
 
 def charge_of(pdg: Array) -> Floats:
@@ -130,64 +143,27 @@ class _Source:
     """Maker of the Les Houches source of mesons at rest (a class inside a function: PYTHIA is imported late)."""
 
     @staticmethod
-    def make(pdg: int, mass: float) -> Any:
+    def make() -> Any:
         import pythia8mc
 
         class Source(pythia8mc.LHAup):  # type: ignore[misc]
             def __init__(self) -> None:
                 super().__init__(3)
+                self.meson = (521, M_BPLUS)
 
             def setInit(self) -> bool:
-                self.setBeamA(11, mass)
-                self.setBeamB(-11, mass)
+                self.setBeamA(11, M_BPLUS)
+                self.setBeamB(-11, M_BPLUS)
                 self.addProcess(1, 1.0, 0.0, 1.0)
                 return True
 
             def setEvent(self, _process: int = 0) -> bool:
+                pdg, mass = self.meson
                 self.setProcess(1, 1.0, 10.0, 1 / 137.0, 0.1)
                 self.addParticle(pdg, 1, 0, 0, 0, 0, 0.0, 0.0, 0.0, mass, mass, 0.0, 9.0)
                 return True
 
         return Source()
-
-
-def _alias(pid: int, name: str, charge: int, spin: int, mass: float) -> str:
-    conjugate_name = f"{name}bar"
-    return f"{pid}:new = {name} {conjugate_name} {spin} {3 * charge} 0 {mass} 0 0 0 0"
-
-
-def _tag_settings() -> list[str]:
-    """Return the alias particles of the forced tags and of the signal."""
-    lines = [
-        _alias(9900421, "D0tag", 0, 1, 1.86484),
-        _alias(9900423, "Dst0tag", 0, 3, 2.00685),
-        _alias(9900413, "Dsttag", 1, 3, 2.01026),
-        _alias(9900521, "Btag", 1, 1, M_BPLUS),
-        _alias(9900511, "B0tag", 0, 1, M_B0),
-        _alias(9900522, "Bsig", 1, 1, M_BPLUS),
-        "9900421:tau0 = 0.1229", "9900521:tau0 = 0.4911", "9900522:tau0 = 0.4911", "9900511:tau0 = 0.4554",
-        "9900423:addChannel = 1 0.647 0 9900421 111", "9900423:addChannel = 1 0.353 0 9900421 22",
-        "9900413:addChannel = 1 1.0 0 9900421 211",
-        "9900522:addChannel = 1 1.0 0 321 12 -12",
-    ]  # fmt: skip
-    for mode, channels in _D0_CHANNELS.items():
-        for fraction, products in channels:
-            lines.append(f"9900421:addChannel = 1 {D0_MODES[mode] * fraction} 0 {products}")
-    # meMode 22: weak V - A, in the order neutrino, lepton, hadron
-    for lepton in (11, 13):
-        for tag, hadron, fraction in (
-            (9900521, -9900421, BF_D0), (9900521, -9900423, BF_DSTAR0), (9900511, -9900413, BF_DSTARPLUS),
-        ):  # fmt: skip
-            lines.append(f"{tag}:addChannel = 1 {fraction} 22 {lepton + 1} {-lepton} {hadron}")
-    return lines
-
-
-def forced_fraction(sample: SampleType) -> float:
-    """Return the branching fraction of one B into a forced tag: both leptons, all D⁰ modes of the toy."""
-    to_d0 = sum(D0_MODES.values())
-    if sample is SampleType.MIXED:
-        return 2 * BF_DSTARPLUS * BF_DSTAR_D0PI * to_d0
-    return 2 * (BF_D0 + BF_DSTAR0) * to_d0
 
 
 def _pythia(settings: list[str], seed: int, source: Any = None) -> Any:
@@ -213,6 +189,13 @@ _CONTINUUM = {
 CHARM: dict[str, int] = {"D0": 421, "D+": 411, "Ds+": 431, "Lc+": 4122}
 
 
+_MESONS: dict[str, tuple[int, float]] = {
+    "charged": (521, M_BPLUS), "mixed": (511, M_B0), "signal": (9900522, M_BPLUS),
+    "tag charged": (-9900521, M_BPLUS), "tag mixed": (-9900511, M_B0),
+    "D0": (421, 1.86484), "D+": (411, 1.86966), "Ds+": (431, 1.96835), "Lc+": (4122, 2.28646),
+}  # fmt: skip
+
+
 class Generator:
     """One running PYTHIA; call `batch` for as many decays or events as wanted.
 
@@ -227,17 +210,14 @@ class Generator:
     """
 
     def __init__(self, kind: str, seed: int) -> None:
-        decay = {
-            "charged": (521, M_BPLUS), "mixed": (511, M_B0), "signal": (9900522, M_BPLUS),
-            "tag charged": (-9900521, M_BPLUS), "tag mixed": (-9900511, M_B0),
-            "D0": (421, 1.86484), "D+": (411, 1.86966), "Ds+": (431, 1.96835), "Lc+": (4122, 2.28646),
-        }.get(kind)  # fmt: skip
-        self._meson = decay is not None
-        if decay is not None:
+        self._kind = kind
+        self._source: Any = None
+        self._channels: dict[str, list[tuple[Any, int, str]]] = {}
+        if kind in _MESONS:
             # PYTHIA keeps only a raw pointer to the source.
-            self._source = _Source.make(*decay)
+            self._source = _Source.make()
             settings = ["Beams:frameType = 5", "ProcessLevel:all = off", "ParticleDecays:mixB = off"]
-            self._pythia = _pythia(settings + _tag_settings(), seed, self._source)
+            self._pythia = _pythia(settings + added_channels(), seed, self._source)
         else:
             stable = kind.endswith(" stable")
             process = SampleType(kind.removesuffix(" stable"))
@@ -251,10 +231,50 @@ class Generator:
                 seed,
             )  # fmt: skip
 
+    def other(self, kind: str) -> Generator:
+        """Return a generator of another meson that shares this one's PYTHIA: starting one takes a third of a second."""
+        if self._source is None or kind not in _MESONS:
+            raise ValueError(f"one PYTHIA cannot make both {self._kind!r} and {kind!r}")
+        result = copy.copy(self)
+        result._kind = kind
+        return result
+
+    def stratified(self, n: int) -> Pool:
+        """Generate n decays in the strata of `STRATA`, at least one of each; their weights make up for it."""
+        entry = self._pythia.particleData.particleDataEntryPtr(_MESONS[self._kind][0])
+        pools, weights = [], []
+        for stratum, share in STRATA[self._kind].items():
+            fraction = self._open(entry, stratum)
+            pools.append(self.batch(max(round(n * share), 1)))
+            weights.append(fraction / len(pools[-1]))
+        self._open(entry, None)
+        pool = joined(pools)
+        weight = np.repeat(weights, [len(each) for each in pools])
+        return replace(pool, weight=weight / weight.mean())
+
+    def _open(self, entry: Any, stratum: str | None) -> float:
+        """Open the decay channels of one stratum (or all) and close the others; return their branching fraction."""
+        if self._kind not in self._channels:
+            channels = [entry.channel(i) for i in range(entry.sizeChannels())]
+            self._channels[self._kind] = [
+                (c, c.onMode(), stratum_of(c.product(j) for j in range(c.multiplicity()))) for c in channels
+            ]
+        total = left = 0.0
+        for channel, mode, own in self._channels[self._kind]:
+            # modes 1 and 2 are open to the particle, 1 and 3 to the antiparticle
+            fraction = channel.bRatio() if mode in (1, 2) else 0.0
+            total += fraction
+            opened = stratum in (None, own)
+            left += fraction if opened else 0.0
+            channel.onMode(mode if opened else 0)
+        return left / total
+
     def batch(self, n: int) -> Pool:
         """Generate n decays or events."""
         import awkward as ak
 
+        if self._source is not None:
+            self._source.meson = _MESONS[self._kind]
         particles = self._pythia.nextBatch(n).prt
         if len(particles) != n:
             raise InputError("PYTHIA skipped events.", found=len(particles), expected=n)
@@ -264,13 +284,13 @@ class Generator:
         p = np.array([ak.to_numpy(flat["p"][k]) for k in ("px", "py", "pz", "e")])
         vertex = ak.fill_none(flat["vProd"], {"px": 0.0, "py": 0.0, "pz": 0.0, "e": 0.0})
         x = 0.1 * np.array([ak.to_numpy(vertex[k]) for k in ("px", "py", "pz", "e")])  # mm to cm
-        return _extract(counts, column["id"], column["status"], column["mother1"], p, x, meson=self._meson)
+        return _extract(counts, column["id"], column["status"], column["mother1"], p, x, meson=self._source is not None)
 
 
 def _plain_codes(pdg: Array) -> NDArray[np.int32]:
     """Return codes with the aliases replaced by the particles they stand for."""
     result = np.asarray(pdg, dtype=np.int32).copy()
-    for alias, code in _ALIASES.items():
+    for alias, code in ALIASES.items():
         result[pdg == alias] = code
         result[pdg == -alias] = -code
     return result
@@ -285,9 +305,10 @@ def _extract(counts: Ints, pdg: Array, status: Array, mother1: Array, p: Floats,
     mother = first[event] + mother1  # flat index; entry 0 of each event is the system
     final = status > 0
     role = np.zeros(len(code), dtype=np.int8)
-    tag_mode, direct = np.full(n, NO_TAG), np.zeros(n, dtype=bool)
+    tag_mode, direct, label = np.full(n, NO_TAG), np.zeros(n, dtype=bool), np.zeros(n, dtype=np.int64)
     if meson:
         role, tag_mode, direct = _true_tags(event, n, code, final, mother, first)
+        label = labels(event, n, code, mother, first)
     neutrino = final & np.isin(np.abs(code), _NEUTRINOS)
     missing = np.array([np.bincount(event[neutrino], weights=p[i, neutrino], minlength=n) for i in range(4)])
     visible = np.flatnonzero(final & ~neutrino)
@@ -307,7 +328,8 @@ def _extract(counts: Ints, pdg: Array, status: Array, mother1: Array, p: Floats,
         tag_mode,
         direct,
         np.maximum(missing[3] ** 2 - np.sum(missing[:3] ** 2, axis=0), 0.0),
-        n,
+        label,
+        np.ones(n),
     )
 
 

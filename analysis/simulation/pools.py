@@ -3,45 +3,66 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 
-from analysis.basf2 import SampleType
-from analysis.simulation.generator import NO_TAG, Generator, Particles, Pool
-from analysis.simulation.jagged import Array, Bools, Floats, Ints, count, gather, offsets
-from analysis.simulation.kinematics import random_rotations
+from analysis.simulation.detector import M_D0, M_K
+from analysis.simulation.generator import NO_TAG, Generator, Particles, Pool, joined
+from analysis.simulation.jagged import Array, Bools, Floats, Ints, count, gather, offsets, total
+from analysis.simulation.kinematics import mass, norm, random_rotations, with_mass
 from analysis.simulation.pairing import b_velocities, frames, place
+from analysis.simulation.prospects import Contents, tag_prospects, thinned, uses
 from analysis.simulation.response import Clusters, Tracks, measure_clusters, measure_tracks
-from analysis.simulation.tags import find_pi0s, reconstruct_tags
+from analysis.simulation.tags import KAON_ID, NONE, Tags, find_pi0s, reconstruct_tags, tag_lepton
 
 BATCH = 20_000
+CROWDED_TAGS = 0.2  # kept of the wrong tags with more tracks than a tag has
+MAX_TAG_TRACKS = 7
+SPARE_KAON_ID = 0.1
+# Importance of tags: energy left over (GeV), distance to the D⁰ mass (GeV/c^2), cosθ_BY.
+CLEAN, QUIET, NOISY = 1.0, 0.33, 0.2
+QUIET_ENERGY, LIGHT_MASS = 1.5, 2.1  # GeV, GeV/c^2: two tracks as kaons, beside the lepton
+CLEAN_ENERGY, CLEAN_MASS, CLEAN_COS_BY = 1.0, 0.020, (-1.75, 1.1)
 Listed = TypeVar("Listed", Particles, Tracks, Clusters)
 
 
 @dataclass(frozen=True)
 class TagPool:
-    """Accepted true tags: measured once, in the laboratory.
+    """B mesons on the tag side, measured once, in the laboratory.
 
     Attributes
     ----------
     tracks, clusters
         Their measured particles; ``event`` is the number of the tag.
-    mode, direct : (n,)
+    mode, direct, label : (n,)
         See `Pool`.
+    parent : (n,) int64
+        Decay behind the tag, a number within the block.
     velocity : (3, n) float64
         Of the tag B in the centre of mass.
-    accepted
-        Accepted over generated.
+    prospects : (n,) float64
+        Chance to pass the analysis's selection, as far as the tag decides; in arbitrary units.
+    spare_kaon : (n,) bool
+        It has kaons of both charges: one of them may be taken for the signal's.
+    weight : (n,) float64
+        Of the tags.
+    probability
+        That a B gives such a tag.
     """
 
     tracks: Tracks
     clusters: Clusters
     mode: Ints
     direct: Bools
+    label: Ints
+    parent: Ints
     velocity: Floats
-    accepted: float
+    prospects: Floats
+    spare_kaon: Bools
+    weight: Floats
+    probability: float
 
     def __len__(self) -> int:
         return len(self.mode)
@@ -94,45 +115,118 @@ def make_decays(kind: str, n: int, seed: int) -> Pool:
     return joined([generator.batch(size) for size in batches(n)])
 
 
-def joined(pools: Sequence[Pool]) -> Pool:
-    """Return one pool of several, one after the other."""
-    starts = offsets(np.array([len(pool) for pool in pools]))
-    particles = stacked(
-        [
-            replace(pool.particles, event=pool.particles.event + start)
-            for pool, start in zip(pools, starts[:-1], strict=True)
-        ]
+def make_tags(generator: Generator, n: int, forced: float, rng: np.random.Generator) -> TagPool:
+    """Generate n forced tags of B⁻ or B̄⁰ and keep those that are reconstructed rightly.
+
+    Parameters
+    ----------
+    generator
+        Of forced tags.
+    forced
+        Their branching fraction.
+    """
+    pool = generator.batch(n)
+    decays, ones = np.arange(n), np.ones(n)
+    tracks, clusters, found, velocity = _measured(pool, decays, 1, rng)
+    accepted = count(found.event, n, found.matched) > 0
+    good = np.flatnonzero(accepted)
+    return _tag_pool(pool, decays, good, (tracks, clusters, found, velocity), ones[good], forced * len(good) / n)
+
+
+def make_wrong_tags(pool: Pool, rotations: float, rng: np.random.Generator) -> TagPool:
+    """Turn generic B⁺ (B⁰) decays into B⁻ (B̄⁰) and keep what looks like a tag without being an accepted one.
+
+    Parameters
+    ----------
+    pool
+        Generic decays.
+    rotations
+        How often a decay with good prospects is measured.
+    """
+    prospects = tag_prospects(Contents.of(pool))
+    number, unit = uses(prospects * rotations * np.sqrt(np.minimum(pool.weight, 1.0)), rng)
+    decays = np.repeat(np.arange(len(pool)), number)
+    n = len(decays)
+    measured = _measured(pool, decays, -1, rng)
+    tracks, found = measured[0], measured[2]
+    tagged = like_tag(tracks, 0, n) & (count(found.event, n, found.matched) == 0)
+    lone = np.where(lone_tag(tracks, n), 1.0, CROWDED_TAGS)
+    scale = 1.0 / rotations
+    good, weight = thinned(np.where(tagged, lone, 0.0), pool.weight[decays] * unit[decays] / scale, rng)
+    weight = weight * scale
+    return _tag_pool(pool, decays, good, measured, weight, float(weight.sum()) / len(pool))
+
+
+Measured = tuple[Tracks, Clusters, Tags, Floats]
+
+
+def _measured(pool: Pool, decays: Ints, turn: int, rng: np.random.Generator) -> Measured:
+    """Measure decays, each as an event of its own; returns the velocities of the B, too."""
+    n = len(decays)
+    velocity = b_velocities(rng, n)
+    items, owner = gather(pool.first, decays)
+    particles = place(pool.particles.select(items), owner, frames(random_rotations(rng, n), velocity), np.full(n, turn))
+    side = on_side(len(particles.pdg), 0)
+    tracks, clusters = measure_tracks(particles, side, rng), measure_clusters(particles, side, rng)
+    true_mode = np.array([pool.tag_mode[decays], np.full(n, NO_TAG)])
+    return tracks, clusters, reconstruct_tags(tracks, find_pi0s(clusters, n), clusters, true_mode, n), velocity
+
+
+def _tag_pool(pool: Pool, decays: Ints, good: Ints, measured: Measured, weight: Floats, probability: float) -> TagPool:
+    tracks, clusters, found, velocity = measured
+    n, parent = len(decays), decays[good]
+    kaon = tracks.clean & (tracks.kaon_id > SPARE_KAON_ID)
+    both = (count(tracks.event, n, kaon & (tracks.charge > 0)) > 0) & (
+        count(tracks.event, n, kaon & (tracks.charge < 0)) > 0
     )
-    return Pool(
-        particles, offsets(count(particles.event, int(starts[-1]))), np.concatenate([p.tag_mode for p in pools]),
-        np.concatenate([p.tag_direct for p in pools]), np.concatenate([p.q2 for p in pools]),
-        sum(p.generated for p in pools),
-    )  # fmt: skip
-
-
-def make_tags(kind: SampleType, n: int, seed: int, rng: np.random.Generator) -> TagPool:
-    """Generate n forced tags of B⁻ or B̄⁰ and keep those that are reconstructed rightly."""
-    generator = Generator("tag mixed" if kind is SampleType.MIXED else "tag charged", seed)
-    tracks_kept: list[Tracks] = []
-    clusters_kept: list[Clusters] = []
-    modes, directs, velocities, kept = [], [], [], 0
-    for size in batches(n):
-        pool = generator.batch(size)
-        velocity = b_velocities(rng, size)
-        frame = frames(random_rotations(rng, size), velocity)
-        particles = place(pool.particles, pool.particles.event, frame, np.ones(size, dtype=np.int64))
-        side = on_side(len(particles.pdg), 0)
-        tracks, clusters = measure_tracks(particles, side, rng), measure_clusters(particles, side, rng)
-        true_mode = np.array([pool.tag_mode, np.full(size, NO_TAG)])
-        found = reconstruct_tags(tracks, find_pi0s(clusters, size), clusters, true_mode, size)
-        good = np.flatnonzero(count(found.event, size, found.matched) > 0)
-        tracks_kept.append(renumbered(tracks, good, size, kept))
-        clusters_kept.append(renumbered(clusters, good, size, kept))
-        modes.append(pool.tag_mode[good])
-        directs.append(pool.tag_direct[good])
-        velocities.append(velocity[:, good])
-        kept += len(good)
+    prospects = np.where(_clean(found, tracks, clusters, n), CLEAN, np.where(_quiet(tracks, clusters, n), QUIET, NOISY))
     return TagPool(
-        stacked(tracks_kept), stacked(clusters_kept), np.concatenate(modes), np.concatenate(directs),
-        np.concatenate(velocities, axis=1), kept / n,
+        renumbered(tracks, good, n), renumbered(clusters, good, n), pool.tag_mode[parent], pool.tag_direct[parent],
+        pool.label[parent], parent, velocity[:, good], prospects[good], both[good], weight,
+        probability,
     )  # fmt: skip
+
+
+def lone_tag(tracks: Tracks, n: int) -> Bools:
+    """Whether events have just the tracks of a tag: ℓKπ or ℓK3π."""
+    number = count(tracks.event, n, tracks.clean)
+    return np.asarray((number == 3) | (number == 5))
+
+
+def like_tag(tracks: Tracks, side: int, n: int) -> Bools:
+    """Whether one side alone offers a lepton and a kaon of the same charge."""
+    own = tracks.clean & (tracks.side == side)
+    lepton, kaon = own & tag_lepton(tracks), own & (tracks.kaon_id > KAON_ID)
+    found = np.zeros(n, dtype=bool)
+    for sign in (1, -1):
+        same = tracks.charge == sign
+        # the lepton itself may look like a kaon, too
+        found |= (
+            (count(tracks.event, n, lepton & same) > 0)
+            & (count(tracks.event, n, kaon & same) > 0)
+            & (count(tracks.event, n, (lepton | kaon) & same) > 1)
+        )
+    return np.asarray(found & (count(tracks.event, n, own) <= MAX_TAG_TRACKS))
+
+
+def _quiet(tracks: Tracks, clusters: Clusters, n: int) -> Bools:
+    """Whether events have three tracks, little energy, and a K and π to which a π⁰ from elsewhere may be added."""
+    clean = tracks.select(tracks.clean)
+    number = count(clean.event, n, np.ones(len(clean.event), dtype=bool))
+    p = np.array([total(clean.event, np.where(tag_lepton(clean), 0.0, each), n) for each in with_mass(clean.p, M_K)])
+    light = mass(p) < LIGHT_MASS
+    energy = total(clusters.event, np.where(clusters.present, norm(clusters.p), 0.0), n)
+    return np.asarray((number == 3) & light & (energy < QUIET_ENERGY))
+
+
+def _clean(found: Tags, tracks: Tracks, clusters: Clusters, n: int) -> Bools:
+    """Whether events with one tag would pass the analysis's selection, as far as the tag decides."""
+    event = found.event
+    free = count(tracks.event, n, tracks.clean)[event] - 1 - np.sum(found.daughters != NONE, axis=0)
+    energy = np.append(np.where(clusters.present, norm(clusters.p), 0.0), 0.0)
+    rest = total(clusters.event, energy[:-1], n)[event] - np.sum(energy[found.photons], axis=0)
+    good = (
+        (free == 0) & (rest < CLEAN_ENERGY) & (np.abs(found.mass - M_D0) < CLEAN_MASS)
+        & (found.cos_by > CLEAN_COS_BY[0]) & (found.cos_by < CLEAN_COS_BY[1])
+    )  # fmt: skip
+    return np.asarray(count(event, n, good) > 0)

@@ -27,6 +27,8 @@ class Rows:
         Canonical column name to array (n,).
     mc_events
         Equivalent number of generated events.
+    partner : (n,) int64
+        Decay of the other B, a number within the block; -1 in continuum.
     """
 
     event: Ints
@@ -35,6 +37,7 @@ class Rows:
     block: Ints
     columns: Mapping[str, Array]
     mc_events: float
+    partner: Ints
 
     def __len__(self) -> int:
         return len(self.event)
@@ -47,7 +50,7 @@ class Rows:
         """Return the chosen rows."""
         return Rows(
             self.event[index], self.weight[index], self.parent[index], self.block[index],
-            {name: values[index] for name, values in self.columns.items()}, self.mc_events,
+            {name: values[index] for name, values in self.columns.items()}, self.mc_events, self.partner[index],
         )  # fmt: skip
 
 
@@ -60,4 +63,6 @@ def stack(parts: Sequence[Rows], mc_events: float) -> Rows:
         return np.concatenate([getattr(part, name) for part in parts])
 
     columns = {name: np.concatenate([part.columns[name] for part in parts]) for name in parts[0].columns}
-    return Rows(joined("event"), joined("weight"), joined("parent"), joined("block"), columns, mc_events)
+    return Rows(
+        joined("event"), joined("weight"), joined("parent"), joined("block"), columns, mc_events, joined("partner")
+    )

@@ -138,12 +138,8 @@ def reconstruct_tags(tracks: Tracks, pi0s: Pi0s, clusters: Clusters, true_mode: 
     ``luck``), so a true tag that was accepted alone is found again whatever it is paired with.
     """
     clean = tracks.clean
-    beta = -DETECTOR.beams.beta
-    electron_id, muon_id = tracks.electron_id, tracks.muon_id
-    is_muon = muon_id > electron_id
-    p_lepton = with_mass(tracks.p, np.where(is_muon, M_MU, M_E))
-    p_star = norm(boost(p_lepton, beta))
-    leptons = np.flatnonzero(clean & (np.maximum(electron_id, muon_id) > LEPTON_ID) & (p_star > LEPTON_P_STAR))
+    is_muon, p_lepton, p_star = _as_leptons(tracks)
+    leptons = np.flatnonzero(clean & tag_lepton(tracks))
     found = [
         (mode, combination)
         for mode, combination in _combine(tracks, pi0s, leptons, clean, n_events)
@@ -157,11 +153,25 @@ def reconstruct_tags(tracks: Tracks, pi0s: Pi0s, clusters: Clusters, true_mode: 
     return Tags(**{k: v[..., order] for k, v in merged.items()})
 
 
+def _as_leptons(tracks: Tracks) -> tuple[Bools, Floats, Floats]:
+    """Return whether tracks are rather muons than electrons, four-momenta, and momenta in the centre of mass."""
+    is_muon = tracks.muon_id > tracks.electron_id
+    p = with_mass(tracks.p, np.where(is_muon, M_MU, M_E))
+    return is_muon, p, norm(boost(p, -DETECTOR.beams.beta))
+
+
+def tag_lepton(tracks: Tracks) -> Bools:
+    """Whether tracks may be the lepton of a tag."""
+    _, _, p_star = _as_leptons(tracks)
+    return np.asarray((np.maximum(tracks.electron_id, tracks.muon_id) > LEPTON_ID) & (p_star > LEPTON_P_STAR))
+
+
 def _empty_tags() -> Tags:
     ints, floats, bools = np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros(0, dtype=bool)
     return Tags(
         ints, ints, ints, bools, np.zeros((4, 0), dtype=np.int64), np.zeros((2, 0), dtype=np.int64),
-        np.zeros((4, 0)), np.zeros((4, 0)), floats, floats, floats, floats, floats, bools, np.zeros(0, dtype=np.int8),
+        np.zeros((4, 0)), np.zeros((4, 0)), floats, floats, floats, floats, floats, bools,
+        np.zeros(0, dtype=np.int8),
     )  # fmt: skip
 
 
@@ -228,9 +238,11 @@ def _candidates(
     one_b = np.all((tracks.side[used] == side) | ~present, axis=0)
     from_ip = np.all((tracks.vee[used] < 0) | ~present, axis=0) & (tracks.vee[c.lepton] < 0)
     right = np.all((tracks.role[used] == Role.D_DAUGHTER) | ~present, axis=0)
+    own = one_b
     if mode == 1:
-        right &= np.all((clusters.role[c.photons] == Role.D_DAUGHTER) & (clusters.side[c.photons] == side), axis=0)
-    matched = one_b & right & (tracks.role[c.lepton] == Role.LEPTON) & (true_mode[side, c.event] == mode)
+        own = own & np.all(clusters.side[c.photons] == side, axis=0)
+        right &= np.all(clusters.role[c.photons] == Role.D_DAUGHTER, axis=0)
+    matched = own & right & (tracks.role[c.lepton] == Role.LEPTON) & (true_mode[side, c.event] == mode)
     # the fractional part of a sum with one uniform term is uniform
     luck = np.where(present, tracks.luck[used], 0.0).sum(axis=0) + tracks.luck[c.lepton]
     uniform = luck % 1.0

@@ -8,7 +8,7 @@ together from wrong particles are not compared: one in some 10⁴ of whole event
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -116,7 +116,8 @@ def _batch(kind: SampleType, pools: tuple[Pool, Pool], start: int, rng: np.rando
     direct = np.array([pools[0].tag_direct, pools[1].tag_direct])
     weight = 1 / np.maximum(bbbar.true_sides(chosen, n), 1)
     number = np.arange(n) + start
-    rows = bbbar.finished(events, direct, weight, number, number, pools[1].q2, kind, rng).shifted(start)
+    origin = bbbar.Origin(number, number, pools[1].q2, np.array([pools[0].label, pools[1].label]))
+    rows = bbbar.finished(events, direct, weight, origin, kind, rng).shifted(start)
     kaons, pions = _species(tracks, 321), _species(tracks, 211)
     return {
         "rows": rows, "mode": pools[0].tag_mode, "accepted": accepted, "tag_mode": found.mode[forced],
@@ -155,12 +156,15 @@ def pooled(kind: SampleType, n: int, rotations: int, seeds: Ints, rng: np.random
     n
         Decays of the signal side, and of forced tags.
     rotations
-        Uses of every signal-side decay.
+        Uses of every signal decay; generic ones are used by their prospects.
     seeds : (2,) int64
         PYTHIA's.
     rng
         All other randomness.
     """
-    side, tags = make_decays(kind.value, n, int(seeds[0])), make_tags(kind, n, int(seeds[1]), rng)
-    sources = bbbar.Sources(kind, side, side, tags)
-    return stack(list(bbbar.true_tags(sources, rotations, 1.0, rng)), float(n * rotations))
+    side = make_decays(kind.value, n, int(seeds[0]))
+    tags = make_tags(Generator("tag charged", int(seeds[1])), n, 1.0, rng)
+    sources = bbbar.Sources(kind, side, side, tags, tags)
+    made = stack(list(bbbar.tagged(sources, True, rotations / bbbar.SIGNAL_USES, rng)), float(n * rotations))
+    # per pair, not per event
+    return replace(made, weight=made.weight * made.mc_events / (sources.either * tags.probability))

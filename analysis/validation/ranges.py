@@ -60,7 +60,7 @@ _NOMINAL: Mapping[str, Range] = {
     **{name: Range(0, SQRT_S) for name in COLUMNS if name.startswith("CleoConeCS_")},
     "K_mcPDG": _PDG, "K_genMotherPDG": _PDG, "Btag_isSignal": Range(0, 1, whole=True),
     "K_isSignal": Range(0, 1, whole=True), "K_mcErrors": Range(0, 4095, whole=True), "Btag_l_mcPDG": _PDG,
-    "Btag_l_genMotherPDG": _PDG, "nBeamClusters": _COUNT,
+    "Btag_l_genMotherPDG": _PDG, "nBeamClusters": _COUNT, "Bsig_label": Range(0, 511, whole=True),
     "q2_gen": Range(0, 22.95), "parentGroup": Range(-1, INF, whole=True), "parentId": Range(-1, INF, whole=True),
 }  # fmt: skip
 

@@ -19,5 +19,5 @@ def small() -> Config:
             Sample(name="data", type=SampleType.DATA, simulated=True),
             Sample(name="mine", type=SampleType.SIGNAL, files=("somewhere.root",)),
         ),
-        simulation=Simulation(files=2, rotations=10, signal_strength=2.0, decays=SMALL),
+        simulation=Simulation(files=2, rotations=100, signal_strength=2.0, decays=SMALL),
     )

@@ -8,7 +8,17 @@ from analysis.basf2 import ROW_KEY, SampleType
 from analysis.columns import COLUMNS
 from analysis.config.models import Config, Dataset
 from analysis.errors import ConfigurationError
-from analysis.simulation.chunk import Chunk, Request, _drawn, _runs, expected_events, process_rows, simulate
+from analysis.simulation.chunk import (
+    Chunk,
+    Request,
+    _drawn,
+    _runs,
+    expected_events,
+    process_rows,
+    reuse,
+    simulate,
+)
+from analysis.simulation.jagged import Ints
 from analysis.simulation.rows import Rows
 
 pytest.importorskip("pythia8mc", reason="the extra `toy` is not installed")
@@ -123,6 +133,9 @@ def test_planted_truth_adds_up() -> None:
         assert process.events == pytest.approx(process.expected_events, abs=5 * np.sqrt(process.expected_events + 1))
         assert process.distinct_parents <= process.events
         assert process.rows_sharing_parent <= process.rows
+        assert process.selected.distinct_events <= process.selected.events <= process.events
+        assert process.selected.expected_events <= process.expected_events
+        assert process.selected.variance_over_mean >= 1
 
 
 def test_runs_of_data_files_do_not_overlap() -> None:
@@ -142,17 +155,39 @@ def test_expected_events() -> None:
 
 def test_events_are_drawn_whole_and_as_often_as_expected() -> None:
     rows = Rows(
-        np.array([3, 3, 7, 9, 9, 9]), np.ones(6), np.arange(6), np.zeros(6, dtype=np.int64), {"x": np.arange(6)}, 1
-    )
+        np.array([3, 3, 7, 9, 9, 9]), np.ones(6), np.arange(6), np.zeros(6, dtype=np.int64), {"x": np.arange(6)},
+        1, np.arange(6),
+    )  # fmt: skip
     factor = np.array([2.0, 2.0, 0.0, 0.5, 0.5, 0.5])
     drawn = [_drawn(rows, factor, np.random.default_rng(seed)) for seed in range(400)]
-    assert all(expected == 2.5 for _, expected in drawn)
-    for part, _ in drawn:
+    assert all(expected.tolist() == [2.0, 0.0, 0.5] for _, _, expected in drawn)
+    for part, source, _ in drawn:
+        assert np.array_equal(source == 3, part.columns["x"] < 2)
         for event in np.unique(part.event):
             assert part.columns["x"][part.event == event].tolist() in ([0, 1], [3, 4, 5])
-    copies = np.array([np.sum(part.columns["x"] == 0) for part, _ in drawn])
+    copies = np.array([np.sum(part.columns["x"] == 0) for part, _, _ in drawn])
     assert copies.mean() == pytest.approx(2.0, abs=0.25)
     assert copies.var() == pytest.approx(2.0, abs=0.5)
+
+
+def test_variance_over_mean_counts_shared_decays() -> None:
+    n = 400
+    expected = np.full(n, 0.25)
+
+    def rows(parent: Ints, partner: Ints) -> Rows:
+        index = np.arange(n)
+        return Rows(index, np.ones(n), parent, np.zeros(n, dtype=np.int64), {}, 1, partner)
+
+    index = np.arange(n)
+    assert reuse(rows(index, index), expected) == pytest.approx((n, 1.25))
+    # copies of one event are no events of their own: toys in which decays and copies are drawn anew
+    assert reuse(rows(index // 4, index), expected) == pytest.approx((n / 4, 2.0))
+    assert reuse(rows(index // 4, index // 4), expected)[1] > 2.5
+    assert reuse(rows(index, np.full(n, -1)), expected) == pytest.approx((n, 1.25))
+    rng = np.random.default_rng(1)
+    # λ of a decay: four events of a quarter, if the decay passes at all (one in ten does)
+    toys = [rng.poisson(np.repeat(rng.random(1000) < 0.1, 4) * 0.25).sum() for _ in range(2000)]
+    assert np.var(toys) / np.mean(toys) == pytest.approx(1.9, abs=0.2)
 
 
 @pytest.mark.parametrize("kind", [SampleType.MIXED, SampleType.CCBAR, SampleType.TAUPAIR])

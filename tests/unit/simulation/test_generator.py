@@ -3,9 +3,9 @@ import pytest
 
 from analysis.basf2 import SampleType
 from analysis.errors import InputError
+from analysis.simulation.channels import D0_MODES, STRATA, forced_fraction
 from analysis.simulation.detector import M_BPLUS
 from analysis.simulation.generator import (
-    D0_MODES,
     NO_TAG,
     Generator,
     Pool,
@@ -13,9 +13,9 @@ from analysis.simulation.generator import (
     _pythia,
     charge_of,
     conjugate,
-    forced_fraction,
 )
 from analysis.simulation.jagged import count, total
+from analysis.simulation.truth import Label
 
 pytest.importorskip("pythia8mc", reason="the extra `toy` is not installed")
 
@@ -74,6 +74,52 @@ def test_generic_decays_hold_the_forced_modes_at_their_branching_fractions() -> 
     fraction = np.mean(pool.tag_mode != NO_TAG)
     # PYTHIA's table against PDG 2022
     assert fraction == pytest.approx(forced_fraction(SampleType.CHARGED), rel=0.25)
+
+
+@pytest.mark.parametrize(("kind", "parent"), [("charged", 521), ("mixed", 511)])
+def test_strata_stand_for_all_decays(kind: str, parent: int) -> None:
+    generator = Generator(kind, 3)
+    pool = generator.stratified(2000)
+    assert len(pool) == pytest.approx(2000, abs=3)
+    assert pool.weight.mean() == pytest.approx(1)
+    weights, numbers = np.unique(pool.weight, return_counts=True)
+    assert len(weights) == len(STRATA[kind])
+    # the rarest decays weigh least; almost all have charm
+    assert weights[0] < 0.1
+    assert weights[-1] * numbers[-1] / 2000 > 0.95
+    # what was closed is open again
+    again = generator.batch(500)
+    assert np.mean(count(again.particles.event, 500, np.abs(again.particles.mother) == 421) > 0) > 0.25
+    assert np.any(np.abs(again.particles.mother) == parent)
+
+
+def test_one_pythia_serves_several_mesons() -> None:
+    generator = Generator("charged", 3)
+    assert generator.other("signal").batch(20).particles.pdg.tolist() == [321] * 20
+    assert np.all(generator.other("D0").batch(20).particles.p[3] < 1.87)
+    assert len(generator.batch(10)) == 10
+    with pytest.raises(ValueError, match="uubar"):
+        generator.other("uubar")
+
+
+def test_generic_decays_hold_no_signal_but_its_siblings_and_their_labels() -> None:
+    pool = Generator("charged", 6).stratified(40_000)
+    q = pool.particles
+    lone = count(q.event, len(pool), np.ones(len(q.pdg), dtype=bool)) == 1
+    direct = lone[q.event] & (q.pdg == 321) & (q.mother == 521)
+    assert not np.any(direct), "B⁺ → K⁺νν̄ in a generic sample"
+    fraction = {label: pool.weight[(pool.label & label) > 0].sum() / len(pool) for label in Label if label}
+    assert fraction[Label.K_STAR_NUNU] == pytest.approx(9.8e-6, rel=0.3)
+    # B⁺ → τ⁺ν, τ⁺ → K⁺ν̄: 9.3e-5 times 0.7 %
+    assert 1e-7 < fraction[Label.TAU] < 6e-6
+    # B⁺ → K⁺K⁰K̄⁰ is 4.8e-5 in PYTHIA's table; a quarter has two K_L, half a K_L and a K_S. Fragmentation makes it, too.
+    assert 0.6e-5 < fraction[Label.K_KL_KL] < 4e-5
+    assert 1.2e-5 < fraction[Label.K_KS_KL] < 6e-5
+    # B⁺ → D⁰ℓν, D*⁰ℓν, e, μ and τ (PYTHIA's table)
+    assert fraction[Label.SEMILEPTONIC] == pytest.approx(0.19, rel=0.15)
+    assert 0.02 < fraction[Label.D_STAR_STAR] < 0.15
+    assert 0.02 < fraction[Label.DK] < 0.4
+    assert 0.05 < fraction[Label.D_TO_KL] < 0.4
 
 
 def test_the_seed_decides() -> None:

@@ -2,10 +2,12 @@ import numpy as np
 import pytest
 
 from analysis.basf2 import SampleType
+from analysis.simulation.channels import forced_fraction
 from analysis.simulation.detector import DETECTOR, M_BPLUS, M_D0, M_MU
+from analysis.simulation.generator import Generator
 from analysis.simulation.jagged import count
 from analysis.simulation.kinematics import boost, direction, norm, with_mass
-from analysis.simulation.pools import TagPool, make_tags, merged, taken
+from analysis.simulation.pools import TagPool, like_tag, make_tags, make_wrong_tags, merged, taken
 from analysis.simulation.response import Clusters, Kind, beam_clusters
 from analysis.simulation.tags import (
     COS_BY,
@@ -21,7 +23,7 @@ pytest.importorskip("pythia8mc", reason="the extra `toy` is not installed")
 
 @pytest.fixture(scope="module")
 def pool() -> TagPool:
-    return make_tags(SampleType.CHARGED, 2000, 3, np.random.default_rng(1))
+    return make_tags(Generator("tag charged", 3), 2000, forced_fraction(SampleType.CHARGED), np.random.default_rng(1))
 
 
 def test_two_photons_make_a_pi0() -> None:
@@ -48,7 +50,7 @@ def test_cos_by_of_a_massless_neutrino_is_the_true_angle() -> None:
 
 
 def test_accepted_tags_pass_the_skim(pool: TagPool) -> None:
-    assert 0.2 < pool.accepted < 0.4
+    assert 0.2 < pool.probability / forced_fraction(SampleType.CHARGED) < 0.4
     n = len(pool)
     found = reconstruct_tags(
         pool.tracks, find_pi0s(pool.clusters, n), pool.clusters, np.array([pool.mode, np.full(n, -1)]), n
@@ -79,6 +81,28 @@ def test_an_accepted_tag_is_found_whatever_it_is_paired_with(pool: TagPool) -> N
     for event in range(0, n, 7):
         expected = set(alone.probability[alone.matched & (alone.event == event)].round(12).tolist())
         assert expected <= set(both.probability[both.event == event].round(12).tolist())
+
+
+def test_what_looks_like_a_tag_offers_lepton_and_kaon_of_one_charge(pool: TagPool) -> None:
+    n = len(pool)
+    assert np.all(like_tag(pool.tracks, 0, n))
+    assert not np.any(like_tag(pool.tracks, 1, n))
+    kaonless = pool.tracks.select(pool.tracks.kaon_id < 0.05)
+    assert not np.any(like_tag(kaonless, 0, n))
+
+
+def test_wrong_tags_are_no_accepted_true_ones() -> None:
+    decays = Generator("charged", 4).stratified(3000)
+    wrong = make_wrong_tags(decays, 10, np.random.default_rng(2))
+    n = len(wrong)
+    assert n > 100
+    assert np.all(like_tag(wrong.tracks, 0, n))
+    found = reconstruct_tags(
+        wrong.tracks, find_pi0s(wrong.clusters, n), wrong.clusters, np.array([wrong.mode, np.full(n, -1)]), n
+    )
+    assert not np.any(found.matched)
+    # mostly semileptonic decays whose kaon, or a pion taken for one, has the lepton's charge
+    assert 0.03 < wrong.probability < 0.10
 
 
 def test_probability_follows_the_evidence() -> None:
