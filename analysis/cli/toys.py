@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", metavar="YAML", help="configuration: blinding, seed, true values, number")
     parser.add_argument("--account", metavar="JSON", help="account of the workspace: its conditions enter the study")
     parser.add_argument("--mu", type=float, nargs="+", help="true values (0 1 2 5)")
-    parser.add_argument("--toys", type=int, metavar="N", help="toys at each (2000)")
+    parser.add_argument("--toys", type=int, metavar="N", help="toys at each (2500)")
     parser.add_argument("--seed", type=int, metavar="N", help="seed (of the configuration)")
     parser.add_argument("--nuisances", choices=("auxiliary", "parameters"), default="auxiliary")
     parser.add_argument("--truth", choices=("nominal", "fitted"), default="nominal")

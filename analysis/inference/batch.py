@@ -112,6 +112,19 @@ class BatchMinimiser:
             errors: Floats = np.sqrt(np.where(variance > 0, variance, np.nan))
         return errors
 
+    def moved(self, x: Floats, index: int, value: float) -> Floats:
+        """Return the minima ``x`` (T, P) moved to ``value`` of one parameter, the others following linearly.
+
+        What they do is read from the information at the truth: a start for conditional fits.
+        """
+        problem = self.engine.problem
+        column = self._inverse(problem.fixed)[:, index]
+        if not column[index] > 0:
+            return x.copy()
+        start = x + (value - x[:, [index]]) * (column / column[index])
+        moved: Floats = np.clip(start, problem.lower, problem.upper)
+        return moved
+
     def _inverse(self, held: Bools) -> Floats:
         """Return the inverse of the information among the free parameters, zero elsewhere."""
         where = np.flatnonzero(~held)

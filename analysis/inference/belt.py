@@ -7,8 +7,9 @@ is of the same kind as the asymptotic one and may reach below 0. The Feldman–C
 :mod:`analysis.inference.toy_limits` restricts μ to the physical region instead.
 
 Exact for a known truth of the nuisance parameters; they are not known, and the toys take them where a study puts them
-(at their initial values, or fitted to the data at each μ: "profile construction"). Between the points of the belt
-the root of the critical value is interpolated.
+(at their initial values, or fitted to the data at each μ: "profile construction"). The root of the critical value is
+smoothed over half the error of μ: a straight line is fitted to the points around, so that true values that lie close
+together share their toys.
 """
 
 from __future__ import annotations
@@ -30,7 +31,10 @@ Floats = npt.NDArray[np.float64]
 LEVELS = (0.6827, 0.90)
 # The belt reaches this many times further than the asymptotic 90 % interval.
 REACH = 1.6
-N_POINTS = 7
+# Points of the belt besides the true values that are asked for.
+N_POINTS = 5
+# Width of the smoothing in units of half the asymptotic 90 % interval's length; 0.3 is half of σ.
+SMOOTHING = 0.3
 
 
 def asymptotic_interval(profile: Profile, level: float, error: float, *, quoted: bool = True) -> Interval:
@@ -49,21 +53,28 @@ def asymptotic_interval(profile: Profile, level: float, error: float, *, quoted:
     )
 
 
-def belt_values(profile: Profile, error: float, true_values: Sequence[float]) -> list[float]:
-    """Return the true values of a belt that holds the intervals of these data and the ``true_values``."""
+def build(profile: Profile, error: float, true_values: Sequence[float], toys: Callable[[float], ToyFits]) -> Belt:
+    """Build a belt that holds the intervals of the data and the true values.
+
+    Parameters
+    ----------
+    profile
+        Profile likelihood of the data.
+    error
+        First guess of σ(μ).
+    true_values
+        Points that the belt has besides its own.
+    toys
+        Returns toys of a true value, with 2ΔNLL at it.
+    """
     problem, index = profile.engine.problem, profile.index
     wide = asymptotic_interval(profile, max(LEVELS), error)
     centre = float(profile.best.x[index])
-    low = min(centre + REACH * (wide.lower - centre), *true_values)
-    high = max(centre + REACH * (wide.upper - centre), *true_values)
+    low = min(centre + REACH * (wide.lower - centre), *true_values, centre)
+    high = max(centre + REACH * (wide.upper - centre), *true_values, centre)
     ends = max(low, float(problem.lower[index])), min(high, float(problem.upper[index]))
-    return [float(value) for value in np.linspace(*ends, N_POINTS)]
-
-
-def build(values: Sequence[float], toys: Callable[[float], ToyFits]) -> Belt:
-    """Build a belt from ``toys`` at each true value; they must hold 2ΔNLL at it."""
     points = []
-    for mu in values:
+    for mu in sorted({*true_values, *(float(value) for value in np.linspace(*ends, N_POINTS))}):
         fits = toys(mu)
         ratios = fits.q[mu][fits.converged]
         if len(ratios) < 2:
@@ -71,7 +82,7 @@ def build(values: Sequence[float], toys: Callable[[float], ToyFits]) -> Belt:
         # The smallest value that at least this share of toys does not exceed: conservative for discrete data.
         critical = np.quantile(ratios, LEVELS, method="inverted_cdf")
         points.append(BeltPoint(mu=mu, critical=critical.tolist(), n=len(ratios)))
-    return Belt(levels=list(LEVELS), points=points)
+    return Belt(levels=list(LEVELS), points=points, smoothing=SMOOTHING * (wide.upper - wide.lower) / 2)
 
 
 def critical_root(belt: Belt, level: float, mu: float) -> float:
@@ -90,8 +101,15 @@ def critical_root(belt: Belt, level: float, mu: float) -> float:
             expected=f"{values[0]:.4g} to {values[-1]:.4g}",
             remedy="repeat the study with toys with true values (--mu) that reach further",
         )
-    roots = [np.sqrt(point.critical[belt.levels.index(level)]) for point in belt.points]
-    return float(np.interp(mu, values, roots))
+    x = np.array(values)
+    roots = np.sqrt([point.critical[belt.levels.index(level)] for point in belt.points])
+    # Wide enough to reach the neighbours of a gap.
+    width = max(belt.smoothing, float(np.diff(x).max()) / 3)
+    weights = np.exp(-0.5 * ((x - mu) / width) ** 2) * np.array([point.n for point in belt.points])
+    mean = np.average(x, weights=weights)
+    spread = np.average((x - mean) ** 2, weights=weights)
+    slope = np.average((x - mean) * roots, weights=weights) / spread
+    return max(float(np.average(roots, weights=weights) + slope * (mu - mean)), 0.0)
 
 
 def neyman_interval(profile: Profile, belt: Belt, level: float, *, quoted: bool = True) -> Interval:

@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from scipy.stats import beta, chi2
 
 from analysis.errors import FitError
-from analysis.inference.belt import LEVELS, belt_values, build, critical_root
+from analysis.inference.belt import LEVELS, build, critical_root
 from analysis.inference.engine import Floats
 from analysis.inference.fit import compiled_engine, cross_check
 from analysis.inference.minimiser import NewtonEngine
@@ -140,7 +140,7 @@ class _Ensemble:
         error = float(np.sqrt(self.engine.covariance(best.x, best.free)[self.poi, self.poi]))
         span = float(self.engine.problem.upper[self.poi] - self.engine.problem.lower[self.poi])
         profile = Profile(self.engine, self.poi, best)
-        return build(belt_values(profile, error or 0.01 * span, mus), lambda mu: self.toys(mu, "belt, "))
+        return build(profile, error or 0.01 * span, mus, lambda mu: self.toys(mu, "belt, "))
 
     def cross_check(self, mu: float) -> float:
         """Return 2NLL minus pyhf's evaluation at the minimum of the first toy at ``mu``."""

@@ -257,11 +257,12 @@ class BeltPoint(Result):
 class Belt(Result):
     """Neyman's construction: μ is accepted where the observed 2ΔNLL(μ) is not above its critical value.
 
-    Between the points the root of the critical value is interpolated linearly.
+    The root of the critical value at any μ is that of a straight line, fitted to the points around.
     """
 
     levels: list[float]
     points: list[BeltPoint] = Field(min_length=2)
+    smoothing: float = Field(gt=0, description="how far around, in μ: width of the Gaussian weights")
 
 
 class ToyStudy(Result):

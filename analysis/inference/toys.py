@@ -28,7 +28,7 @@ Bools = npt.NDArray[np.bool_]
 Nuisances = Literal["auxiliary", "parameters"]
 
 # Toys in one group; part of the definition of the random numbers' rounding, so not an option.
-GROUP = 128
+GROUP = 256
 
 
 @dataclass(frozen=True)
@@ -160,8 +160,7 @@ def _fit_group(
     good = best.converged
     q = []
     for mu in tests:
-        start = best.x.copy()
-        found = batch.minimise(data, fixed={poi: mu}, start=start)
+        found = batch.minimise(data, fixed={poi: mu}, start=batch.moved(best.x, poi, mu))
         good = good & found.converged
         q.append(np.maximum(found.twice_nll - best.twice_nll, 0.0))
     error = np.full(len(data), np.nan)

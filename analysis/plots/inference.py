@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.stats import chi2, norm
 
+from analysis.inference.belt import critical_root
 from analysis.inference.results import Belt, Impacts, Limits, Scan, Sensitivities, ToyStudy
 from analysis.plots.style import (
     ACCENT_COLOUR,
@@ -192,10 +193,10 @@ def belt(shown: Belt | None, scan: Scan, tag: Tag) -> Figure:
         top = max(top, quantile)
         if shown is not None:
             critical = np.array([point.critical[k] for point in shown.points])
-            axes.plot(
-                [point.mu for point in shown.points], critical, "o-", color=colour, markersize=3.5,
-                label=f"{100 * level:.3g} %, toys",
-            )  # fmt: skip
+            mus = [point.mu for point in shown.points]
+            axes.plot(mus, critical, "o", color=colour, markersize=3.5, label=f"{100 * level:.3g} %, toys")
+            fine = np.linspace(mus[0], mus[-1], 200)
+            axes.plot(fine, [critical_root(shown, level, mu) ** 2 for mu in fine.tolist()], color=colour)
             top = max(top, float(critical.max()))
     axes.plot(values, heights, color=DARK, linewidth=1.6, label="Asimov data" if scan.asimov is not None else "data")
     axes.set_xlim(values.min(), values.max())

@@ -16,7 +16,7 @@ from analysis.inference.coverage import coverage, toy_study
 from analysis.inference.fit import fit_workspace
 from analysis.inference.minimiser import NewtonEngine
 from analysis.inference.problem import load
-from analysis.inference.results import Belt, Coverage
+from analysis.inference.results import Coverage
 from analysis.inference.toys import GROUP, draw, fit_toys
 
 
@@ -182,7 +182,7 @@ def test_study_that_covers_builds_no_belt(counting):
 
 def test_belt_that_is_too_short_or_of_another_parameter_is_refused(counting, hta):
     study = toy_study(counting, [0.0], 300, seed=2, tolerance=1e-6)
-    short = Belt(levels=study.belt.levels, points=study.belt.points[2:4])
+    short = study.belt.model_copy(update={"points": study.belt.points[2:4]})
     with pytest.raises(FitError, match="does not reach"):
         fit_workspace(counting, study=study.model_copy(update={"belt": short}))
     with pytest.raises(FitError, match="another parameter"):
