@@ -57,7 +57,8 @@ def toy_study(
     nuisances
         The ensemble: auxiliary measurements or parameters fluctuate (:mod:`analysis.inference.toys`).
     truth
-        Where the other parameters are: at their initial values, or fitted to the data at each μ.
+        Where the other parameters are: at their initial values, or fitted to the data at each μ. Where a bin would
+        expect no events at the initial values (strengths far below 0) they are fitted to the nominal expectation.
     tolerance
         Largest difference of the covered share from its level that passes.
     belt
@@ -115,9 +116,14 @@ class _Ensemble:
         """Return the true parameters at ``mu``; (P,)."""
         if self.truth == "fitted":
             return self.engine.minimise(fixed={self.poi: mu}).x
-        values = self.engine.problem.init.copy()
+        problem = self.engine.problem
+        values = problem.init.copy()
         values[self.poi] = mu
-        return values
+        if (self.engine.expected(values).sum(axis=0) > 0).all():
+            return values
+        # A strength far below 0 needs more background than nominal: as a fit to the nominal expectation gives it.
+        expected = np.asarray(problem.model.expected_data(problem.init.tolist()), dtype=float)
+        return self.engine.minimise(expected, fixed={self.poi: mu}).x
 
     def toys(self, mu: float, label: str = "", *, errors: bool = False) -> ToyFits:
         """Draw and fit toys at ``mu``, with 2ΔNLL there."""
@@ -160,6 +166,7 @@ def _point(mu: float, fits: ToyFits, tolerance: float) -> ToyPoint:
         mu=mu,
         n=len(good),
         n_failed=int((~good).sum()),
+        n_negative=int((good & fits.negative).sum()),
         mean=float(mu_hat.mean()),
         bias=float(mu_hat.mean() - mu),
         bias_error=spread / float(np.sqrt(len(mu_hat))),

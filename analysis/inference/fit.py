@@ -135,6 +135,7 @@ def fit_workspace(
         diagnosis=[
             *notes,
             *negative_yields(problem),
+            *_negative_expectations(engine, best),
             *_bound_notes(problem, best, covariance, found),
             *_study_notes(study),
         ],
@@ -261,6 +262,16 @@ def intervals(profile: Profile, mu: SignalStrength, study: ToyStudy | None) -> l
     if study.poi != name:
         raise FitError("the toys are of another parameter", found=study.poi, expected=name)
     return [*found, *(neyman_interval(profile, study.belt, level, quoted=from_toys) for level in LEVELS)]
+
+
+def _negative_expectations(engine: Engine, best: Minimum) -> list[str]:
+    """Name bins that the fit expects less than nothing in: possible, and rewarded, where nothing is observed."""
+    total = engine.expected(best.x).sum(axis=0)
+    return [
+        f"the fit expects {total[i]:.3g} events in {engine.problem.bin_label(i)}, where none is observed: pyhf's "
+        "likelihood rewards that, the model does not mean it; raise the lower bound of the strength, or merge bins"
+        for i in np.flatnonzero(total < 0).tolist()
+    ]
 
 
 def _study_notes(study: ToyStudy | None) -> list[str]:

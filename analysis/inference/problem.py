@@ -7,7 +7,6 @@ something); they are found here and named by channel, sample, bin and modifier.
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -16,6 +15,7 @@ import numpy.typing as npt
 import pyhf
 
 from analysis.errors import FitError, nearest
+from analysis.inference.checks import check_numbers, check_settings, check_structure
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -110,18 +110,21 @@ def load(
     FitError
         The workspace is not valid or cannot be fitted; names channel, sample, bin, modifier.
     """
-    _check_numbers(workspace)
+    check_numbers(workspace)
     try:
         spec = pyhf.Workspace(workspace)
     except (pyhf.exceptions.InvalidSpecification, KeyError, TypeError) as error:
+        message = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
         raise FitError(
             "not a valid pyhf workspace",
-            found=str(error).splitlines()[0],
+            where=next((line.removeprefix("Path: ") for line in message if line.startswith("Path: ")), None),
+            found=message[0],
             remedy="compare with the schema: https://scikit-hep.org/pyhf/schemas/1.0.0/workspace.json",
         ) from error
     notes: list[str] = []
     name = _choose_measurement(spec, measurement, notes)
-    _check_channels(spec)
+    check_structure(spec)
+    notes += check_settings(spec, spec.get_measurement(measurement_name=name)["config"]["parameters"])
     model = _build_model(spec, name, poi)
     try:
         data = np.asarray(spec.data(model), dtype=float)
@@ -218,20 +221,6 @@ def _choose_measurement(spec: pyhf.Workspace, name: str | None, notes: list[str]
     return name
 
 
-def _check_channels(spec: pyhf.Workspace) -> None:
-    """Demand observations of the right length for each channel."""
-    for channel in spec["channels"]:
-        n_bins = len(channel["samples"][0]["data"])
-        observed = spec.observations.get(channel["name"])
-        if observed is not None and len(observed) != n_bins:
-            raise FitError(
-                "observations and expectation differ in their number of bins",
-                where=f"channel '{channel['name']}'",
-                found=f"{len(observed)} observed",
-                expected=f"{n_bins} bins",
-            )
-
-
 def _build_model(spec: pyhf.Workspace, measurement: str, poi: str | None) -> pyhf.Model:
     options: dict[str, object] = {"measurement_name": measurement}
     own: str = spec.get_measurement(measurement_name=measurement)["config"]["poi"]
@@ -258,6 +247,7 @@ def _build_model(spec: pyhf.Workspace, measurement: str, poi: str | None) -> pyh
         pyhf.exceptions.InvalidSpecification,
         AssertionError,
         IndexError,
+        TypeError,
         ValueError,
     ) as error:
         raise FitError("pyhf cannot build the model", found=f"{type(error).__name__}: {error}") from error
@@ -265,54 +255,6 @@ def _build_model(spec: pyhf.Workspace, measurement: str, poi: str | None) -> pyh
 
 def _modifier_names(spec: pyhf.Workspace) -> list[str]:
     return sorted({name for name, _ in spec.modifiers})
-
-
-def _check_numbers(workspace: Mapping[str, object]) -> None:
-    """Demand finite numbers everywhere, non-negative observations and positive normsys factors."""
-    channels = workspace.get("channels")
-    if not isinstance(channels, list) or not channels:
-        raise FitError("the workspace has no channels", where="channels")
-    for channel in channels:
-        for sample in channel.get("samples", ()):
-            place = f"channel '{channel.get('name')}', sample '{sample.get('name')}'"
-            _finite(sample.get("data"), place)
-            for modifier in sample.get("modifiers", ()):
-                _check_modifier(modifier, place)
-    observations = workspace.get("observations")
-    for observation in observations if isinstance(observations, list) else ():
-        place = f"observations of channel '{observation.get('name')}'"
-        _finite(observation.get("data"), place)
-        for index, value in enumerate(observation.get("data", ())):
-            if value < 0:
-                raise FitError("negative observed data", where=f"{place}, bin {index}", found=value)
-
-
-def _check_modifier(modifier: Mapping[str, object], place: str) -> None:
-    place = f"{place}, {modifier.get('type')} '{modifier.get('name')}'"
-    data = modifier.get("data")
-    if isinstance(data, Mapping):
-        for key, values in data.items():
-            _finite(values if isinstance(values, list) else [values], f"{place}, '{key}'")
-        if modifier.get("type") == "normsys":
-            for key in ("hi", "lo"):
-                factor = data.get(key)
-                if isinstance(factor, int | float) and factor <= 0:
-                    raise FitError(
-                        "a normsys factor is not positive: its logarithm enters the interpolation",
-                        where=f"{place}, '{key}'",
-                        found=factor,
-                        remedy="use a histosys, or a factor above 0",
-                    )
-    elif isinstance(data, list):
-        _finite(data, place)
-
-
-def _finite(values: object, place: str) -> None:
-    if not isinstance(values, list):
-        return  # the schema check will name it
-    for index, value in enumerate(values):
-        if isinstance(value, int | float) and not math.isfinite(value):
-            raise FitError("not a finite number", where=f"{place}, bin {index}", found=value)
 
 
 def _check_expectation(problem: Problem) -> None:

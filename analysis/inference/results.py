@@ -235,6 +235,9 @@ class ToyPoint(Result):
     mu: float
     n: int
     n_failed: int = Field(description="toys whose fit failed; left out of the rest")
+    n_negative: int = Field(
+        description="toys whose best fit expects less than nothing in an empty bin, which pyhf's likelihood rewards"
+    )
     mean: float
     bias: float = Field(description="mean of μ̂ − μ")
     bias_error: float
@@ -257,7 +260,7 @@ class BeltPoint(Result):
 class Belt(Result):
     """Neyman's construction: μ is accepted where the observed 2ΔNLL(μ) is not above its critical value.
 
-    The root of the critical value at any μ is that of a straight line, fitted to the points around.
+    The root of the critical value is smoothed, and interpolated linearly between the points.
     """
 
     levels: list[float]

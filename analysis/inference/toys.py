@@ -45,12 +45,15 @@ class ToyFits:
         2ΔNLL at values of the parameter of interest.
     converged : (N,) bool
         Toys whose fits all succeeded; use no others.
+    negative : (N,) bool
+        Toys whose best fit expects less than nothing in a bin: where none is observed, pyhf's likelihood rewards it.
     """
 
     mu_hat: Floats
     error: Floats
     q: dict[float, Floats]
     converged: Bools
+    negative: Bools
 
 
 def draw(
@@ -135,8 +138,8 @@ def fit_toys(
         columns.append(_fit_group(batch, data, poi, tests, errors))
         if progress is not None:
             progress(min(first + GROUP, n))
-    mu_hat, error, good, *q = (np.concatenate(column)[:n] for column in zip(*columns, strict=True))
-    return ToyFits(mu_hat, error, dict(zip(tests, q, strict=True)), good > 0)
+    mu_hat, error, good, negative, *q = (np.concatenate(column)[:n] for column in zip(*columns, strict=True))
+    return ToyFits(mu_hat, error, dict(zip(tests, q, strict=True)), good > 0, negative > 0)
 
 
 def goodness_toys(engine: NewtonEngine, truth: Floats, n: int, *, seed: int) -> Floats:
@@ -166,4 +169,5 @@ def _fit_group(
     error = np.full(len(data), np.nan)
     if errors:
         error = batch.poi_errors(best.x, data, poi)
-    return best.x[:, poi], error, good.astype(float), *q
+    negative = (batch.likelihood.rates(best.x).total < 0).any(axis=1)
+    return best.x[:, poi], error, good.astype(float), negative.astype(float), *q

@@ -45,6 +45,13 @@ def coverage_page(study: ToyStudy, result: FitResult) -> list[Markup]:
         )
     content += [heading("Coverage"), _coverage_table(study), heading("Intervals"), _intervals(result)]
     content += [heading("Bias and pulls"), _bias_table(study)]
+    content.append(
+        paragraph(
+            "Below 0: toys whose best fit expects less than nothing in a bin without events, which the likelihood "
+            "rewards although no model means it; they are kept. A higher lower bound of μ avoids them.",
+            note=True,
+        )
+    )
     if study.belt is not None:
         content.append(fold_out("Critical values of 2ΔNLL", _belt_table(study)))
     return content
@@ -90,6 +97,7 @@ def _bias_table(study: ToyStudy) -> Markup:
             f"{point.mu:g}",
             str(point.n - point.n_failed),
             str(point.n_failed),
+            str(point.n_negative),
             f"{number(point.bias, 3)} ± {number(point.bias_error, 2)}",
             number(point.spread, 3),
             f"{point.pull_mean:.2f}".replace("-", "−"),
@@ -97,7 +105,9 @@ def _bias_table(study: ToyStudy) -> Markup:
         ]
         for point in study.points
     ]
-    return table(["true μ", "toys", "failed fits", "bias of μ̂", "spread of μ̂", "mean pull", "width of pulls"], rows)
+    return table(
+        ["true μ", "toys", "failed fits", "below 0", "bias of μ̂", "spread of μ̂", "mean pull", "width of pulls"], rows
+    )
 
 
 def _belt_table(study: ToyStudy) -> Markup:

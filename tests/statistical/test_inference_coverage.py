@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from analysis.inference.coverage import toy_study
@@ -49,14 +48,39 @@ def workspace():
 
 
 def test_intervals_cover_and_estimates_are_unbiased():
-    study = toy_study(workspace(), [0.0, 1.0, 2.0, 5.0], 2000, seed=20260101)
-    # With ten signal events profile intervals are not exact; 1 % is the error of 2000 toys.
-    shares = np.array([[c.covered - c.level for c in p.coverage] for p in study.points])
-    assert np.abs(shares).max() < 0.03, shares
-    assert np.abs(shares.mean(axis=0)).max() < 0.02, shares
+    # 6000 toys know a coverage of 68 % to 0.6 %. With 10 000 toys (another seed) no true value was further off than
+    # 1 %: the rest of O(1/n) of the likelihood ratio, mean 1.05 instead of 1, which is gone with ten times the events.
+    study = toy_study(workspace(), [0.0, 1.0, 2.0, 5.0], 6000, seed=20260101)
+    assert study.passed, [c for point in study.points for c in point.coverage]
+    assert study.quoted == "profile likelihood"
+    assert study.tolerance == 0.02
     for point in study.points:
         assert point.n_failed == 0
         assert abs(point.pull_mean) < 0.15
         assert point.pull_width == pytest.approx(1.0, abs=0.1)
         # Bias well below the error of one experiment.
         assert abs(point.bias) < 0.1 * point.spread
+
+
+def few_simulated():
+    """Return the same bins with templates from a handful of simulated events: errors of 50 % and more in each."""
+    spec = workspace()
+    background = spec["channels"][0]["samples"][1]
+    sizes = [0.2, 0.3, 0.5, 0.7, 1.0, 1.0]
+    for modifier in background["modifiers"]:
+        if modifier["type"] == "staterror":
+            modifier["data"] = [size * b for size, b in zip(sizes, background["data"], strict=True)]
+    # As `workspace` does: no bin expects less than nothing with nominal background (3 events, 1.7 of signal).
+    spec["measurements"][0]["config"]["parameters"][0]["bounds"] = [[-1.65, 20.0]]
+    return spec
+
+
+def test_intervals_from_toys_cover_where_asymptotic_ones_do_not():
+    study = toy_study(few_simulated(), [0.0, 2.0], 4000, seed=20260101)
+    by_method = {
+        method: [c.covered - c.level for point in study.points for c in point.coverage if c.method == method]
+        for method in ("profile likelihood", "Neyman, toys")
+    }
+    assert min(by_method["profile likelihood"]) < -0.03
+    assert study.quoted == "Neyman, toys"
+    assert study.passed, by_method

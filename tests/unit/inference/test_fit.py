@@ -198,6 +198,44 @@ def negative_data(workspace):
     workspace["observations"][0]["data"][4] = -1.0
 
 
+def add_shape(**data):
+    def change(workspace):
+        full = {"hi_data": [1.0] * 6, "lo_data": [1.0] * 6, **data}
+        modifiers = workspace["channels"][0]["samples"][1]["modifiers"]
+        modifiers.append({"name": "tilt", "type": "histosys", "data": full})
+
+    return change
+
+
+def set_mu(**settings):
+    def change(workspace):
+        workspace["measurements"][0]["config"]["parameters"][0] |= settings
+
+    return change
+
+
+def twin_channel(workspace):
+    workspace["channels"].append(copy.deepcopy(workspace["channels"][0]))
+
+
+def twin_sample(workspace):
+    samples = workspace["channels"][0]["samples"]
+    samples.append(copy.deepcopy(samples[1]))
+
+
+def bare_luminosity(workspace):
+    modifiers = workspace["channels"][0]["samples"][1]["modifiers"]
+    modifiers.append({"name": "lumi", "type": "lumi", "data": None})
+
+
+def word_for_a_number(workspace):
+    workspace["channels"][0]["samples"][1]["data"][2] = "many"
+
+
+def nan_observation(workspace):
+    workspace["observations"][0]["data"][2] = math.nan
+
+
 def no_channels(workspace):
     workspace["channels"] = []
 
@@ -221,6 +259,19 @@ def unknown_modifier(workspace):
         (negative_data, ["negative observed data", "hta", "bin 4", "-1"]),
         (negative_total, ["negative", "hta", "bin 2"]),
         (no_channels, ["no channels"]),
+        (add_shape(hi_data=[1.0] * 5), ["hta", "bbbar", "histosys 'tilt'", "'hi_data'", "5 bins"]),
+        (add_shape(lo_data=[1.0, -math.inf, 1, 1, 1, 1]), ["hta", "bbbar", "tilt", "'lo_data'", "bin 1", "-inf"]),
+        (break_modifier(1, [1.0] * 5), ["hta", "bbbar", "staterror 'uncorr_bbbar'", "5 bins"]),
+        (break_modifier(1, [1.0, 1, -1.0, 1, 1, 1]), ["hta", "bbbar", "uncorr_bbbar", "bin 2", "negative"]),
+        (break_sample("data", [1.0] * 5), ["hta", "bbbar", "5 bins", "'signal'"]),
+        (nan_observation, ["observations", "hta", "bin 2", "nan"]),
+        (twin_channel, ["two channels", "'hta'"]),
+        (twin_sample, ["two samples", "hta", "'bbbar'"]),
+        (set_mu(bounds=[[5.0, -5.0]]), ["bounds", "'mu'", "5.0, -5.0"]),
+        (set_mu(bounds=[[math.nan, 5.0]]), ["bounds", "'mu'", "nan"]),
+        (set_mu(inits=[99.0]), ["outside its bounds", "'mu'", "99.0"]),
+        (bare_luminosity, ["luminosity", "lumi", "sigmas"]),
+        (word_for_a_number, ["not a valid pyhf workspace", "samples[1].data[2]", "many"]),
         (unknown_modifier, ["not a valid pyhf workspace", "wiggle"]),
     ],
 )
@@ -230,6 +281,20 @@ def test_errors_name_the_place(hta, change, words):
         fit_workspace(hta)
     for word in words:
         assert word in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [[], 3, None])
+def test_what_is_no_workspace_at_all(content):
+    with pytest.raises(FitError, match="not a pyhf workspace"):
+        fit_workspace(content)
+
+
+def test_settings_that_set_nothing_are_noted(hta):
+    hta["measurements"][0]["config"]["parameters"].append({"name": "mu_bbar", "inits": [0.5]})
+    hta["observations"].append({"name": "htb", "data": [1.0]})
+    fit = fit_workspace(hta)
+    assert any("'mu_bbar', which is no parameter" in note and "'mu_bbbar'" in note for note in fit.diagnosis)
+    assert any("'htb', which is no channel" in note for note in fit.diagnosis)
 
 
 def test_unknown_names_suggest_the_nearest(hta):
@@ -286,6 +351,15 @@ def test_strength_at_a_bound_without_curvature(hta):
     fit = fit_workspace(hta)
     assert fit.mu.value == -10.0
     assert fit.mu.error > 0
+
+
+def test_fit_below_nothing_is_noted(hta):
+    # Two empty bins draw μ down until they expect less than nothing.
+    hta["observations"][0]["data"] = [60.0, 35.0, 15.0, 9.0, 0.0, 0.0]
+    hta["measurements"][0]["config"]["parameters"] = [{"name": "mu", "bounds": [[-60.0, 30.0]]}]
+    fit = fit_workspace(hta)
+    assert any("channel 'hta', bin 5, where none is observed" in note for note in fit.diagnosis)
+    assert fit.yields.channels[0].total[5] < 0
 
 
 def test_minos_of_all_parameters(hta):
