@@ -24,6 +24,7 @@ include: "workflow/rules/preselection.smk"
 include: "workflow/rules/bdt.smk"
 include: "workflow/rules/templates.smk"
 include: "workflow/rules/fit.smk"
+include: "workflow/rules/studies.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/validation.smk"
 

@@ -33,7 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", metavar="YAML", help="configuration: blinding, range, points")
     parser.add_argument("--range", type=float, nargs=2, metavar=("LOW", "HIGH"), help="range (-5 10)")
     parser.add_argument("--parameter", metavar="NAME", help="scan this parameter (the parameter of interest)")
-    parser.add_argument("--second", nargs=3, metavar=("NAME", "LOW", "HIGH"), help="scan a second one as well")
+    parser.add_argument(
+        "--second", nargs="+", metavar="NAME LOW HIGH", help="scan a second one as well (range: 3 σ on both sides)"
+    )
     parser.add_argument("--points", type=int, metavar="N", help="number of points (31)")
 
 
@@ -73,8 +75,11 @@ def run(args: argparse.Namespace) -> None:
         )
     values = np.linspace(*inside, points).tolist()
     if args.second:
-        name, ends = args.second[0], _numbers(args.second[1:])
-        others = np.linspace(*_inside(problem, index_of(problem, name), *ends), points).tolist()
+        name, other = args.second[0], index_of(problem, args.second[0])
+        width = SIGMAS * float(np.sqrt(engine.covariance(best.x, best.free)[other, other]))
+        around = float(best.x[other]) - width, float(best.x[other]) + width
+        ends = _numbers(args.second[1:]) if len(args.second) > 1 else around
+        others = np.linspace(*_inside(problem, other, *ends), points).tolist()
         found = scan_2d(workspace, (problem.names[poi], values), (name, others), **choice)
     else:
         found = scan(workspace, values, parameter=problem.names[poi], **choice)
@@ -92,7 +97,8 @@ def run(args: argparse.Namespace) -> None:
 
 def _numbers(words: list[str]) -> tuple[float, float]:
     try:
-        return float(words[0]), float(words[1])
+        low, high = map(float, words)
+        return low, high
     except ValueError:
         raise FitError("a range has two numbers", where="--second", found=" ".join(words)) from None
 

@@ -266,6 +266,8 @@ class Fit(Model):
     scan_points: Annotated[int, Field(ge=2, le=1000)] = 31
     toys: Annotated[int, Field(ge=2, le=1_000_000)] = 2500
     """Toys at each true μ. They tell whether the asymptotic intervals cover; if not, as many more give Neyman's."""
+    contours: tuple[str, ...] = ()
+    """Parameters over which, with μ, `snakemake studies` scans the likelihood."""
     true_values: Annotated[tuple[float, ...], Field(min_length=1)] = (0.0, 1.0, 2.0, 5.0)
     """True μ at which coverage is measured."""
 

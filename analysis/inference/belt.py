@@ -6,11 +6,11 @@ templates with few simulated events) toys tell the critical value at every true 
 is of the same kind as the asymptotic one and may reach below 0. The Feldman–Cousins interval of
 :mod:`analysis.inference.toy_limits` restricts μ to the physical region instead.
 
-Exact (within the number of toys) for a known truth of the nuisance parameters; they are not known, and the toys take them where a study puts them
-(at their initial values, or fitted to the data at each μ: "profile construction"). The root of the critical value is
-smoothed over a quarter of the error of μ, so that true values that lie close together share their toys, and
-interpolated linearly between the points. With templates of very few simulated events another truth may cost a few per
-cent of coverage: ``toys --belt`` measures it.
+Exact (within the number of toys) for a known truth of the nuisance parameters; they are not known, and the toys take
+them where a study puts them (at their initial values, or fitted to the data at each μ: "profile construction"). The
+root of the critical value is smoothed over a quarter of the error of μ, so that true values that lie close together
+share their toys, and interpolated linearly between the points. With templates of very few simulated events another
+truth may cost a few per cent of coverage: ``toys --belt-of`` measures it.
 """
 
 from __future__ import annotations
