@@ -296,6 +296,24 @@ class Combination(Model):
         return self
 
 
+DecayLabel = Literal["SEMILEPTONIC", "D_STAR_STAR", "DK", "D_TO_KL", "K_KL_KL", "K_KS_KL", "K_NN", "K_STAR_NUNU", "TAU"]
+
+
+class Planted(Model):
+    """Differences of the pseudo-data from the simulation, data over simulation; no stage of the analysis reads them."""
+
+    tag_efficiency: dict[int, Positive] = {}
+    """Of true tags, by FEI mode of the D⁰ (0: Kπ, 1: Kππ⁰, 3: K3π)."""
+    kaon_efficiency: Positive = 1.0
+    """Of true kaons."""
+    kaon_fake_rate: Positive = 1.0
+    """Of everything else that passes as the signal's kaon."""
+    e_ecl_slope: Annotated[float, Field(ge=-0.9, le=0.9)] = 0.0
+    """Relative change of the number of events from the middle of the E_ECL spectrum (0.75 GeV) to its end (1.5 GeV)."""
+    branching_fractions: dict[DecayLabel, NonNegative] = {}
+    """Of the decays of the B behind the signal's kaon, by the bits of `Bsig_label`."""
+
+
 class Simulation(Model):
     """The toy samples that `rule simulate` makes."""
 
@@ -307,6 +325,8 @@ class Simulation(Model):
     """How often a decay with the best prospects is used, turned at random and paired with another tag; others less."""
     signal_strength: NonNegative = 1.0
     """μ planted in the pseudo-data. No later stage reads it."""
+    planted: Planted = Planted()
+    """What else is planted in the pseudo-data."""
     decays: dict[SampleType, Annotated[int, Field(gt=0)]] = {}
     """Generator decays or events per sample; pseudo-data take the same numbers, from independent seeds."""
 

@@ -6,6 +6,7 @@ Seeds depend on the sample's name and the chunk alone, so that any number of job
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from analysis.conditions.buckets import Bucket
 from analysis.config.models import Config, Dataset, Simulation
 from analysis.errors import ConfigurationError
 from analysis.seeds import generator, seed_sequence
-from analysis.simulation import background, bbbar, charm, continuum, sidecar
+from analysis.simulation import background, bbbar, charm, continuum, planting, sidecar
 from analysis.simulation.jagged import Array, Bools, Floats, Ints, gather
 from analysis.simulation.rows import Rows, stack
 
@@ -113,6 +114,7 @@ class PlantedTruth:
     branching_fraction_sm: float
     luminosity: float
     processes: tuple[ProcessTruth, ...]
+    differences: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -271,6 +273,7 @@ def _pseudo_data(request: Request, settings: Simulation, dataset: Dataset, seed:
         factor *= background.weight(rows.columns["nBeamClusters"], beam) / (rows.mc_events * settings.files)
         if kind is SampleType.SIGNAL:
             factor *= formfactors.sm_weight(rows.columns["q2_gen"])
+        factor *= planting.factor(rows, settings.planted)
         drawn, source, expected = _drawn(rows, factor, rng)
         truths.append(_process_truth(kind, rows, expected, drawn, source))
         parts.append(drawn.shifted(start))
@@ -294,7 +297,10 @@ def _pseudo_data(request: Request, settings: Simulation, dataset: Dataset, seed:
     origin = sidecar.Origin(
         request.type, FIRST_PRODUCTION + 100 * request.index, request.chunk, "", 0, luminosity, runs, request.bucket
     )
-    truth = PlantedTruth(settings.signal_strength, dataset.branching_fraction_sm, luminosity, tuple(truths))
+    truth = PlantedTruth(
+        settings.signal_strength, dataset.branching_fraction_sm, luminosity, tuple(truths),
+        settings.planted.model_dump(mode="json"),
+    )  # fmt: skip
     return Chunk(columns, origin, truth)
 
 

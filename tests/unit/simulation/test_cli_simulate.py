@@ -40,6 +40,7 @@ def test_pseudo_data(config: str, tmp_path: Path) -> None:
     assert metadata["dataset"]["luminosity"] == pytest.approx(0.1825)
     truth = json.loads((tmp_path / "data_0.root.truth.json").read_text())
     assert truth["signal_strength"] == 2.0
+    assert truth["differences"]["kaon_efficiency"] == 1.0
     assert "signal_strength" not in (tmp_path / "data_0.root.metadata.json").read_text()
 
 
