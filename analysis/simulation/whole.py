@@ -165,6 +165,9 @@ def pooled(kind: SampleType, n: int, rotations: int, seeds: Ints, rng: np.random
     side = make_decays(kind.value, n, int(seeds[0]))
     tags = make_tags(Generator("tag charged", int(seeds[1])), n, 1.0, rng)
     sources = bbbar.Sources(kind, side, side, tags, tags)
-    made = stack(list(bbbar.tagged(sources, True, rotations / bbbar.SIGNAL_USES, rng)), float(n * rotations))
+    parts = bbbar.tagged(sources, True, rotations / bbbar.SIGNAL_USES, rng)
+    # every part numbers its events from zero
+    numbered = [part.shifted(number * bbbar.BATCH) for number, part in enumerate(parts)]
+    made = stack(numbered, float(n * rotations))
     # per pair, not per event
     return replace(made, weight=made.weight * made.mc_events / (sources.either * tags.probability))
