@@ -45,13 +45,15 @@ def corrected_size(size: SampleSize, kind: SampleType, total: int | None, lost: 
         The size cannot be corrected: of data, whose luminosity belongs to all files together, or where the metadata do
         not tell how many events are lost.
     """
-    if not lost or size == SampleSize(None, None):
+    if not lost:
         return size
     file, remedy = next(iter(lost)), "mend or replace the file, or take it off the sample together with its metadata"
     if kind.is_data:
         raise InputError(
             "A file of data is damaged; leaving it out would change the luminosity.", file=file, remedy=remedy
         )
+    if size == SampleSize(None, None):
+        return size  # whoever scales the sample later has to be told its size
     unknown = next((name for name, events in lost.items() if events is None), None)
     if unknown is not None or (size.luminosity is not None and not total):
         raise InputError(

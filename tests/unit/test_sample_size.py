@@ -10,7 +10,7 @@ from analysis.sample_size import SampleSize, corrected_size
 def test_nothing_lost_nothing_changed():
     size = SampleSize(100.0, 2.0)
     assert corrected_size(size, SampleType.DATA, None, {}) == size
-    assert corrected_size(SampleSize(None, None), SampleType.DATA, None, {"f": None}) == SampleSize(None, None)
+    assert corrected_size(SampleSize(None, None), SampleType.MIXED, None, {"f": None}) == SampleSize(None, None)
 
 
 def test_generated_events_and_luminosity_shrink():
@@ -26,6 +26,8 @@ def test_generated_events_need_no_total():
     ("size", "kind", "total", "lost", "said"),
     [
         (SampleSize(None, 5.0), SampleType.DATA, 0, {"f": 0}, "would change the luminosity"),
+        # not told here, but the analysis scales everything to it
+        (SampleSize(None, None), SampleType.DATA, None, {"f": None}, "would change the luminosity"),
         (SampleSize(10.0, None), SampleType.SIGNAL, 10, {"e": 1, "f": None}, "nobody tells"),
         (SampleSize(None, 5.0), SampleType.SIGNAL, None, {"f": 3}, "nobody tells"),
         (SampleSize(10.0, None), SampleType.SIGNAL, 10, {"f": 10}, "leave nothing"),

@@ -2,9 +2,11 @@
 
 import logging
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import awkward as ak
+import fsspec
 import numpy as np
 import pytest
 import uproot
@@ -402,6 +404,24 @@ def test_progress_is_shown_on_a_terminal_only(tmp_path, monkeypatch, capsys):
     with command._progress([file]) as on_chunk:
         skim([file], cfg.samples[0], wanted(cfg, cfg.samples[0]), [].append, step=1000, on_chunk=on_chunk)
     assert capsys.readouterr().out == ""  # progress goes to standard error
+
+
+def test_remote_files_are_named_and_identified(tmp_path):
+    files = fsspec.filesystem("memory")
+    for name, values in (("a", np.arange(5.0)), ("b", np.arange(6.0))):
+        files.pipe_file(f"/{name}.root", Path(write(tmp_path / f"{name}.root", {"a": values})).read_bytes())
+    sample = {"name": "signal", "type": "signal", "files": ["*.root"]}
+    urls = ["memory://a.root", "memory://lost.root", "memory://b.root"]
+    table = run(tmp_path, urls, samples=[sample], skim={"cut": "a > 3", "on_bad_file": "skip"})
+    files.store.clear()
+    assert table.columns["a"].tolist() == [4, 4, 5]
+    inputs = table.metadata["provenance"]["inputs"]
+    assert list(inputs) == urls
+    assert inputs["memory://lost.root"] == "out of reach"
+    assert [entry["file"] for entry in table.metadata["skipped"]] == ["memory://lost.root"]
+    said = {inputs["memory://a.root"], inputs["memory://b.root"]}
+    assert len(said) == 2
+    assert all(text.startswith("size, header and objects: ") for text in said)
 
 
 def test_file_urls_are_local_files(tmp_path):
