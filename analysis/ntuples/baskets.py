@@ -18,7 +18,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,7 @@ from analysis.ntuples.storage import Storage
 
 Array = NDArray[Any]
 
+_NONE = np.empty(0, np.int64)
 _KEY = 16  # bytes of the key's beginning, up to fKeylen
 _TAIL = 19  # bytes about the content, at the end of the key
 
@@ -63,19 +64,15 @@ class Counters:
 
 @dataclass(frozen=True)
 class _Request:
-    """The baskets of one branch that a chunk needs: positions in its table, of those in the file and of all."""
+    """The baskets of one branch that a chunk needs: positions in its table, of all and of those in the file."""
 
     name: str
     baskets: Baskets
     numbers: NDArray[np.int64]
-
-    @property
-    def in_file(self) -> NDArray[np.int64]:
-        return self.numbers[self.numbers < len(self.baskets.seeks)]
+    in_file: NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class _Blocks:
+class _Blocks(NamedTuple):
     """Where in a buffer the content of baskets lies: for each its codec, range of bytes, and size when inflated."""
 
     codes: NDArray[np.int64]
@@ -84,7 +81,13 @@ class _Blocks:
     sizes: NDArray[np.int64]
 
 
-_Listed = Sequence[tuple[int, int, int, int]]  # code, start, stop and size of some blocks
+class _Listed(NamedTuple):
+    """The same of one branch, as lists: quicker to go through one by one."""
+
+    codes: list[int]
+    starts: list[int]
+    stops: list[int]
+    sizes: list[int]
 
 
 class BasketFile:
@@ -134,13 +137,14 @@ class BasketFile:
         """
         requests = [_request(name, baskets, start, stop, rows) for name, baskets in branches.items()]
         blocks, view = self._locate(requests)
+        codes, starts, stops, sizes = (field.tolist() for field in blocks)
         columns: dict[str, Array] = {}
         position = 0
         for request in requests:
-            count = len(request.in_file)
-            part = _Blocks(*(field[position : position + count] for field in _fields(blocks)))
-            position += count
-            columns[request.name] = self._column(request, part, view, start, stop, rows)
+            part = slice(position, position + len(request.in_file))
+            position = part.stop
+            listed = _Listed(codes[part], starts[part], stops[part], sizes[part])
+            columns[request.name] = self._column(request, listed, view, start, stop, rows)
         return columns
 
     def _locate(self, requests: Sequence[_Request]) -> tuple[_Blocks, memoryview]:
@@ -190,7 +194,7 @@ class BasketFile:
             bad -= len(numbers)
 
     def _column(
-        self, request: _Request, blocks: _Blocks, view: memoryview, start: int, stop: int, rows: Array | None
+        self, request: _Request, blocks: _Listed, view: memoryview, start: int, stop: int, rows: Array | None
     ) -> Array:
         baskets, numbers = request.baskets, request.numbers
         native = baskets.dtype.newbyteorder("=")
@@ -220,13 +224,13 @@ class BasketFile:
         array = content[entries + shifts[of_row]].astype(native)
         return array
 
-    def _inflate(self, request: _Request, blocks: _Blocks, view: memoryview) -> list[Any]:
+    def _inflate(self, request: _Request, blocks: _Listed, view: memoryview) -> list[Any]:
         """Inflate the baskets of one branch that lie in the file, the first perhaps left from the chunk before."""
         kept: list[Any] = []
         number, content = self._last.get(request.name, (-1, b""))
         if len(request.in_file) and number == request.in_file[0]:
             kept = [content]
-        codes, starts, stops, sizes = (field[len(kept) :].tolist() for field in _fields(blocks))
+        codes, starts, stops, sizes = (field[len(kept) :] for field in blocks)
         functions = self.codecs.functions
         clock = time.perf_counter()
         try:
@@ -240,14 +244,14 @@ class BasketFile:
             whole = False
         self.counters.inflate += time.perf_counter() - clock
         if not whole:
-            raise self._damaged(request, len(kept), view, list(zip(codes, starts, stops, sizes, strict=True)))
+            raise self._damaged(request, len(kept), view, _Listed(codes, starts, stops, sizes))
         self.counters.packed += sum(stops) - sum(starts)
         self.counters.unpacked += sum(sizes)
         return kept + parts
 
     def _damaged(self, request: _Request, skip: int, view: memoryview, blocks: _Listed) -> Surprise:
         """Find the basket that does not inflate."""
-        for number, (code, a, b, size) in zip(request.in_file[skip:], blocks, strict=True):
+        for number, code, a, b, size in zip(request.in_file[skip:], *blocks, strict=True):
             try:
                 found = f"{len(self.codecs.functions[code](view[a:b], size))} bytes instead of {size}"
                 if found.startswith(f"{size} "):
@@ -263,19 +267,15 @@ class BasketFile:
 
 def _request(name: str, baskets: Baskets, start: int, stop: int, rows: Array | None) -> _Request:
     if start == stop or (rows is not None and len(rows) == 0):
-        return _Request(name, baskets, np.empty(0, np.int64))
+        return _Request(name, baskets, _NONE, _NONE)
     # The last of several baskets that begin at the same entry is the one with content.
-    first = int(np.searchsorted(baskets.entries, start, "right")) - 1
-    last = int(np.searchsorted(baskets.entries, stop, "left"))
+    first = int(baskets.entries.searchsorted(start, "right")) - 1
+    last = int(baskets.entries.searchsorted(stop, "left"))
     numbers = np.arange(first, last)
     if rows is not None:
-        inside = np.searchsorted(rows, baskets.entries[first : last + 1] - start, "left")
-        numbers = numbers[np.diff(inside) > 0]
-    return _Request(name, baskets, numbers)
-
-
-def _fields(blocks: _Blocks) -> tuple[NDArray[np.int64], ...]:
-    return blocks.codes, blocks.starts, blocks.stops, blocks.sizes
+        inside = rows.searchsorted(baskets.entries[first : last + 1] - start, "left")
+        numbers = numbers[inside[1:] > inside[:-1]]
+    return _Request(name, baskets, numbers, numbers[numbers < len(baskets.seeks)] if baskets.embedded else numbers)
 
 
 def _concatenate(arrays: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:

@@ -261,12 +261,13 @@ def _branch(cursor: _Cursor) -> tuple[str, Baskets | str]:
         return name, " and ".join(leaves) if leaves else "no leaf"
     if file_name:
         return name, "baskets in another file"
-    absent = np.flatnonzero(seeks == 0)
-    count = min(write_basket, int(absent[0]) if len(absent) else len(seeks))
+    count = min(write_basket, len(seeks))
+    if count < 0 or not seeks[:count].all():
+        count = int(np.flatnonzero(seeks == 0)[0]) if count >= 0 else -1
     edges = starts[: count + 1]
-    if count < 0 or len(edges) != count + 1 or edges[0] != 0 or edges[-1] != entries or (np.diff(edges) < 0).any():
+    if count < 0 or len(edges) != count + 1 or edges[0] != 0 or edges[-1] != entries:
         raise _Unusual("an unusual basket table")
-    if (sizes[:count] <= 0).any():
+    if (edges[1:] < edges[:-1]).any() or (sizes[:count] <= 0).any():
         raise _Unusual("an unusual basket table")
     return name, Baskets(np.dtype(leaves[0]), seeks[:count], sizes[:count], edges)
 

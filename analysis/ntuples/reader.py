@@ -225,4 +225,5 @@ class _Plan:
 
 
 def _has_number(array: Array) -> bool:
-    return array.dtype.kind != "f" or not bool(np.isnan(array).all())
+    # most often the first number is one: no need to look at all
+    return array.dtype.kind != "f" or not (np.isnan(array[:1]).all() and np.isnan(array).all())
