@@ -140,7 +140,11 @@ def table(label: str, results: dict[str, list[dict[str, Any]]]) -> dict[str, Any
 
 
 def memory_growth(files: Sequence[str], rounds: int) -> None:
-    """Print how peak memory grows from one file to twenty."""
+    """Print how peak memory grows from one file to twenty.
+
+    The command holds a group of rows and the writer besides the reader, once its first group is written: a constant
+    that one file may not reach, so nothing must hold of it.
+    """
     copies = [files[0]]
     for number in range(1, 20):
         link = Path(files[0]).with_name(f"{Path(files[0]).stem}_link{number}.root")
@@ -151,7 +155,7 @@ def memory_growth(files: Sequence[str], rounds: int) -> None:
     for name in ("this, first time", "this, index known", "this, whole command", "uproot needed"):
         peaks = [statistics.median(measure(name, copies[:count])["memory"] for _ in range(rounds)) for count in (1, 20)]
         growth = peaks[1] / peaks[0] - 1
-        held = f" (≤ {FLAT:.0%}: {'held' if growth <= FLAT else 'MISSED'})" if name.startswith("this") else ""
+        held = f" (≤ {FLAT:.0%}: {'held' if growth <= FLAT else 'MISSED'})" if name in OURS else ""
         print(f"peak memory, {name}: 1 file {peaks[0]:.0f} MB, 20 files {peaks[1]:.0f} MB ({growth:+.1%}){held}")
 
 
