@@ -107,7 +107,7 @@ def test_a_comment_reruns_nothing_and_code_what_depends_on_it(project: Project, 
 @pytest.mark.parametrize(
     ("old", "new", "first", "untouched"),
     [
-        ("name: ci", "name: ci\nfit: {level: 0.95}", "fit", "workspace"),
+        ("toys: 200", "toys: 200\n  level: 0.95", "fit", "workspace"),
         ("name: ci", "name: ci\nsystematics: {tracking: 0.01}", "templates", "apply_bdt"),
         ("trees: 50", "trees: 40", "train_bdt", "preselection"),
         ("scale: 0.1", "scale: 0.2", "simulate", None),
