@@ -27,6 +27,8 @@ Bools = npt.NDArray[np.bool_]
 # the estimate is rougher: 2NLL may end up to 0.001 above its minimum.
 EDM = 1e-8
 MAX_ITERATIONS = 60
+# Slope of −ln L per standard deviation that a minimum cannot have without a kink.
+STEEP = 1e-2
 MEMORY = 10
 # After so many iterations the unfinished fits get the inverse of their own information.
 REFRESH = 25
@@ -109,7 +111,8 @@ class BatchMinimiser:
         unit[:, poi] = 1.0
         variance = self._solver.solve(self._solver.factor(hessian, free), unit)[:, poi]
         with np.errstate(invalid="ignore"):
-            errors: Floats = np.sqrt(np.where(variance > 0, variance, np.nan))
+            seen = (variance > 0) & (hessian[:, poi, poi] > 0)
+            errors: Floats = np.sqrt(np.where(seen, variance, np.nan))
         return errors
 
     def moved(self, x: Floats, index: int, value: float) -> Floats:
@@ -137,8 +140,23 @@ class BatchMinimiser:
         inverse[np.ix_(where, where)] = (vectors / values) @ vectors.T / np.outer(scale, scale)
         return inverse
 
+    def _at_clipped(self, state: _Descent) -> Bools:
+        """Tell which fits the Newton engine must look at: on a plateau of clipped bins, or at the kink of one; (T,).
+
+        At a kink the gradient does not vanish, although the corrections may have learnt to take no step.
+        """
+        empty = state.data.counts == 0
+        if not self.likelihood.clips or not empty.any():
+            return np.zeros(len(state.x), dtype=bool)
+        clipped = (empty & (self.likelihood.rates(state.x).total < 0)).any(axis=1)
+        free = state.free(state.x, state.gradient)
+        errors = np.sqrt(np.diag(self._inverse(state.held)))
+        steep = (np.abs(state.gradient) * errors * free).max(axis=1, initial=0.0) > STEEP
+        at: Bools = clipped | steep
+        return at
+
     def _finish(self, state: _Descent, data: Floats, fixed: Mapping[int, float] | None) -> BatchMinima:
-        converged = state.done.copy()
+        converged = state.done & ~self._at_clipped(state)
         late = np.flatnonzero(~converged)
         for toy in late:
             try:
@@ -186,12 +204,12 @@ class _Descent:
             return
         data = self.data.rows(rows)
         _, information = self.likelihood.derivatives(self.x[rows], data, exact=False)
-        free = self._free(self.x[rows], self.gradient[rows])
+        free = self.free(self.x[rows], self.gradient[rows])
         self.solver, self.factors = solver, solver.factor(information, free)
         self.factored[rows] = np.arange(len(rows))
         self.weights[:] = 0.0
 
-    def _free(self, x: Floats, gradient: Floats) -> Bools:
+    def free(self, x: Floats, gradient: Floats) -> Bools:
         """Return which parameters are not held, nor pushed against a bound; (R, P)."""
         below, above = (x <= self.lower) & (gradient > 0), (x >= self.upper) & (gradient < 0)
         free: Bools = ~self.held & ~below & ~above
@@ -203,7 +221,7 @@ class _Descent:
         if not len(rows):
             return False
         x, gradient, value = self.x[rows], self.gradient[rows], self.value[rows]
-        free = self._free(x, gradient)
+        free = self.free(x, gradient)
         slope = np.where(free, gradient, 0.0)
         direction = -np.where(free, self._precondition(slope, rows), 0.0)
         edm = -(direction * slope).sum(axis=1)

@@ -152,7 +152,7 @@ def _outermost(profile: Profile, belt: Belt, level: float, centre: float, side: 
     """Return the furthest crossing on one side of the minimum; None where the end of the belt is accepted."""
 
     def beyond(mu: float) -> float:
-        return float(np.sqrt(profile.delta(mu))) - critical_root(belt, level, mu)
+        return profile.root(mu) - critical_root(belt, level, mu)
 
     values = [point.mu for point in belt.points if side * (point.mu - centre) > 0]
     walk = [centre, *sorted(values, key=lambda mu: side * mu)]

@@ -177,8 +177,8 @@ def compile_model(model: pyhf.Model) -> Compiled:
     if model.batch_size is not None:
         raise UnsupportedModelError("a batched pyhf model")
     main = model.main_model
-    if main.clip_bin_data is not None or main.clip_sample_data is not None:
-        raise UnsupportedModelError("clipped expectations")
+    if main.clip_bin_data not in (None, 0.0) or main.clip_sample_data is not None:
+        raise UnsupportedModelError("expectations clipped by sample, or elsewhere than at 0")
     builder = _Builder(model)
     for channel in model.spec["channels"]:
         for sample in channel["samples"]:

@@ -12,7 +12,7 @@ from scipy.stats import beta, chi2
 
 from analysis.errors import FitError
 from analysis.inference.belt import LEVELS, build, critical_root
-from analysis.inference.engine import Floats
+from analysis.inference.engine import Floats, ImpossibleError
 from analysis.inference.fit import compiled_engine, cross_check
 from analysis.inference.minimiser import NewtonEngine
 from analysis.inference.problem import load
@@ -75,6 +75,16 @@ def toy_study(
     poi_index = problem.poi
     if poi_index is None or problem.fixed[poi_index]:
         raise FitError("toys need a free parameter of interest", remedy="name one with --poi")
+    low, high = float(problem.lower[poi_index]), float(problem.upper[poi_index])
+    for mu in mus:
+        if not low <= mu <= high:
+            raise FitError(
+                "a true value lies outside the bounds of the parameter of interest",
+                where=f"--mu, '{problem.names[poi_index]}'",
+                found=mu,
+                expected=f"{low:g} to {high:g}",
+                remedy="another true value, or wider bounds in the workspace, under measurements, config, parameters",
+            )
     ensemble = _Ensemble(compiled_engine(problem), poi_index, n, seed, nuisances, truth, progress)
     fits = {mu: ensemble.toys(mu, errors=True) for mu in mus}
     points = [_point(mu, fits[mu], tolerance) for mu in mus]
@@ -123,7 +133,10 @@ class _Ensemble:
             return values
         # A strength far below 0 needs more background than nominal: as a fit to the nominal expectation gives it.
         expected = np.asarray(problem.model.expected_data(problem.init.tolist()), dtype=float)
-        return self.engine.minimise(expected, fixed={self.poi: mu}).x
+        try:
+            return self.engine.minimise(expected, fixed={self.poi: mu}).x
+        except ImpossibleError:  # no background is free to make up for it: the bin expects nothing
+            return values
 
     def toys(self, mu: float, label: str = "", *, errors: bool = False) -> ToyFits:
         """Draw and fit toys at ``mu``, with 2ΔNLL there."""
@@ -161,6 +174,13 @@ def _point(mu: float, fits: ToyFits, tolerance: float) -> ToyPoint:
     mu_hat, q = fits.mu_hat[good], fits.q[mu][good]
     pulls = (mu_hat - mu) / fits.error[good]
     pulls = pulls[np.isfinite(pulls)]
+    if len(pulls) < 2:
+        raise FitError(
+            "no toy tells the error of the parameter of interest",
+            where=f"true value {mu:g}",
+            found=f"{len(pulls)} of {len(mu_hat)} toys with a curvature of the likelihood",
+            remedy="true values at which the bins expect events",
+        )
     spread = float(mu_hat.std(ddof=1))
     return ToyPoint(
         mu=mu,

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from analysis.errors import FitError
 from analysis.inference.problem import Problem
 
 Floats = npt.NDArray[np.float64]
@@ -35,6 +36,10 @@ class Minimum:
     twice_nll: float
     free: Bools
     edm: float
+
+
+class ImpossibleError(FitError):
+    """The likelihood is zero at all values that the free parameters can take."""
 
 
 class Engine(Protocol):

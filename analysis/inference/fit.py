@@ -11,6 +11,7 @@ from pydantic import JsonValue
 
 from analysis.errors import FitError, nearest
 from analysis.inference.belt import LEVELS, asymptotic_interval, neyman_interval
+from analysis.inference.clipping import clipping_notes
 from analysis.inference.compiled import UnsupportedModelError
 from analysis.inference.engine import Engine, Floats, Minimum, at_bounds
 from analysis.inference.goodness import goodness_of_fit, with_toys
@@ -135,8 +136,8 @@ def fit_workspace(
         diagnosis=[
             *notes,
             *negative_yields(problem),
-            *_negative_expectations(engine, best),
-            *_bound_notes(problem, best, covariance, found),
+            *warned(clipping_notes(engine, best)),
+            *warned(_bound_notes(problem, best, covariance, found)),
             *_study_notes(study),
         ],
         provenance=provenance,
@@ -264,16 +265,6 @@ def intervals(profile: Profile, mu: SignalStrength, study: ToyStudy | None) -> l
     return [*found, *(neyman_interval(profile, study.belt, level, quoted=from_toys) for level in LEVELS)]
 
 
-def _negative_expectations(engine: Engine, best: Minimum) -> list[str]:
-    """Name bins that the fit expects less than nothing in: possible, and rewarded, where nothing is observed."""
-    total = engine.expected(best.x).sum(axis=0)
-    return [
-        f"the fit expects {total[i]:.3g} events in {engine.problem.bin_label(i)}, where none is observed: pyhf's "
-        "likelihood rewards that, the model does not mean it; raise the lower bound of the strength, or merge bins"
-        for i in np.flatnonzero(total < 0).tolist()
-    ]
-
-
 def _study_notes(study: ToyStudy | None) -> list[str]:
     if study is None:
         return []
@@ -369,6 +360,13 @@ def _is_strength(problem: Problem, index: int) -> bool:
     return problem.constraint[index] == "none" and problem.lower[index] <= 0.0 and problem.upper[index] >= 1.0
 
 
+def warned(notes: list[str]) -> list[str]:
+    """Return ``notes`` after a warning of each: the log of a rule must show them, too."""
+    for note in notes:
+        log.warning("%s", note)
+    return notes
+
+
 def _bound_notes(problem: Problem, best: Minimum, covariance: Floats, found: _Poi) -> list[str]:
     notes = [
         f"parameter '{problem.names[i]}' is at its bound, {best.x[i]:g}"
@@ -379,7 +377,7 @@ def _bound_notes(problem: Problem, best: Minimum, covariance: Floats, found: _Po
     if found.mu is None:
         return [*notes, f"the parameter of interest '{problem.poi_name}' is fixed"]
     if not best.free[problem.poi] and not np.any(covariance[problem.poi]):
-        notes.append(f"no curvature of '{problem.poi_name}' at its bound: its error is the MINOS error")
+        notes.append(f"no curvature in '{problem.poi_name}' there: its error is the larger one of MINOS")
     for side, reached in zip(("lower", "upper"), found.mu.at_bound, strict=True):
         if reached:
             notes.append(f"the {side} MINOS error of '{problem.poi_name}' ends at its bound")

@@ -3,6 +3,10 @@
 With w = 1 − n/λ in each bin, the gradient of −ln L is Σ w ∂λ and its Hessian Σ (n/λ²) ∂λ ∂λᵀ + Σ w ∂²λ;
 the second term has a closed form because expectations are products of one-parameter functions. All arrays
 carry a leading axis T of parameter points (toys, grid points); one fit is T = 1.
+
+Where the model says so (pyhf's ``clip_bin_data=0.0``, as every workspace is read here) a bin never expects less than
+0. A bin without data then contributes max(λ, 0), which has a kink at λ = 0; the minimiser may ask for a smooth form of
+it, (λ + √(λ² + 4ε²)) / 2, which is above it by ε at most.
 """
 
 from __future__ import annotations
@@ -66,6 +70,8 @@ class Likelihood:
     def __init__(self, problem: Problem) -> None:
         self.n_bins = problem.n_bins
         self.model: Compiled = compile_model(problem.model)
+        # Whether a negative expectation counts as 0; else it is rewarded in bins without data, as pyhf does by default.
+        self.clips = problem.model.main_model.clip_bin_data is not None
         self.constraints = constraints_of(problem)
         model = self.model
         self._shapes = model.shapes.reshape(2 * model.n_shapes, model.nominal.size)
@@ -126,43 +132,50 @@ class Likelihood:
         """Prepare data (T, n_bins + n_aux) for the other methods."""
         return measurements(self.n_bins, self.constraints, data)
 
-    def value(self, x: Floats, data: Measurements) -> Floats:
+    def value(self, x: Floats, data: Measurements, *, smooth: float = 0.0) -> Floats:
         """Return −ln L at ``x`` (T, P) for T or one data sets; (T,).
 
-        Infinite where a bin with data expects nothing, or less. Summed as differences from the saturated
+        Infinite where a bin with data expects nothing, or less. ``smooth`` is the ε of the smooth form of max(λ, 0)
+        in bins without data; 0 for the kink itself. Summed as differences from the saturated
         model, so that rounding does not grow with the number of events.
         """
         c = self.constraints
         pull = (x[:, c.normal] - data.normal) / c.sigma
-        main = _deviance(self.rates(x).total, data.counts) + (0.5 * pull * pull).sum(axis=1)
+        total = self._clipped(self.rates(x).total, data, smooth)
+        main = _deviance(total, data.counts) + (0.5 * pull * pull).sum(axis=1)
         if len(c.poisson):
             main = main + _deviance(c.scale * x[:, c.poisson], data.poisson)
         result: Floats = main + data.offset
         return result
 
-    def derivatives(self, x: Floats, data: Measurements, *, exact: bool = True) -> tuple[Floats, Floats]:
+    def derivatives(
+        self, x: Floats, data: Measurements, *, exact: bool = True, smooth: float = 0.0
+    ) -> tuple[Floats, Floats]:
         """Return gradient (T, P) and Hessian (T, P, P) of −ln L.
 
         Not ``exact``: Fisher's information Σ ∂λ ∂λᵀ / λ in place of the Hessian. It is never negative and
         takes half the time; far from the minimum it makes better steps.
         """
         rates = self.rates(x, guard=True)
-        weight, spread = self._weights(rates.total, data)
+        weight, spread = self._weights(rates.total, data, smooth)
         dense, local = self._jacobian(rates)
         slopes = [(dense @ weight[:, :, None])[:, :, 0], local * weight[:, self.model.local_bin]]
         gradient = self._gather(np.concatenate(slopes, axis=1))
         if exact:
             hessian = self._curvature(rates, weight, spread, dense, local)
         else:
-            hessian = self._information(1.0 / np.maximum(rates.total, FLOOR), dense, local)
+            expected = 1.0 / np.maximum(rates.total, FLOOR)
+            if self.clips:
+                expected = np.where(rates.total > 0, expected, spread)
+            hessian = self._information(expected, dense, local)
         self._add_constraints(x, data, gradient, hessian)
         return gradient, hessian
 
-    def gradient(self, x: Floats, data: Measurements) -> Floats:
+    def gradient(self, x: Floats, data: Measurements, *, smooth: float = 0.0) -> Floats:
         """Return the gradient (T, P) of −ln L, without forming the Jacobian."""
         model = self.model
         rates = self.rates(x, guard=True)
-        weight, _ = self._weights(rates.total, data)
+        weight, _ = self._weights(rates.total, data, smooth)
         n_points = len(x)
         weighted = rates.factors * weight[:, None, :]
         projected = (weighted.reshape(n_points, -1) @ self._shapes.T).reshape(n_points, 2, -1)
@@ -183,13 +196,34 @@ class Likelihood:
         slots[dense.shape[1] + np.arange(self.model.n_local), self.model.local_bin] = local[0]
         return slots.T @ self._incidence
 
-    def _weights(self, total: Floats, data: Measurements) -> tuple[Floats, Floats]:
-        """Return 1 − n/λ and n/λ²; bins without data have n/λ = 0 whatever λ."""
+    def _clipped(self, total: Floats, data: Measurements, smooth: float) -> Floats:
+        """Return what the bins expect, never below 0 where the model clips."""
+        if not self.clips:
+            return total
+        clipped = np.maximum(total, 0.0)
+        if smooth:
+            # (λ + √(λ² + 4ε²)) / 2 without cancellation
+            root = np.hypot(total, 2 * smooth)
+            excess = 2 * smooth**2 / (np.abs(total) + root)
+            clipped = np.where(data.counts > 0, clipped, clipped + excess)
+        result: Floats = clipped
+        return result
+
+    def _weights(self, total: Floats, data: Measurements, smooth: float) -> tuple[Floats, Floats]:
+        """Return first and second derivative by λ: 1 − n/λ and n/λ²; without data 1 and 0, clipped 0 and 0."""
         counts = data.counts
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             ratio = np.where(counts > 0, counts / total, 0.0)
             spread = np.where(counts > 0, ratio / total, 0.0)
-        return 1.0 - ratio, spread
+        weight = 1.0 - ratio
+        if self.clips:
+            empty = counts == 0
+            weight = np.where(empty & (total <= 0), 0.0, weight)
+            if smooth:
+                root = np.hypot(total, 2 * smooth)
+                weight = np.where(empty, 0.5 * (1.0 + total / root), weight)
+                spread = np.where(empty, 2 * smooth**2 / root**3, spread)
+        return weight, spread
 
     def _jacobian(self, rates: _Rates) -> tuple[Floats, Floats]:
         """Return ∂λ by histosys and global slots (T, M + G, B) and by local slots (T, K)."""
@@ -359,6 +393,7 @@ class Likelihood:
         step = np.where(np.isnan(problem.width), 0.1, problem.width)
         x = problem.init + 0.3 * step * np.cos(1.0 + np.arange(len(problem.init)))
         mine = self.rates(x[None]).total[0]
+        mine = np.maximum(mine, 0.0) if self.clips else mine
         with np.errstate(all="ignore"):
             theirs = np.asarray(problem.model.main_model.expected_data(x))
         scale = np.abs(self.model.nominal).sum(axis=0) + 1.0

@@ -7,20 +7,26 @@ box (D. P. Bertsekas, SIAM J. Control Optim. 20 (1982) 221).
 
 Interpolation codes 0, 1 and 2 have kinks, where no quadratic model holds on both sides. There the box is that of the
 smooth piece, and a kink is crossed when 2NLL falls beyond it; a minimum may lie at the kink itself.
+
+A bin without data whose expectation is clipped at 0 has a kink as well, max(λ, 0), along a surface that no single
+parameter describes. Minima upon it are found as the limit of smooth problems (C. Chen, O. L. Mangasarian, Comput.
+Optim. Appl. 5 (1996) 97) of ever smaller ε, when the steps over the kink itself do not converge.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from analysis.errors import FitError
+from analysis.inference.clipping import nearest_of_plateau
 from analysis.inference.constraints import Measurements
-from analysis.inference.engine import Minimum
+from analysis.inference.engine import ImpossibleError, Minimum
 from analysis.inference.kinks import TINY, Kinks
 from analysis.inference.likelihood import Likelihood
 from analysis.inference.problem import Problem
@@ -48,6 +54,10 @@ LIFTS = 30
 MIN_SHARE = 1e-12
 # How often a descent may cross kinks.
 CROSSINGS = 1000
+# The ε of the smooth problems, in events; 2NLL at the end is above its minimum by less than the last of them.
+SMOOTH = tuple(10.0**-k for k in range(10))
+# How often a bin without data may cross 0 before these are asked.
+FLIPS = 6
 # Curvatures below this share of the largest are raised to it where the Hessian is not positive.
 FLOOR = 1e-6
 
@@ -95,9 +105,8 @@ class NewtonEngine:
             held[index], x[index] = True, value
         lower, upper = np.where(held, x, problem.lower), np.where(held, x, problem.upper)
         x = self._feasible(x, held, lower, upper, measured)
-        if self.kinks.points:
-            return self._descend_by_pieces(x, held, lower, upper, measured)
-        return self._descend(x, held, lower, upper, measured)
+        descend = self._descend_by_pieces if self.kinks.points else self._descend
+        return nearest_of_plateau(problem, self.likelihood, descend(x, held, lower, upper, measured), held, measured)
 
     def covariance(self, x: Floats, free: Bools, data: Floats | None = None) -> Floats:
         """Invert the exact Hessian among ``free``; see :class:`~analysis.inference.engine.Engine`."""
@@ -120,24 +129,40 @@ class NewtonEngine:
         return jacobian
 
     def _descend(self, x: Floats, held: Bools, lower: Floats, upper: Floats, data: Measurements) -> Minimum:
-        value = float(self.likelihood.value(x[None], data)[0])
-        edm = np.inf
-        derivatives = self.likelihood.derivatives
+        """Minimise within bounds, through smooth problems where clipped bins have their kinks in the way."""
+        try:
+            return self._newton(x, held, lower, upper, data)
+        except NotConvergedError:
+            if not self.likelihood.clips or np.all(data.counts > 0):
+                raise
+        for smooth in SMOOTH:
+            found = self._newton(x, held, lower, upper, data, smooth)
+            x = found.x
+        return replace(found, twice_nll=2.0 * float(self.likelihood.value(x[None], data)[0]))
+
+    def _newton(
+        self, x: Floats, held: Bools, lower: Floats, upper: Floats, data: Measurements, smooth: float = 0.0
+    ) -> Minimum:
+        value = float(self.likelihood.value(x[None], data, smooth=smooth)[0])
+        # A smooth problem begins where the last one ended.
+        edm = 0.0 if smooth else np.inf
+        derivatives = partial(self.likelihood.derivatives, data=data, smooth=smooth)
+        sides, flips = self._sides(x, data), 0
         for _ in range(MAX_ITERATIONS):
             exact = edm < NEAR
-            gradient, hessian = (a[0] for a in derivatives(x[None], data, exact=exact))
+            gradient, hessian = (a[0] for a in derivatives(x[None], exact=exact))
             free = ~held & ~((x <= lower) & (gradient > 0)) & ~((x >= upper) & (gradient < 0))
             where = np.flatnonzero(free)
             step = np.zeros_like(x)
             solution = _solve(hessian[np.ix_(where, where)], gradient[where])
             if solution is None and exact and edm > CLOSE:
-                hessian = derivatives(x[None], data, exact=False)[1][0]
+                hessian = derivatives(x[None], exact=False)[1][0]
                 solution = _solve(hessian[np.ix_(where, where)], gradient[where])
             if solution is None:
                 solution = _solve_floored(hessian[np.ix_(where, where)], gradient[where])
             step[where] = -solution
             edm = float(-gradient @ step)
-            share, x_new, value_new = self._search(x, step, value, gradient, lower, upper, data)
+            share, x_new, value_new = self._search(x, step, value, gradient, lower, upper, data, smooth)
             last = edm < EDM and exact
             if share == 0.0 and not last:
                 # Rounding of 2NLL, not the likelihood, ends here.
@@ -145,14 +170,26 @@ class NewtonEngine:
                 if not last:
                     break
             x, value = x_new, value_new
-            if last and self._is_level(x, free, hessian, data):
+            before, sides = sides, self._sides(x, data)
+            flips += int(np.any(before != sides))
+            if not smooth and flips > FLIPS:
+                break
+            if last and self._is_level(x, free, hessian, data, smooth):
                 pushed = np.abs(gradient) * self._scale > PUSH
                 return Minimum(x, 2.0 * value, free | (~held & ~pushed), edm)
         raise self._failure(x, gradient, free, edm)
 
-    def _is_level(self, x: Floats, free: Bools, hessian: Floats, data: Measurements) -> bool:
+    def _sides(self, x: Floats, data: Measurements) -> Bools:
+        """Tell which bins without data expect more than 0, where those that do not are clipped."""
+        empty = data.counts[0] == 0
+        if not self.likelihood.clips or not empty.any():
+            return np.zeros(0, dtype=bool)
+        sides: Bools = self.likelihood.rates(x[None]).total[0, empty] > 0
+        return sides
+
+    def _is_level(self, x: Floats, free: Bools, hessian: Floats, data: Measurements, smooth: float) -> bool:
         """Tell whether the projected gradient vanishes, in units of the curvature of each parameter."""
-        gradient = self.likelihood.gradient(x[None], data)[0]
+        gradient = self.likelihood.gradient(x[None], data, smooth=smooth)[0]
         curvature = np.maximum(np.diag(hessian), self._scale**-2.0)
         return bool(np.all(np.abs(gradient[free]) <= LEVEL * np.sqrt(curvature[free])))
 
@@ -177,7 +214,7 @@ class NewtonEngine:
         left, right = x.copy(), x.copy()
         for i, (below, above) in at.items():
             left[i], right[i] = below, above
-        slopes = [self.likelihood.gradient(point[None], data)[0] for point in (left, right)]
+        slopes = [self.likelihood.gradient(point[None], data, smooth=SMOOTH[-1])[0] for point in (left, right)]
         result, moved = x.copy(), False
         for i, sides in at.items():
             falls = slopes[0][i], -slopes[1][i]  # to the left, to the right
@@ -201,12 +238,13 @@ class NewtonEngine:
         lower: Floats,
         upper: Floats,
         data: Measurements,
+        smooth: float,
     ) -> tuple[float, Floats, float]:
         """Halve the step until 2NLL falls (Armijo); return its share (0 for none), x and value."""
         share, slack = 1.0, 1e-14 * max(abs(value), 1.0)
         while share > MIN_SHARE:
             trial = np.clip(x + share * step, lower, upper)
-            found = float(self.likelihood.value(trial[None], data)[0])
+            found = float(self.likelihood.value(trial[None], data, smooth=smooth)[0])
             if found <= value + 1e-4 * float(gradient @ (trial - x)) + slack:
                 return share, trial, found
             share *= 0.5
@@ -228,7 +266,7 @@ class NewtonEngine:
         lifted = self._lift(x, held, lower, upper, data)
         if lifted is not None:
             return lifted
-        raise FitError(
+        raise ImpossibleError(
             "the likelihood is zero where the fit must start",
             where=self._impossible(x, data),
             remedy="bins with data need a positive expectation at the initial parameters",

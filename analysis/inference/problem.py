@@ -2,6 +2,9 @@
 
 pyhf accepts numbers that no fit survives (NaN yields, a bin that expects nothing but observed
 something); they are found here and named by channel, sample, bin and modifier.
+
+The model is pyhf's with ``clip_bin_data=0.0``: the total expectation of a bin is never below 0. Without it a bin
+without data rewards a negative expectation without end, λ − 0·ln λ → −∞, and a strength far below 0 "fits" best.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import pyhf
 
 from analysis.errors import FitError, nearest
 from analysis.inference.checks import check_numbers, check_settings, check_structure
+from analysis.log import errors_only
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -222,13 +226,14 @@ def _choose_measurement(spec: pyhf.Workspace, name: str | None, notes: list[str]
 
 
 def _build_model(spec: pyhf.Workspace, measurement: str, poi: str | None) -> pyhf.Model:
-    options: dict[str, object] = {"measurement_name": measurement}
+    options: dict[str, object] = {"measurement_name": measurement, "clip_bin_data": 0.0}
     own: str = spec.get_measurement(measurement_name=measurement)["config"]["poi"]
     if poi is not None:
         options["poi_name"] = poi
     try:
         # A bin without expectation divides by zero inside pyhf; it is diagnosed below, by name.
-        with np.errstate(all="ignore"):
+        # pyhf warns of the clipping whenever a model is built; what is clipped in a fit is in its diagnosis.
+        with np.errstate(all="ignore"), errors_only("pyhf.pdf"):
             return spec.model(**options)
     except pyhf.exceptions.InvalidModel as error:
         names = _modifier_names(spec)
@@ -260,7 +265,9 @@ def _modifier_names(spec: pyhf.Workspace) -> list[str]:
 def _check_expectation(problem: Problem) -> None:
     """Look for bins that no parameter value can make agree with the data."""
     with np.errstate(all="ignore"):
-        expected = np.asarray(problem.model.expected_data(problem.init.tolist(), include_auxdata=False), dtype=float)
+        # By sample, since the total would be clipped.
+        cells = problem.model.main_model.expected_data(problem.init.tolist(), return_by_sample=True)
+        expected = np.asarray(cells, dtype=float).sum(axis=0)
     for index in np.flatnonzero(~np.isfinite(expected)).tolist():
         raise FitError(
             "the expectation is not a finite number",

@@ -10,10 +10,12 @@ import numpy as np
 from scipy.optimize import brentq
 
 from analysis.errors import FitError
-from analysis.inference.engine import Engine, Floats, Minimum
+from analysis.inference.engine import Engine, Floats, ImpossibleError, Minimum
 
 # A profile point below the minimum by more than this means that the minimum was not the global one.
 BETTER = 1e-6
+# √2ΔNLL where the likelihood is zero: above every quantile, and finite for the search of a root.
+HIGH = 1e3
 
 
 class BetterMinimumError(Exception):
@@ -69,6 +71,13 @@ class Profile:
         """Return 2ΔNLL at ``value``, never negative."""
         return max(self.minimum(value).twice_nll - self.best.twice_nll, 0.0)
 
+    def root(self, value: float) -> float:
+        """Return √2ΔNLL at ``value``, HIGH where the data are impossible there."""
+        try:
+            return math.sqrt(self.delta(value))
+        except ImpossibleError:
+            return HIGH
+
     def _start(self, value: float) -> Floats:
         """Extrapolate the profiled parameters along the two nearest known points."""
         near = sorted(self._known, key=lambda item: abs(item[0] - value))[:2]
@@ -119,7 +128,7 @@ def crossing(
         return centre, True
 
     def distance(step: float) -> float:
-        return math.sqrt(profile.delta(centre + side * step)) - target
+        return profile.root(centre + side * step) - target
 
     inside, inside_value = 0.0, -target
     step = min(error * target, far)

@@ -213,6 +213,8 @@ def invert(hessian: Floats, where: Ints, problem: Problem, *, flat: float = 1e-1
     FitError
         The Hessian is singular or indefinite: some combination of parameters is not determined.
     """
+    if not len(where):
+        return hessian
     scale = np.sqrt(np.abs(np.diag(hessian)))
     for position in np.flatnonzero(~(scale > 0)):
         raise FitError(

@@ -100,6 +100,7 @@ def limit_table(result: Limits) -> str:
         lines.append(f"{100 * limit.level:g} % {limit.method:<18} {limit.observed:>9.4g}   {bands}")
     if result.toys:
         lines.append(f"  ± {result.toys.error:.2g} from {result.toys.n} toys for each point and hypothesis")
+        lines += [f"  note: {note}" for note in result.toys.notes]
     if result.feldman_cousins:
         interval = result.feldman_cousins
         lines.append(f"{100 * interval.level:g} % Feldman–Cousins    [{interval.lower:.4g}, {interval.upper:.4g}]")

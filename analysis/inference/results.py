@@ -236,7 +236,7 @@ class ToyPoint(Result):
     n: int
     n_failed: int = Field(description="toys whose fit failed; left out of the rest")
     n_negative: int = Field(
-        description="toys whose best fit expects less than nothing in an empty bin, which pyhf's likelihood rewards"
+        description="toys whose best fit would expect less than nothing in an empty bin, where the model takes 0"
     )
     mean: float
     bias: float = Field(description="mean of μ̂ − μ")
@@ -306,6 +306,7 @@ class ToyLimit(Result):
     n: int = Field(description="toys for each hypothesis and point")
     seed: int
     points: list[ClsPoint]
+    notes: list[str] = Field(description="what the number of toys leaves open")
 
 
 class FeldmanCousinsPoint(Result):

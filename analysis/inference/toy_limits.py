@@ -8,6 +8,7 @@ fitted to the data at the tested μ (profile construction).
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from pydantic import JsonValue
+from scipy.optimize import isotonic_regression
 from scipy.stats import norm
 
 from analysis.errors import FitError
@@ -38,6 +40,10 @@ Progress = Callable[[str], None]
 
 # Below this 2NLL is the same: fits end at 1e-8.
 SAME = 1e-6
+# Toys without signal beyond the data below which a limit is called rough.
+FEW = 20
+# How many toys CLs at its target should stand for; what the advice to take more of them goes by.
+RESOLVED = 10
 
 
 @dataclass(frozen=True)
@@ -141,67 +147,144 @@ def cls_limit(setting: _Setting, asymptotic: UpperLimit, n_points: int) -> ToyLi
     ends = (asymptotic.observed, *asymptotic.expected)
     grid = np.linspace(0.6 * min(ends), 1.4 * max(ends), n_points).tolist()
     background = setting.toys(0.0, (0.0, *grid), "background")
-    points = [_cls_point(setting, mu, background) for mu in grid]
+    tested = [_cls_tests(setting, mu, background) for mu in grid]
     alpha = 1 - asymptotic.level
-    observed, error = _crossing(grid, [p.cls for p in points], [p.cls_error for p in points], alpha)
-    low2, low1, median, high1, high2 = (
-        _crossing(grid, [p.expected[k] for p in points], [p.cls_error for p in points], alpha)[0]
-        for k in range(len(BANDS))
+    observed = [ratios[0] for _, ratios in tested]
+    _demand_resolution(observed, setting.n, alpha)
+    (limit, error), *bands = (
+        _crossing(grid, [ratios[k] for _, ratios in tested], alpha) for k in range(1 + len(BANDS))
     )
-    limit = UpperLimit(
-        level=asymptotic.level,
-        observed=observed,
-        expected=(low2, low1, median, high1, high2),
-        method="CLs, toys",
+    low2, low1, median, high1, high2 = (value for value, _ in bands)
+    return ToyLimit(
+        limit=UpperLimit(
+            level=asymptotic.level,
+            observed=limit,
+            expected=(low2, low1, median, high1, high2),
+            method="CLs, toys",
+        ),
+        error=error,
+        n=setting.n,
+        seed=setting.seed,
+        points=[_cls_point(mu, q, ratios) for mu, (q, ratios) in zip(grid, tested, strict=True)],
+        notes=_cls_notes(observed, bands, setting.n),
     )
-    return ToyLimit(limit=limit, error=error, n=setting.n, seed=setting.seed, points=points)
 
 
-def _cls_point(setting: _Setting, mu: float, background: ToyFits) -> ClsPoint:
+@dataclass(frozen=True)
+class _Ratio:
+    """CLs from the numbers of toys, with and without signal, that are as far out as a value of q̃."""
+
+    n_signal: int
+    n_alone: int
+    of_signal: int
+    of_alone: int
+
+    @property
+    def one(self) -> float:
+        """CLs of a single toy with signal: what a number of 0 may be."""
+        return self.of_alone / (self.of_signal * max(self.n_alone, 1))
+
+    @property
+    def value(self) -> float:
+        """CLs = p(s + b) / p(b)."""
+        return self.n_signal * self.one
+
+    @property
+    def relative(self) -> float:
+        """Relative error from the numbers; a number of 0 has that of one toy."""
+        signal = (1 - self.n_signal / self.of_signal) / max(self.n_signal, 1)
+        alone = (1 - self.n_alone / self.of_alone) / max(self.n_alone, 1)
+        return math.sqrt(signal + alone)
+
+    @property
+    def error(self) -> float:
+        """Error of CLs, that of one toy for CLs = 0."""
+        return max(self.value, self.one) * self.relative
+
+
+def _cls_tests(setting: _Setting, mu: float, background: ToyFits) -> tuple[float, list[_Ratio]]:
+    """Return the observed q̃ at ``mu``, and CLs of it and of the bands."""
     signal = _q_tilde(setting.toys(mu, (0.0, mu), f"signal {mu:.12g}"), mu)
     alone = _q_tilde(background, mu)
     centre = float(setting.observed.best.x[setting.poi])
     observed = 0.0 if centre > mu else setting.t_observed(mu)
-    value, error = _ratio(signal, alone, observed)
-    # The band at N σ is where background alone exceeds q with probability Φ(N).
-    bands = [_ratio(signal, alone, float(np.quantile(alone, norm.cdf(-n))))[0] for n in BANDS]
-    low2, low1, median, high1, high2 = bands
-    return ClsPoint(mu=mu, q=observed, cls=value, cls_error=error, expected=(low2, low1, median, high1, high2))
+    # The band at N σ is where background alone exceeds q with probability Φ(N): the q of one of its toys.
+    bands = np.quantile(alone, norm.cdf(-np.array(BANDS)), method="inverted_cdf")
+    return observed, [_ratio(signal, alone, q) for q in (observed, *bands.tolist())]
 
 
-def _ratio(signal: Floats, alone: Floats, q: float) -> tuple[float, float]:
-    """Return CLs = p(s + b) / p(b) at ``q`` with its binomial error."""
-    p_signal = float(np.mean(signal >= q - SAME))
-    p_alone = float(np.mean(alone >= q - SAME))
-    if p_alone == 0.0:
-        return 0.0, 1.0 / len(alone)
-    relative = (1 - p_signal) / max(p_signal * len(signal), 1.0) + (1 - p_alone) / (p_alone * len(alone))
-    return p_signal / p_alone, p_signal / p_alone * math.sqrt(relative)
+def _ratio(signal: Floats, alone: Floats, q: float) -> _Ratio:
+    return _Ratio(int(np.sum(signal >= q - SAME)), int(np.sum(alone >= q - SAME)), len(signal), len(alone))
 
 
-def _crossing(grid: list[float], values: list[float], errors: list[float], target: float) -> tuple[float, float]:
-    """Return where falling ``values`` cross ``target`` last, and the error from the toys' number.
+def _cls_point(mu: float, q: float, ratios: Sequence[_Ratio]) -> ClsPoint:
+    observed, low2, low1, median, high1, high2 = (ratio.value for ratio in ratios)
+    return ClsPoint(mu=mu, q=q, cls=observed, cls_error=ratios[0].error, expected=(low2, low1, median, high1, high2))
+
+
+def _demand_resolution(observed: Sequence[_Ratio], n: int, target: float) -> None:
+    """Demand that CLs can be told from its target: one toy must be less than that.
 
     Raises
     ------
     FitError
-        They do not cross it on the grid.
+        Too few toys of the background are as far out as the data.
     """
-    for k in range(len(grid) - 1, 0, -1):
-        high, low = values[k - 1], values[k]
-        if high >= target > low:
+    fewest = min(ratio.n_alone for ratio in observed)
+    coarsest = max(ratio.one for ratio in observed)
+    if fewest == 0 or coarsest >= target:
+        needed = math.ceil(RESOLVED * n / (target * max(fewest, 1)) / 100) * 100
+        raise FitError(
+            "too few toys: CLs cannot be told from its target",
+            found=f"{fewest} of {n} toys without signal are as far out as the data, one with signal is a CLs of "
+            f"{coarsest:.2g}",
+            expected=f"less than {target:g}",
+            remedy=f"more toys: --toys {needed}",
+        )
+
+
+def _crossing(grid: Sequence[float], ratios: Sequence[_Ratio], target: float) -> tuple[float, float]:
+    """Return where CLs falls below ``target``, and the error from the toys' number.
+
+    CLs falls with μ; what the number of toys lets rise is made level (isotonic regression).
+
+    Raises
+    ------
+    FitError
+        It does not cross it on the grid.
+    """
+    weights = [1 / ratio.error**2 if ratio.error > 0 else 1e12 for ratio in ratios]
+    values = isotonic_regression([ratio.value for ratio in ratios], weights=weights, increasing=False).x.tolist()
+    for k in range(1, len(grid)):
+        if values[k - 1] >= target > values[k]:
             # Interpolate the logarithm, which is nearly linear; a value of 0 counts as one toy.
-            floor = min(target / 10, max(errors[k], 1e-12))
-            a, b = math.log(high), math.log(max(low, floor))
+            low = max(values[k], min(ratios[k].one, target / 2))
+            a, b = math.log(values[k - 1]), math.log(low)
             step = (grid[k] - grid[k - 1]) / (a - b)
-            at = grid[k - 1] + (a - math.log(target)) * step
-            return at, step * max(errors[k - 1] / high, 0.0)
+            share = (a - math.log(target)) / (a - b)
+            error = step * math.hypot((1 - share) * ratios[k - 1].relative, share * ratios[k].relative)
+            return grid[k - 1] + share * (grid[k] - grid[k - 1]), error
     raise FitError(
         "CLs from toys does not cross its target on the grid",
         found=", ".join(f"{mu:.3g}: {value:.3g}" for mu, value in zip(grid, values, strict=True)),
         expected=f"{target:g}",
         remedy="more toys, or more points",
     )
+
+
+def _cls_notes(observed: Sequence[_Ratio], bands: Sequence[tuple[float, float]], n: int) -> list[str]:
+    """Return what the number of toys leaves open."""
+    notes = []
+    fewest = min(ratio.n_alone for ratio in observed)
+    if fewest < FEW:
+        notes.append(
+            f"only {fewest} of {n} toys without signal are as far out as the data: the limit is rough, take more toys"
+        )
+    values = [value for value, _ in bands]
+    if any(low > high for low, high in itertools.pairwise(values)):
+        shown = ", ".join(f"{value:.3g} ± {error:.2g}" for value, error in bands)
+        notes.append(f"the expected limits are not in order ({shown}): they differ by less than {n} toys tell")
+    return notes
 
 
 def feldman_cousins_interval(setting: _Setting, asymptotic: UpperLimit, n_points: int) -> FeldmanCousins:

@@ -46,7 +46,7 @@ class ToyFits:
     converged : (N,) bool
         Toys whose fits all succeeded; use no others.
     negative : (N,) bool
-        Toys whose best fit expects less than nothing in a bin: where none is observed, pyhf's likelihood rewards it.
+        Toys whose best fit would expect less than nothing in a bin, where none is observed and the model takes 0.
     """
 
     mu_hat: Floats

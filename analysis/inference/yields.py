@@ -46,7 +46,8 @@ def yields(engine: Engine, best: Minimum, covariance: Floats) -> Yields:
                     for row, sample in enumerate(problem.model.config.samples)
                     if sample in present
                 },
-                total=by_sample[:, where].sum(axis=0).tolist(),
+                # As the model has it: never below 0, whatever the samples add up to.
+                total=np.maximum(by_sample[:, where].sum(axis=0), 0.0).tolist(),
                 total_error=error[where].tolist(),
                 prefit=prefit[where].tolist(),
                 prefit_error=prefit_error[where].tolist(),

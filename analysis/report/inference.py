@@ -47,8 +47,8 @@ def coverage_page(study: ToyStudy, result: FitResult) -> list[Markup]:
     content += [heading("Bias and pulls"), _bias_table(study)]
     content.append(
         paragraph(
-            "Below 0: toys whose best fit expects less than nothing in a bin without events, which the likelihood "
-            "rewards although no model means it; they are kept. A higher lower bound of μ avoids them.",
+            "Below 0: toys whose best fit would expect less than nothing in a bin without events. The model takes 0 "
+            "there, so that nothing is gained by it; they are kept.",
             note=True,
         )
     )

@@ -61,7 +61,9 @@ def test_disagreement_with_pyhf_is_an_error(simple):
 def test_unknown_options_of_pyhf_are_not_compiled(simple):
     spec = pyhf.Workspace(simple)
     with pytest.raises(UnsupportedModelError, match="clipped"):
-        compile_model(spec.model(clip_bin_data=0.0))
+        compile_model(spec.model(clip_bin_data=0.1))
+    with pytest.raises(UnsupportedModelError, match="clipped"):
+        compile_model(spec.model(clip_sample_data=0.0))
     with pytest.raises(UnsupportedModelError, match="batched"):
         compile_model(spec.model(batch_size=2))
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+from typing import Any
 
 import numpy as np
 import pytest
+from scipy.optimize import brentq
+from scipy.stats import poisson
 
 from analysis.cli import main
 from analysis.errors import FitError
-from analysis.inference import toy_limits
-from analysis.inference.toy_limits import limits
+from analysis.inference.toy_limits import _cls_notes, _crossing, _Ratio, limits
 
 
 @pytest.fixture
@@ -65,11 +67,16 @@ def test_limits_at_two_levels_are_ordered(hta):
 
 
 def test_crossing_needs_its_target_on_the_grid():
+    def ratios(*values):
+        return [_Ratio(round(100 * value), 100, 1000, 1000) for value in values]
+
     with pytest.raises(FitError, match="does not cross"):
-        toy_limits._crossing([0.0, 1.0, 2.0], [1.0, 0.8, 0.5], [0.01] * 3, 0.1)
-    at, error = toy_limits._crossing([0.0, 1.0, 2.0], [1.0, 0.2, 0.05], [0.01] * 3, 0.1)
+        _crossing([0.0, 1.0, 2.0], ratios(1.0, 0.8, 0.5), 0.1)
+    at, error = _crossing([0.0, 1.0, 2.0], ratios(1.0, 0.2, 0.05), 0.1)
     assert at == pytest.approx(1.0 + math.log(2) / math.log(4))
-    assert error == pytest.approx(0.05 / math.log(4))
+    # Half of each of ln 0.2 and ln 0.05, of 20 and 5 toys in 1000 over 100 in 1000.
+    sizes = [math.sqrt(0.98 / 20 + 0.9 / 100), math.sqrt(0.995 / 5 + 0.9 / 100)]
+    assert error == pytest.approx(math.hypot(*sizes) / 2 / math.log(4))
 
 
 def test_commands_on_a_workspace(hta, tmp_path):
@@ -110,3 +117,63 @@ def test_combine_command(hta, tmp_path):
     assert {c["name"] for c in combined["channels"]} == {"hta", "sl"}
     (tmp_path / "map.yaml").write_text("poi: [")
     assert main(arguments) == 1
+
+
+def one_bin(background: float, observed: float) -> dict[str, Any]:
+    samples = [
+        {"name": "s", "data": [1.0], "modifiers": [{"name": "mu", "type": "normfactor", "data": None}]},
+        {"name": "b", "data": [background], "modifiers": []},
+    ]
+    parameters = [{"name": "mu", "bounds": [[-50.0, 50.0]], "inits": [1.0]}]
+    return {
+        "version": "1.0.0",
+        "channels": [{"name": "sr", "samples": samples}],
+        "observations": [{"name": "sr", "data": [observed]}],
+        "measurements": [{"name": "m", "config": {"poi": "mu", "parameters": parameters}}],
+    }
+
+
+def exact(background: float, observed: int, alpha: float = 0.1) -> float:
+    """Return the CLs limit of one Poisson bin: P(≤ n | s + b) = α P(≤ n | b)."""
+    target = alpha * poisson.cdf(observed, background)
+    return float(brentq(lambda s: poisson.cdf(observed, s + background) - target, 0.0, 50.0))
+
+
+@pytest.mark.parametrize(("background", "observed", "n"), [(2.0, 0, 1000), (5.0, 3, 600)])
+def test_toys_give_the_exact_limit_of_one_poisson_bin(background, observed, n):
+    found = limits(one_bin(background, observed), n_toys=n, seed=5).toys
+    assert found is not None
+    truth = exact(background, observed)
+    assert observed or truth == pytest.approx(np.log(10))
+    assert 0.02 < found.error < 0.4
+    assert abs(found.limit.observed - truth) < 2.5 * found.error
+    # Discrete data: the median toy has n = b, exactly.
+    assert found.limit.expected[2] == pytest.approx(exact(background, int(background)), abs=0.6)
+
+
+def test_too_few_toys_are_refused_with_the_number_needed():
+    # P(0 | 5) = 0.7 %: three of 500 toys, and CLs = 0.1 is a third of one.
+    with pytest.raises(FitError, match="too few toys") as caught:
+        limits(one_bin(5.0, 0.0), n_toys=500, n_points=4, seed=0)
+    assert "toys without signal are as far out as the data" in str(caught.value.found)
+    assert "--toys" in str(caught.value.remedy)
+
+
+def test_bands_out_of_order_and_rough_limits_are_told():
+    few = [_Ratio(1, 4, 200, 200), _Ratio(0, 4, 200, 200)]
+    notes = _cls_notes(few, [(25.3, 2.0), (29.9, 3.0), (25.9, 2.0), (39.5, 4.0), (49.7, 5.0)], 200)
+    assert "only 4 of 200 toys" in notes[0]
+    assert "not in order (25.3 ± 2, 29.9 ± 3" in notes[1]
+    assert _cls_notes([_Ratio(5, 40, 200, 200)], [(1.0, 0.1), (2.0, 0.1)], 200) == []
+
+
+def test_no_toy_counts_as_one():
+    ratio = _Ratio(0, 50, 1000, 1000)
+    assert (ratio.value, ratio.one) == (0.0, 0.02)
+    assert ratio.error >= 0.02
+    at, error = _crossing([1.0, 2.0, 3.0], [_Ratio(25, 50, 1000, 1000), ratio, ratio], 0.1)
+    # ln CLs from 0.5 to 0.02
+    assert at == pytest.approx(1 + np.log(5) / np.log(25))
+    assert error == pytest.approx(
+        0.5 * math.hypot(math.sqrt(0.975 / 25 + 0.95 / 50), math.sqrt(1 + 0.95 / 50)) / math.log(25)
+    )
