@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from analysis import config, io
+from analysis import config, io, provenance
 from analysis.log import logger
 
 HELP = "check a configuration, write it resolved, or write its JSON Schema and reference"
@@ -18,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source.add_argument("--schemas", metavar="FOLDER", help="write the JSON Schema into this folder")
     source.add_argument("--reference", metavar="MD", help="write the table of all keys into this file")
     parser.add_argument("--output", metavar="JSON", help="write the resolved configuration here")
+    parser.add_argument("--provenance", metavar="JSON", help="write here which file it was, and with what it was read")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -34,4 +35,10 @@ def run(args: argparse.Namespace) -> None:
     resolved = config.load(args.config)
     if args.output:
         io.write_json(args.output, resolved.model_dump(mode="json"))
+    if args.provenance:
+        plain = resolved.model_dump(mode="json")
+        io.write_json(
+            args.provenance,
+            {"configuration": args.config, "provenance": provenance.collect("configuration", plain)},
+        )
     logger.info("configuration %s: %d samples", resolved.name, len(resolved.samples))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,27 @@ def load(path: str | Path) -> Config:
     """Read and validate a configuration file; see :func:`resolve`."""
     path = Path(path)
     return resolve(_read_yaml(path), source=path)
+
+
+def namesake(path: str | Path, config: Config, origin: str | Path) -> str | None:
+    """Return the other configuration file that has the same `name:` and made the results, None if there is none.
+
+    A file that was renamed, or whose name was changed since, is no other one.
+
+    Parameters
+    ----------
+    path, config
+        The configuration about to run.
+    origin
+        ``results/<name>/config.provenance.json``; may be missing.
+    """
+    try:
+        other = Path(str(json.loads(Path(origin).read_text(encoding="utf-8"))["configuration"]))
+        if other.resolve() != Path(path).resolve() and load(other).name == config.name:
+            return str(other)
+    except (OSError, ValueError, LookupError, TypeError, ConfigurationError):
+        return None
+    return None
 
 
 def settings(config: BaseModel, *keys: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from analysis import config
+from analysis.cli import main
 from analysis.config import reference
 from analysis.errors import ConfigurationError
 
@@ -168,3 +169,18 @@ def test_anchors_and_merge_keys_may_be_overridden(tmp_path: Path) -> None:
     assert [(s.name, s.type.value) for s in loaded.samples] == [
         ("signal", "signal"), ("charged", "charged"), ("mixed", "charged"),
     ]  # fmt: skip
+
+
+def test_the_other_file_of_a_name_is_told_but_not_a_renamed_one(tmp_path: Path) -> None:
+    one, two, origin = tmp_path / "one.yaml", tmp_path / "two.yaml", tmp_path / "config.provenance.json"
+    one.write_text(yaml.safe_dump(MINIMAL))
+    two.write_text(yaml.safe_dump(MINIMAL))
+    loaded = config.load(two)
+    assert config.namesake(two, loaded, origin) is None  # nothing has run
+    assert main(["configuration", "--config", str(one), "--provenance", str(origin)]) == 0
+    assert config.namesake(one, loaded, origin) is None
+    assert config.namesake(two, loaded, origin) == str(one)
+    one.write_text(yaml.safe_dump(MINIMAL | {"name": "y"}))
+    assert config.namesake(two, loaded, origin) is None
+    one.unlink()
+    assert config.namesake(two, loaded, origin) is None

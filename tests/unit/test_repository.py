@@ -67,6 +67,15 @@ def test_profiles_name_rules_that_exist(profile: Path) -> None:
     assert settings["set-resources"].keys() <= rules
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "workflow/rules").glob("*.smk")), ids=lambda path: path.name)
+def test_shell_lines_quote_every_path(path: Path) -> None:
+    """Folders may have spaces in their names; parameters made of several words are quoted where they are made."""
+    lines = re.findall(r"^ +shell:\n((?: +\"[^\n]*\n)+)", path.read_text(), re.M)
+    fields = {field for line in lines for field in re.findall(r"\{([^}]+)\}", line)}
+    words = {"threads", "wildcards.sample", "wildcards.chunk", "params.others", "params.compared", "params.channels"}
+    assert {field for field in fields - words if not field.endswith(":q")} == set()
+
+
 def test_version_is_told_once() -> None:
     assert PYPROJECT["project"]["version"] == analysis.__version__
     assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"] == analysis.__version__

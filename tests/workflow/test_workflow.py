@@ -125,6 +125,19 @@ def test_a_setting_reruns_what_uses_it(
     assert {"fit"} <= rules
 
 
+@shared
+def test_another_name_of_the_configuration_file_reruns_nothing_else(project: Project, toy_results: Path) -> None:
+    original, other = project.root / "config/ci.yaml", project.root / "config/other.yaml"
+    shutil.copy(original, other)
+    done = project.snakemake("--dry-run", "--configfile", "config/other.yaml")
+    assert "WARNING: results/ci holds the results of config/ci.yaml, which has `name: ci`, too" in done.stdout
+    original.rename(other)
+    renamed = project.snakemake("--dry-run", "--configfile", "config/other.yaml").stdout
+    other.rename(original)
+    assert "WARNING" not in renamed
+    assert set(re.findall(r"^(?:local)?rule (\w+):", renamed, re.MULTILINE)) == {"configuration", "all"}
+
+
 def tree_digests(folder: Path) -> dict[str, str]:
     # Logs tell times; the reader's basket indices are a cache keyed by the identity of the file.
     return {
@@ -223,9 +236,11 @@ def own_configuration(project: Project, folder: Path) -> dict[str, Any]:
 @shared
 def test_own_ntuples_need_only_another_configuration(project: Project, toy_results: Path, tmp_path: Path) -> None:
     """Same events under other names: the same templates; and blinded, as nobody said otherwise."""
+    # Folders are called as people call them.
+    tmp_path = tmp_path / "my ntüples"
     configuration = own_configuration(project, tmp_path)
-    (project.root / "config/mine.yaml").write_text(yaml.safe_dump(configuration))
-    project.snakemake("--configfile", "config/mine.yaml")
+    (project.root / "config/my own.yaml").write_text(yaml.safe_dump(configuration), encoding="utf-8")
+    project.snakemake("--configfile", "config/my own.yaml")
     result = json.loads((project.root / "results/mine/fit/result.json").read_text())
     assert result["blinded"] is True
     assert result["mu"]["value"] == pytest.approx(1.0, abs=1e-3)  # Asimov
@@ -236,10 +251,10 @@ def test_own_ntuples_need_only_another_configuration(project: Project, toy_resul
 
     truncated = tmp_path / "charged" / "charged_0000.root"
     truncated.write_bytes(truncated.read_bytes()[:-5000])
-    done = project.snakemake("--configfile", "config/mine.yaml", check=False)
+    done = project.snakemake("--configfile", "config/my own.yaml", check=False)
     assert done.returncode != 0
     assert "charged_0000.root" in (project.root / "results/mine/logs/skim/charged.log").read_text()
     (tmp_path / "signal" / "signal_0000.root.metadata.json").unlink()
-    done = project.snakemake("--configfile", "config/mine.yaml", check=False)
+    done = project.snakemake("--configfile", "config/my own.yaml", check=False)
     assert done.returncode != 0
     assert "signal_0000.root.metadata.json" in done.stdout

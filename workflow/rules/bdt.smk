@@ -1,7 +1,6 @@
 rule train_bdt:
     """Train trees that tell the signal from all backgrounds, in folds, and freeze their maps from score to η."""
     input:
-        config=CONFIG,
         tables=expand(RESULTS / "preselection/{sample}.parquet", sample=SIMULATION),
     output:
         model=RESULTS / "bdt/model.json",
@@ -12,11 +11,12 @@ rule train_bdt:
         ENVIRONMENT
     threads: 2
     params:
+        config=CONFIG,
         code=code("train_bdt"),
         settings=settings("seed", "bdt"),
     shell:
-        "python -m analysis --log {log} train-bdt --config {input.config} --threads {threads} "
-        "--model {output.model} --training {output.training} {input.tables}"
+        "python -m analysis --log {log:q} train-bdt --config {params.config:q} --threads {threads} "
+        "--model {output.model:q} --training {output.training:q} {input.tables:q}"
 
 
 rule apply_bdt:
@@ -35,5 +35,5 @@ rule apply_bdt:
     params:
         code=code("apply_bdt"),
     shell:
-        "python -m analysis --log {log} apply-bdt --model {input.model} --output {output.table} "
-        "--varied {input.varied} --varied-output {output.varied} {input.table}"
+        "python -m analysis --log {log:q} apply-bdt --model {input.model:q} --output {output.table:q} "
+        "--varied {input.varied:q} --varied-output {output.varied:q} {input.table:q}"

@@ -4,6 +4,7 @@ import glob
 import os
 import sys
 from pathlib import Path
+from shlex import quote
 
 # This clone's package, whatever else may be installed.
 sys.path.insert(0, workflow.basedir)
@@ -18,8 +19,9 @@ if len(CONFIG_FILES) > 1 or workflow.config_settings.config:
     # The commands read the file themselves, so that a line of a log can be run by hand.
     raise WorkflowError("give one --configfile and no --config; a file that says `extends: other.yaml` changes another")
 CONFIG_PATH = os.path.relpath(CONFIG_FILES[0]) if CONFIG_FILES else "config/config.yaml"
-# Ancient: an edit of the file is no reason to rerun, a change of the `params: settings=` made from it is.
-CONFIG = ancient(CONFIG_PATH)
+# No rule's input, and a Path, which Snakemake does not compare with that of the last run: neither an edit nor another name
+# of the file is a reason to rerun, a change of the `params: settings=` made from it is.
+CONFIG = Path(CONFIG_PATH)
 try:
     # Not Snakemake's own reading of the file, which takes the last of two equal keys.
     CFG = analysis.config.load(CONFIG_PATH)
@@ -41,6 +43,13 @@ os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), os.env
 ENVIRONMENT = str(Path(workflow.basedir) / "environment.yml")
 
 RESULTS = Path("results") / CFG.name
+ORIGIN = RESULTS / "config.provenance.json"
+OTHER = analysis.config.namesake(CONFIG_PATH, CFG, ORIGIN)
+if OTHER and workflow.is_main_process:
+    logger.warning(
+        f"WARNING: {RESULTS} holds the results of {OTHER}, which has `name: {CFG.name}`, too. {CONFIG_PATH} will overwrite those "
+        "that differ. Give it a `name:` of its own if you want to keep both."
+    )
 SAMPLES = [sample.name for sample in CFG.samples]
 SIMULATION = [sample.name for sample in CFG.samples if not sample.type.is_data]
 # Simulated by the workflow itself.

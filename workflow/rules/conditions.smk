@@ -1,7 +1,6 @@
 rule record:
     """Read a sample's metadata into its conditions record: release, global tags, runs, events, luminosity."""
     input:
-        config=CONFIG,
         sidecars=sidecars,
         # What they tell of the sample's own tags is compared, see `params`.
         databases=ancient(CFG.conditions.databases),
@@ -12,19 +11,19 @@ rule record:
     conda:
         ENVIRONMENT
     params:
+        config=CONFIG,
         # Not the whole command: an edit of how conditions are shown or compared must not rerun the skims.
         code=fingerprint("analysis.conditions.recording"),
         settings=lambda wildcards: analysis.config.settings(CFG.sample(wildcards.sample), "name", "type", "simulated"),
         tags=tags,
     shell:
-        "python -m analysis --log {log} conditions record --config {input.config} "
-        "--sample {wildcards.sample} --output {output} {input.sidecars}"
+        "python -m analysis --log {log:q} conditions record --config {params.config:q} "
+        "--sample {wildcards.sample} --output {output:q} {input.sidecars:q}"
 
 
 rule ledger:
     """Put all records into one ledger, and stop here if the samples do not belong together."""
     input:
-        config=CONFIG,
         records=expand(RESULTS / "conditions/records/{sample}.json", sample=SAMPLES),
         databases=CFG.conditions.databases,
         runs=CFG.conditions.run_information or [],
@@ -36,8 +35,9 @@ rule ledger:
     conda:
         ENVIRONMENT
     params:
+        config=CONFIG,
         code=fingerprint("analysis.conditions.gate"),
         settings=settings("conditions"),
         luminosity=analysis.config.settings(CFG.dataset, "luminosity", "luminosity_uncertainty"),
     shell:
-        "python -m analysis --log {log} conditions ledger --config {input.config} --output {output} {input.records}"
+        "python -m analysis --log {log:q} conditions ledger --config {params.config:q} --output {output:q} {input.records:q}"

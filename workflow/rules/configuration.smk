@@ -1,9 +1,8 @@
 rule configuration:
-    """Write the configuration beside the results, with `extends` and defaults filled in."""
-    input:
-        config=CONFIG,
+    """Write the configuration beside the results, with `extends` and defaults filled in, and where it came from."""
     output:
-        RESULTS / "config.json",
+        config=RESULTS / "config.json",
+        origin=ORIGIN,
     log:
         RESULTS / "logs/configuration.log",
     conda:
@@ -11,5 +10,7 @@ rule configuration:
     params:
         code=code("configuration"),
         settings=CFG.model_dump(mode="json"),
+        path=CONFIG_PATH,
     shell:
-        "python -m analysis --log {log} configuration --config {input.config} --output {output}"
+        "python -m analysis --log {log:q} configuration --config {params.path:q} --output {output.config:q} "
+        "--provenance {output.origin:q}"

@@ -1,7 +1,6 @@
 rule toys:
     """Measure with toys how often the intervals hold the true μ; where the asymptotic ones fail, calibrate them."""
     input:
-        config=CONFIG,
         workspace=RESULTS / "fit/workspace.json",
         account=RESULTS / "fit/workspace.provenance.json",
     output:
@@ -11,17 +10,17 @@ rule toys:
     conda:
         ENVIRONMENT
     params:
+        config=CONFIG,
         code=code("toys"),
         settings=settings("blinded", "fit", "seed"),
     shell:
-        "python -m analysis --log {log} toys --config {input.config} --workspace {input.workspace} "
-        "--account {input.account} --truth fitted --output {output}"
+        "python -m analysis --log {log:q} toys --config {params.config:q} --workspace {input.workspace:q} "
+        "--account {input.account:q} --truth fitted --output {output:q}"
 
 
 rule fit:
     """Fit μ: its value, uncertainty, significance, limit and branching fraction."""
     input:
-        config=CONFIG,
         workspace=RESULTS / "fit/workspace.json",
         account=RESULTS / "fit/workspace.provenance.json",
         toys=RESULTS / "fit/toys.json",
@@ -32,17 +31,17 @@ rule fit:
     conda:
         ENVIRONMENT
     params:
+        config=CONFIG,
         code=code("fit"),
         settings=settings("blinded", "dataset", "fit"),
     shell:
-        "python -m analysis --log {log} fit --config {input.config} --workspace {input.workspace} "
-        "--account {input.account} --toys {input.toys} --output {output}"
+        "python -m analysis --log {log:q} fit --config {params.config:q} --workspace {input.workspace:q} "
+        "--account {input.account:q} --toys {input.toys:q} --output {output:q}"
 
 
 rule scan:
     """Profile the likelihood over μ."""
     input:
-        config=CONFIG,
         workspace=RESULTS / "fit/workspace.json",
         account=RESULTS / "fit/workspace.provenance.json",
     output:
@@ -52,17 +51,17 @@ rule scan:
     conda:
         ENVIRONMENT
     params:
+        config=CONFIG,
         code=code("scan"),
         settings=settings("blinded", "fit"),
     shell:
-        "python -m analysis --log {log} scan --config {input.config} --workspace {input.workspace} "
-        "--account {input.account} --output {output}"
+        "python -m analysis --log {log:q} scan --config {params.config:q} --workspace {input.workspace:q} "
+        "--account {input.account:q} --output {output:q}"
 
 
 rule impacts:
     """Rank the parameters by what they do to μ, and divide its uncertainty into groups."""
     input:
-        config=CONFIG,
         workspace=RESULTS / "fit/workspace.json",
         account=RESULTS / "fit/workspace.provenance.json",
     output:
@@ -72,17 +71,17 @@ rule impacts:
     conda:
         ENVIRONMENT
     params:
+        config=CONFIG,
         code=code("impacts"),
         settings=settings("blinded"),
     shell:
-        "python -m analysis --log {log} impacts --config {input.config} --workspace {input.workspace} "
-        "--account {input.account} --output {output}"
+        "python -m analysis --log {log:q} impacts --config {params.config:q} --workspace {input.workspace:q} "
+        "--account {input.account:q} --output {output:q}"
 
 
 rule closure:
     """Check on simulation alone that the whole chain from events to μ is unbiased and its errors are right."""
     input:
-        config=CONFIG,
         tables=expand(RESULTS / "bdt/{sample}.parquet", sample=SIMULATION),
         kaon_id=CFG.weights.kaon_id or [],
     output:
@@ -92,10 +91,11 @@ rule closure:
     conda:
         ENVIRONMENT
     params:
+        config=CONFIG,
         code=code("closure"),
         settings=settings("seed", "dataset", "samples", "weights", "templates", "systematics"),
     shell:
-        "python -m analysis --log {log} closure --config {input.config} --output {output} {input.tables}"
+        "python -m analysis --log {log:q} closure --config {params.config:q} --output {output:q} {input.tables:q}"
 
 
 if CFG.combination:
@@ -103,7 +103,6 @@ if CFG.combination:
     rule combine:
         """Combine our likelihood with published ones, and tell what each of them expects."""
         input:
-            config=CONFIG,
             workspace=RESULTS / "fit/workspace.json",
             account=RESULTS / "fit/workspace.provenance.json",
             others=list(CFG.combination.workspaces.values()),
@@ -117,12 +116,15 @@ if CFG.combination:
         conda:
             ENVIRONMENT
         params:
+            config=CONFIG,
             code=code("combine"),
             settings=settings("blinded", "fit", "combination"),
-            others=[f"--workspace {label}={path}" for label, path in CFG.combination.workspaces.items()],
-            compared=[f"--compare {label}={path}" for label, path in CFG.combination.compare.items()],
-            channels=[f"--channels {label}={','.join(starts)}" for label, starts in CFG.combination.channels.items()],
+            others=[f"--workspace {label}={quote(path)}" for label, path in CFG.combination.workspaces.items()],
+            compared=[f"--compare {label}={quote(path)}" for label, path in CFG.combination.compare.items()],
+            channels=[
+                f"--channels {label}={quote(','.join(starts))}" for label, starts in CFG.combination.channels.items()
+            ],
         shell:
-            "python -m analysis --log {log} combine --config {input.config} {params.others} "
-            "--workspace SL={input.workspace} {params.compared} {params.channels} --account {input.account} "
-            "--map {input.map} --output {output.workspace} --sensitivity {output.sensitivity}"
+            "python -m analysis --log {log:q} combine --config {params.config:q} {params.others} "
+            "--workspace SL={input.workspace:q} {params.compared} {params.channels} --account {input.account:q} "
+            "--map {input.map:q} --output {output.workspace:q} --sensitivity {output.sensitivity:q}"

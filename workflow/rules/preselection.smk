@@ -1,7 +1,6 @@
 rule preselection:
     """Select events with a semileptonic tag, a kaon and nothing else; keep one candidate per event; weigh it."""
     input:
-        config=CONFIG,
         skim=RESULTS / "skim/{sample}.parquet",
         # Named in the configuration; listed so that an edit of the table reruns the rule.
         kaon_id=CFG.weights.kaon_id or [],
@@ -15,6 +14,7 @@ rule preselection:
     conda:
         ENVIRONMENT
     params:
+        config=CONFIG,
         code=code("preselection"),
         settings=settings("dataset", "preselection", "weights"),
         # Those that later stages name are kept in the varied table.
@@ -23,5 +23,5 @@ rule preselection:
         # Decides whether the cut flow of data tells its counts; unblinding reruns no simulation.
         blinded=lambda wildcards: CFG.blinded and CFG.sample(wildcards.sample).type == "data",
     shell:
-        "python -m analysis --log {log} preselection --config {input.config} --sample {wildcards.sample} "
-        "--output {output.table} --cutflow {output.cutflow} --varied {output.varied} {input.skim}"
+        "python -m analysis --log {log:q} preselection --config {params.config:q} --sample {wildcards.sample} "
+        "--output {output.table:q} --cutflow {output.cutflow:q} --varied {output.varied:q} {input.skim:q}"

@@ -13,7 +13,6 @@ report: "../report/workflow.rst"
 rule figures_selection:
     """Draw the cut flow, and what the BDT sees and does: inputs, ROC, overtraining, importance, correlations, η."""
     input:
-        config=CONFIG,
         training=RESULTS / "bdt/training.json",
         tables=expand(RESULTS / "bdt/{sample}.parquet", sample=SAMPLES),
         flows=expand(RESULTS / "preselection/{sample}.cutflow.json", sample=SAMPLES),
@@ -92,18 +91,18 @@ rule figures_selection:
     conda:
         ENVIRONMENT
     params:
+        config=CONFIG,
         code=code("figures"),
         settings=digest(settings("name", "blinded", "dataset", "samples", "templates")),
         folder=REPORT,
     shell:
-        "python -m analysis --log {log} figures selection --config {input.config} --output {params.folder} "
-        "--training {input.training} {input.flows} {input.tables}"
+        "python -m analysis --log {log:q} figures selection --config {params.config:q} --output {params.folder:q} "
+        "--training {input.training:q} {input.flows:q} {input.tables:q}"
 
 
 rule figures_templates:
     """Draw the bins of the likelihood before and after the fit, and the systematic variations."""
     input:
-        config=CONFIG,
         templates=RESULTS / "templates/templates.json",
         workspace=RESULTS / "fit/workspace.json",
         result=RESULTS / "fit/result.json",
@@ -152,18 +151,18 @@ rule figures_templates:
     conda:
         ENVIRONMENT
     params:
+        config=CONFIG,
         code=code("figures"),
         settings=digest(settings("name", "blinded", "dataset", "samples")),
         folder=REPORT,
     shell:
-        "python -m analysis --log {log} figures templates --config {input.config} --output {params.folder} "
-        "--templates {input.templates} --workspace {input.workspace} --result {input.result}"
+        "python -m analysis --log {log:q} figures templates --config {params.config:q} --output {params.folder:q} "
+        "--templates {input.templates:q} --workspace {input.workspace:q} --result {input.result:q}"
 
 
 rule figures_fit:
     """Draw the result and put it beside published ones; tell where everything comes from."""
     input:
-        config=CONFIG,
         workspace=RESULTS / "fit/workspace.json",
         result=RESULTS / "fit/result.json",
         scan=RESULTS / "fit/scan.json",
@@ -240,19 +239,19 @@ rule figures_fit:
     conda:
         ENVIRONMENT
     params:
+        config=CONFIG,
         code=code("figures"),
         settings=digest(settings("name", "blinded", "dataset", "samples")),
         folder=REPORT,
     shell:
-        "python -m analysis --log {log} figures fit --config {input.config} --output {params.folder} "
-        "--workspace {input.workspace} --result {input.result} --scan {input.scan} "
-        "--closure {input.closure} --ledger {input.ledger} {input.outputs}"
+        "python -m analysis --log {log:q} figures fit --config {params.config:q} --output {params.folder:q} "
+        "--workspace {input.workspace:q} --result {input.result:q} --scan {input.scan:q} "
+        "--closure {input.closure:q} --ledger {input.ledger:q} {input.outputs:q}"
 
 
 rule figures_inference:
     """Draw what toys say about the intervals, and which parameters move μ by how much."""
     input:
-        config=CONFIG,
         result=RESULTS / "fit/result.json",
         scan=RESULTS / "fit/scan.json",
         toys=RESULTS / "fit/toys.json",
@@ -305,12 +304,13 @@ rule figures_inference:
     conda:
         ENVIRONMENT
     params:
+        config=CONFIG,
         code=code("figures"),
         settings=digest(settings("name", "blinded", "dataset", "samples")),
         folder=REPORT,
     shell:
-        "python -m analysis --log {log} figures inference --config {input.config} --output {params.folder} "
-        "--result {input.result} --scan {input.scan} --toys {input.toys} --impacts {input.impacts}"
+        "python -m analysis --log {log:q} figures inference --config {params.config:q} --output {params.folder:q} "
+        "--result {input.result:q} --scan {input.scan:q} --toys {input.toys:q} --impacts {input.impacts:q}"
 
 
 if CFG.combination:
@@ -318,7 +318,6 @@ if CFG.combination:
     rule figures_combination:
         """Draw what each analysis and the combination expect to measure."""
         input:
-            config=CONFIG,
             sensitivity=RESULTS / "fit/sensitivities.json",
         output:
             report(
@@ -338,12 +337,13 @@ if CFG.combination:
         conda:
             ENVIRONMENT
         params:
+            config=CONFIG,
             code=code("figures"),
             settings=digest(settings("name", "blinded", "dataset", "samples")),
             folder=REPORT,
         shell:
-            "python -m analysis --log {log} figures combination --config {input.config} --output {params.folder} "
-            "--sensitivity {input.sensitivity}"
+            "python -m analysis --log {log:q} figures combination --config {params.config:q} --output {params.folder:q} "
+            "--sensitivity {input.sensitivity:q}"
 
 
 FIGURES = [

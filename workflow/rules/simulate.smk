@@ -1,7 +1,6 @@
 rule simulate:
     """Simulate e⁺e⁻ collisions and write ntuples as basf2 would, with metadata beside them."""
     input:
-        config=CONFIG,
         # Pseudo-data are of the buckets whose campaigns the configuration names.
         buckets=lambda wildcards: CFG.conditions.buckets if CFG.sample(wildcards.sample).type.is_data else [],
     output:
@@ -12,8 +11,9 @@ rule simulate:
     conda:
         ENVIRONMENT
     params:
+        config=CONFIG,
         code=code("simulate"),
         settings=settings("seed", "dataset", "simulation"),
     shell:
-        "python -m analysis --log {log} simulate --config {input.config} --sample {wildcards.sample} "
-        "--chunk {wildcards.chunk} --output {output.ntuple}"
+        "python -m analysis --log {log:q} simulate --config {params.config:q} --sample {wildcards.sample} "
+        "--chunk {wildcards.chunk} --output {output.ntuple:q}"

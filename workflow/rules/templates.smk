@@ -1,7 +1,6 @@
 rule templates:
     """Histogram every sample in η and q²_rec, once as it is and once for each systematic variation."""
     input:
-        config=CONFIG,
         tables=expand(RESULTS / "bdt/{sample}.parquet", sample=SAMPLES),
         varied=expand(RESULTS / "bdt/{sample}.varied.parquet", sample=SIMULATION),
         kaon_id=CFG.weights.kaon_id or [],
@@ -12,16 +11,16 @@ rule templates:
     conda:
         ENVIRONMENT
     params:
+        config=CONFIG,
         code=code("templates"),
         settings=settings("blinded", "dataset", "samples", "weights", "templates", "systematics"),
     shell:
-        "python -m analysis --log {log} templates --config {input.config} --varied {input.varied} --output {output} {input.tables}"
+        "python -m analysis --log {log:q} templates --config {params.config:q} --varied {input.varied:q} --output {output:q} {input.tables:q}"
 
 
 rule workspace:
     """Write the templates as a HistFactory likelihood."""
     input:
-        config=CONFIG,
         templates=RESULTS / "templates/templates.json",
     output:
         workspace=RESULTS / "fit/workspace.json",
@@ -32,8 +31,9 @@ rule workspace:
     conda:
         ENVIRONMENT
     params:
+        config=CONFIG,
         code=code("workspace"),
         settings=settings("systematics", "dataset", "blinded"),
     shell:
-        "python -m analysis --log {log} workspace --config {input.config} --output {output.workspace} "
-        "--provenance {output.account} {input.templates}"
+        "python -m analysis --log {log:q} workspace --config {params.config:q} --output {output.workspace:q} "
+        "--provenance {output.account:q} {input.templates:q}"

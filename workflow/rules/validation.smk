@@ -1,7 +1,6 @@
 rule validate_simulation:
     """Check the toy: spectrum, pools against whole events, efficiencies, masses, composition, unphysical values."""
     input:
-        config=CONFIG,
         skims=expand(RESULTS / "skim/{sample}.parquet", sample=TOYS),
         scored=expand(RESULTS / "bdt/{sample}.parquet", sample=TOYS),
     output:
@@ -11,17 +10,17 @@ rule validate_simulation:
     conda:
         ENVIRONMENT
     params:
+        config=CONFIG,
         code=code("validate_simulation"),
         settings=settings("seed", "dataset", "templates"),
     shell:
-        "python -m analysis --log {log} validate-simulation --config {input.config} --output {output} "
-        "{input.skims} {input.scored}"
+        "python -m analysis --log {log:q} validate-simulation --config {params.config:q} --output {output:q} "
+        "{input.skims:q} {input.scored:q}"
 
 
 rule figures_validation:
     """Draw the checks of the toy."""
     input:
-        config=CONFIG,
         validation=RESULTS / "validation/simulation.json",
     output:
         report(
@@ -65,12 +64,13 @@ rule figures_validation:
     conda:
         ENVIRONMENT
     params:
+        config=CONFIG,
         code=code("figures"),
         settings=digest(settings("name", "blinded", "dataset", "samples")),
         folder=REPORT,
     shell:
-        "python -m analysis --log {log} figures validation --config {input.config} --output {params.folder} "
-        "--validation {input.validation}"
+        "python -m analysis --log {log:q} figures validation --config {params.config:q} --output {params.folder:q} "
+        "--validation {input.validation:q}"
 
 
 # Only where the samples are the workflow's own.
