@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from analysis.config.models import Config, Sample, nested_models
-from analysis.errors import ConfigurationError, nearest
+from analysis.config import checks
+from analysis.config.models import INCONSISTENT, Config, Sample
+from analysis.config.wording import describe
+from analysis.errors import ConfigurationError
 from analysis.ntuples.expression import Expression
 from analysis.strict_yaml import load_json, load_yaml, place, told
 
@@ -65,35 +68,50 @@ def expand(raw: Mapping[str, Any], folder: Path, seen: tuple[Path, ...] = ()) ->
     return merge(expand(_read_yaml(path), path.parent, (*seen, path)), raw)
 
 
-def _model_at(location: tuple[int | str, ...]) -> type[BaseModel] | None:
-    """Return the model that holds the key at the end of a location, for naming its neighbours."""
-    model: type[BaseModel] = Config
-    for key in location[:-1]:
-        if isinstance(key, int):
+def _without(raw: Mapping[str, Any], locations: Iterable[tuple[int | str, ...]]) -> dict[str, Any]:
+    """Return the raw configuration without the values at some locations, or the deepest part of each that exists."""
+    result = copy.deepcopy(dict(raw))
+    gone = object()
+    for location in locations:
+        holder: Any = None
+        value: Any = result
+        for part in location:
+            index = isinstance(value, list) and isinstance(part, int) and part < len(value)
+            if not index and not (isinstance(value, dict) and part in value):
+                break
+            holder, key, value = value, part, value[part]
+        if holder is not None:
+            holder[key] = gone
+
+    def kept(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: kept(item) for key, item in value.items() if item is not gone}
+        return [kept(item) for item in value if item is not gone] if isinstance(value, list) else value
+
+    return dict(kept(result))
+
+
+def _also_wrong(raw: Mapping[str, Any], errors: Sequence[ErrorDetails]) -> list[str]:
+    """Return what contradicts what in the parts of a configuration that are right by themselves."""
+    damaged = {str(error["loc"][0]) for error in errors if error["loc"]}
+    sound: dict[str, Any] = {"samples": ()}
+    for name, value in _without(raw, (error["loc"] for error in errors)).items():
+        if name not in Config.model_fields:
             continue
-        inner = nested_models(model.model_fields[key].annotation) if key in model.model_fields else []
-        if not inner:
-            return None
-        model = inner[0]
-    return model
+        kind: Any = Config.model_fields[name].annotation
+        section = {name: value}
+        # An item without its wrong value may lack a key now; then it goes as well, and so on to the whole section.
+        while section:
+            try:
+                sound[name] = TypeAdapter(kind).validate_python(section[name])
+                break
+            except ValidationError as error:
+                damaged.add(name)
+                section = _without(section, ((name, *item["loc"]) for item in error.errors()))
+    return checks.problems(Config.model_construct(**sound), damaged)
 
 
-def _describe(error: ErrorDetails) -> str:
-    location = error["loc"]
-    key = ".".join(str(part) for part in location) or "configuration"
-    text = error["msg"].removeprefix("Value error, ")
-    if error["type"] == "extra_forbidden":
-        model = _model_at(location)
-        known = list(model.model_fields) if model else []
-        return f"{key}: unknown key; nearest: {nearest(str(location[-1]), known)}; known: {', '.join(known)}"
-    if error["type"] == "missing":
-        return f"{key}: missing; add it (config/README.md tells its meaning)"
-    value = error["input"]
-    shown = "" if isinstance(value, (dict, BaseModel)) else f" (found {value!r})"
-    return f"{key}: {text}{shown}"
-
-
-def resolve(raw: Mapping[str, Any], *, source: str | Path, folder: Path | None = None) -> Config:
+def resolve(raw: Mapping[str, Any], *, source: str | Path, folder: Path | None = None, files: bool = False) -> Config:
     """Return the validated configuration.
 
     Parameters
@@ -104,6 +122,8 @@ def resolve(raw: Mapping[str, Any], *, source: str | Path, folder: Path | None =
         Named in errors.
     folder
         What ``extends`` is relative to; default: the folder of ``source``.
+    files
+        Whether the files that it names must be there: tables, databases, workspaces; not ntuples.
 
     Raises
     ------
@@ -111,27 +131,35 @@ def resolve(raw: Mapping[str, Any], *, source: str | Path, folder: Path | None =
         The message lists every mistake, each with its key, the value found and what is expected.
     """
     expanded = expand(raw, folder if folder is not None else Path(source).parent)
+    config = None
     try:
-        return Config.model_validate(expanded)
+        config = Config.model_validate(expanded)
+        mistakes = []
     except ValidationError as error:
         # A list counts as too short also when its items are refused; those are told already.
-        mistakes = [
-            _describe(item)
+        errors = [
+            item
             for item in error.errors()
             if not (item["type"] == "too_short" and len(item["input"]) > item["ctx"]["actual_length"])
         ]
+        mistakes = [describe(item) for item in errors if item["type"] != INCONSISTENT]
+        mistakes += _also_wrong(expanded, errors)
+    if files and config:
+        mistakes = checks.missing_files(config, source)
+    if mistakes or config is None:
         raise ConfigurationError(
             f"The configuration has {len(mistakes)} mistake{'s' * (len(mistakes) > 1)}:\n"
             + "\n".join(f"  - {mistake}" for mistake in mistakes),
             file=source,
             remedy="config/README.md lists every key with its unit and default",
-        ) from None
+        )
+    return config
 
 
-def load(path: str | Path) -> Config:
+def load(path: str | Path, *, files: bool = False) -> Config:
     """Read and validate a configuration file; see :func:`resolve`."""
     path = Path(path)
-    return resolve(_read_yaml(path), source=path)
+    return resolve(_read_yaml(path), source=path, files=files)
 
 
 def namesake(path: str | Path, config: Config, origin: str | Path) -> str | None:

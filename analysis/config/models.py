@@ -10,10 +10,11 @@ from itertools import pairwise
 from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from analysis.basf2 import DEFAULT_TREE, SampleType
-from analysis.columns import COLUMNS
 from analysis.conditions.settings import ConditionsSettings
+from analysis.config import checks
 from analysis.errors import ConfigurationError
 from analysis.ntuples.expression import Expression
 
@@ -32,6 +33,8 @@ def _parsed(cut: str) -> str:
     return cut
 
 
+# Type of the error that carries what contradicts what across sections.
+INCONSISTENT = "inconsistent"
 CutText = Annotated[str, AfterValidator(_parsed)]
 SIMULATED_TYPES = tuple(kind for kind in SampleType if not kind.is_data)
 
@@ -175,15 +178,14 @@ class Bdt(Model):
     @field_validator("inputs")
     @classmethod
     def _known(cls, inputs: tuple[str, ...]) -> tuple[str, ...]:
-        for name in inputs:
-            if name in COLUMNS and COLUMNS[name].truth:
-                raise ValueError(f"{name!r} is truth: data do not have it")
-            if name in COLUMNS and COLUMNS[name].provided_by == "bdt":
-                raise ValueError(f"{name!r} is made by the BDT itself")
-            if name.startswith(("__", "w_")) or name == "weight":
-                raise ValueError(f"{name!r} is a key or a weight: it says nothing of the decay")
-            if inputs.count(name) > 1:
-                raise ValueError(f"{name!r} is given twice")
+        wrong = [
+            f"{name!r} is a key or a weight: it says nothing of the decay"
+            for name in inputs
+            if name.startswith(("__", "w_")) or name == "weight"
+        ]
+        wrong += [f"{name!r} is given {number} times" for name, number in Counter(inputs).items() if number > 1]
+        if wrong:
+            raise ValueError("; ".join(wrong))
         return inputs
 
 
@@ -232,10 +234,10 @@ class Templates(Model):
 class Systematics(Model):
     """Sizes of the systematic uncertainties; a size of 0 switches one off."""
 
-    normalisation: dict[SampleType, NonNegative] = {
+    normalisation: dict[SampleType, Annotated[float, Field(ge=0, lt=1)]] = {
         kind: 0.5 for kind in SIMULATED_TYPES if kind is not SampleType.SIGNAL
     }
-    """Relative normalisation uncertainty of each background (`mu_bkg_*`)."""
+    """Relative normalisation uncertainty of each background (`mu_bkg_*`), below one: its low side is positive."""
     tracking: Fraction = 0.003
     """Tracking efficiency, relative, per charged track of the candidate (`corr_trackingEff`)."""
     luminosity: bool = True
@@ -255,6 +257,17 @@ class Systematics(Model):
     pruning: Fraction = 1e-4
     """A shape variation that changes no bin by more than this fraction is dropped, and logged."""
 
+    @field_validator("normalisation")
+    @classmethod
+    def _backgrounds(cls, normalisation: dict[SampleType, float]) -> dict[SampleType, float]:
+        wrong = [kind.value for kind in normalisation if kind.is_data or kind is SampleType.SIGNAL]
+        if wrong:
+            raise ValueError(
+                f"{' and '.join(map(repr, wrong))} cannot have a normalisation uncertainty: data are what they are, "
+                "and the signal's normalisation is μ itself; name backgrounds only"
+            )
+        return normalisation
+
 
 class Fit(Model):
     """The likelihood fit."""
@@ -270,6 +283,13 @@ class Fit(Model):
     """Parameters over which, with μ, `snakemake studies` scans the likelihood."""
     true_values: Annotated[tuple[float, ...], Field(min_length=1)] = (0.0, 1.0, 2.0, 5.0)
     """True μ at which coverage is measured."""
+
+    @field_validator("scan")
+    @classmethod
+    def _rising(cls, scan: tuple[float, float]) -> tuple[float, float]:
+        if not scan[0] < scan[1]:
+            raise ValueError(f"the range must rise, but {scan[0]:g} is not below {scan[1]:g}; lower end first")
+        return scan
 
 
 class Combination(Model):
@@ -364,22 +384,9 @@ class Config(Model):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        problems = []
-        for name, count in Counter(sample.name for sample in self.samples).items():
-            if count > 1:
-                problems.append(f"samples: two samples are named {name!r}")
-        for sample in self.samples:
-            if not sample.simulated:
-                continue
-            if self.simulation is None:
-                problems.append(f"samples.{sample.name}: `simulated: true` needs a `simulation:` section")
-            elif not sample.type.is_data and sample.type not in self.simulation.decays:
-                problems.append(f"simulation.decays: no number for {sample.type.value!r}")
-        for kind in (sample.type for sample in self.samples):
-            if kind.is_continuum and kind not in self.dataset.cross_sections:
-                problems.append(f"dataset.cross_sections: no number for {kind.value!r}")
+        problems = checks.problems(self)
         if problems:
-            raise ValueError("; ".join(problems))
+            raise PydanticCustomError(INCONSISTENT, "{text}", {"text": "; ".join(problems), "problems": problems})
         return self
 
     def sample(self, name: str) -> Sample:

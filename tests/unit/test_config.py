@@ -67,7 +67,7 @@ def test_all_mistakes_are_reported_at_once() -> None:
         "7 mistakes",
         "test.yaml",
         "sed: unknown key; nearest: 'seed'",
-        "dataset.luminosity: Input should be greater than 0 (found -1)",
+        "dataset.luminosity: must be greater than 0 (found -1)",
         "skim.cut:",
         "bdt.inputs: missing",
         "bdt.input: unknown key; nearest: 'inputs'",
@@ -100,7 +100,7 @@ def test_all_mistakes_are_reported_at_once() -> None:
         ({"simulation": {"decays": {"signal": 0}}}, "greater than 0"),
         ({"templates": {"channels": [{"name": "a", "axes": [{"column": "x", "edges": [0, 0]}]}]}}, "edges must rise"),
         ({"preselection": {"cuts": [{"name": "a", "cut": "x > 1"}] * 2}}, "two cuts are named 'a'"),
-        ({"name": "../up"}, "name: String should match pattern"),
+        ({"name": "../up"}, "name: must begin with a letter"),
         ({"dataset": {"luminosity": float("nan")}}, "dataset.luminosity"),
     ],
 )
@@ -184,3 +184,114 @@ def test_the_other_file_of_a_name_is_told_but_not_a_renamed_one(tmp_path: Path) 
     assert config.namesake(two, loaded, origin) is None
     one.unlink()
     assert config.namesake(two, loaded, origin) is None
+
+
+ALMOST: dict[str, Any] = {
+    "preselection": {"cuts": [{"name": "energy", "cut": "roeEextra < 1"}]},
+    "bdt": {"inputs": ["R2"]},
+    "templates": {"channels": [{"name": "SR", "axes": [{"column": "eta", "edges": [0, 1]}]}]},
+}
+
+
+def cut(text: str) -> dict[str, Any]:
+    return {"preselection": {"cuts": [{"name": "mine", "cut": text}]}}
+
+
+def channel(**changes: Any) -> dict[str, Any]:
+    return {"templates": {"channels": [ALMOST["templates"]["channels"][0] | changes]}}
+
+
+def signal(**changes: Any) -> dict[str, Any]:
+    return {"samples": [MINIMAL["samples"][0] | changes]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"fit": {"scan": [5, -5]}}, "fit.scan: the range must rise, but 5 is not below -5"),
+        (signal(aliases={"K_kaonId": "b"}), "samples.signal.aliases.K_kaonId: no column of the data model"),
+        (signal(aliases={"K_kaonId": "b"}), "nearest: 'K_kaonID'"),
+        ({"systematics": {"normalisation": {"signal": 0.3, "data": 0.1}}}, "'signal' and 'data' cannot have"),
+        (
+            {"systematics": {"normalisation": {"charged": 3.0}}},
+            "normalisation.charged: must be less than 1 (found 3.0)",
+        ),
+        (
+            channel(axes=[{"column": "Eta", "edges": [0, 1]}]),
+            "(SR).axes: no stage provides a column 'Eta'; nearest: 'eta'",
+        ),
+        (channel(cut="K_mcPDG > 0"), "(SR).cut: 'K_mcPDG' is truth"),
+        (channel(signal_region=False), "no channel is a signal region"),
+        (cut("K_mcPDG == 321"), "preselection.cuts (mine): 'K_mcPDG' is truth: data do not have it"),
+        (cut("eta > 0.4"), "'eta' does not exist yet: the stage `bdt` makes it, later"),
+        (cut("changed == 1"), "'changed' is of varied tables only"),
+        ({"skim": {"cut": "q2_rec > 1"}}, "skim.cut: 'q2_rec' does not exist yet: the stage `preselection`"),
+        ({"bdt": {"inputs": ["bdt_score"]}}, "bdt.inputs: 'bdt_score' does not exist yet"),
+        (
+            {"bdt": {"inputs": ["R2", "R2", "weight"]}},
+            "'weight' is a key or a weight: it says nothing of the decay; 'R2'",
+        ),
+        (signal(type="charged"), "none is of `type: signal`"),
+        (signal(files="a.root"), "files: must be a list, such as `[a, b]` (found 'a.root')"),
+        ({"dataset": [1, 2]}, "dataset: must be a section of `key: value` lines (found a list)"),
+        ({"blinded": "perhaps"}, "blinded: must be true or false (found 'perhaps')"),
+    ],
+)
+def test_what_later_stages_would_stumble_over_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        config.resolve(config.merge({**MINIMAL, **ALMOST}, changes), source="test.yaml")
+    assert message in str(caught.value)
+    config.resolve({**MINIMAL, **ALMOST}, source="test.yaml")
+
+
+def test_what_own_ntuples_may_have_is_allowed() -> None:
+    """Branches that the data model does not know; truth in the skim of a configuration without data."""
+    own = signal(aliases={"sphere": "SphericityTensor__bo1__bc"})
+    assert resolve(**{**ALMOST, **own, "bdt": {"inputs": ["R2", "sphere", "myBranch"]}}).bdt
+    assert resolve(skim={"cut": "K_isSignal == 1"}).skim.cut
+    data = {"name": "data", "type": "data", "files": ["x"]}
+    with pytest.raises(ConfigurationError, match=r"skim\.cut: 'K_isSignal' is truth"):
+        resolve(skim={"cut": "K_isSignal == 1"}, samples=[*MINIMAL["samples"], data])
+
+
+def test_the_toy_has_the_columns_of_the_data_model_and_no_other() -> None:
+    toy = {
+        "samples": [{"name": "signal", "type": "signal", "simulated": True}],
+        "simulation": {"decays": {"signal": 9}},
+    }
+    with pytest.raises(ConfigurationError, match="no stage provides a column 'roeExtra'; nearest: 'roeEextra'"):
+        resolve(**{**ALMOST, **toy, "bdt": {"inputs": ["roeExtra"]}})
+
+
+def test_contradictions_are_told_beside_mistakes_of_single_keys() -> None:
+    samples = [*MINIMAL["samples"] * 2, {"name": "bad", "type": "sgnal", "files": ["x"]}]
+    with pytest.raises(ConfigurationError) as caught:
+        resolve(
+            **{**ALMOST, **cut("eta > 1"), "sed": 3, "bdt": {"inputs": ["K_mcPDG"], "folds": 1}, "samples": samples}
+        )
+    message = str(caught.value)
+    for part in (
+        "6 mistakes",
+        "sed: unknown key",
+        "bdt.folds",
+        "samples.2.type",
+        "two samples are named 'signal'",
+        "(mine): 'eta' does not exist yet",
+        "bdt.inputs: 'K_mcPDG' is truth",
+    ):
+        assert part in message
+
+
+def test_named_files_that_are_missing_are_told_together(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "config" / "tables").mkdir(parents=True)
+    (tmp_path / "config" / "tables" / "k.csv").write_text("")
+    path = tmp_path / "config" / "mine.yaml"
+    changes = {"weights": {"kaon_id": "config/tables/k.csv"}, "conditions": {"run_information": "runs.csv"}}
+    path.write_text(yaml.safe_dump({**MINIMAL, **changes}))
+    config.load(path)
+    assert main(["configuration", "--config", str(path)]) == 1
+    message = " ".join(capfd.readouterr().err.split())
+    assert "2 mistakes" in message
+    assert "weights.kaon_id: there is no file 'config/tables/k.csv' in" in message
+    assert "write that" in message
+    assert "conditions.run_information: there is no file 'runs.csv'" in message

@@ -142,7 +142,7 @@ def test_sizes_of_zero_switch_off(document):
 
 def test_a_normalisation_uncertainty_of_100_percent_is_refused(document):
     with pytest.raises(ConfigurationError, match=r"systematics\.normalisation\.mixed"):
-        build(document, Systematics(normalisation={SampleType.MIXED: 1.0}))
+        build(document, Systematics().model_copy(update={"normalisation": {SampleType.MIXED: 1.0}}))
 
 
 def test_the_observation_is_the_data(document, workspace):

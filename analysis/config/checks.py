@@ -1,0 +1,162 @@
+"""What no section can tell of itself: sections that contradict each other, columns that no stage provides.
+
+Each check returns the mistakes it finds, one line each: key, value, remedy.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from analysis.columns import CHANGED, COLUMNS, VARIATION
+from analysis.errors import nearest
+from analysis.ntuples.expression import Expression
+
+if TYPE_CHECKING:
+    from analysis.config.models import Config
+
+# In the order in which columns come to be.
+_STAGES = ("ntuple", "preselection", "bdt")
+
+
+def problems(config: Config, damaged: Collection[str] = ()) -> list[str]:
+    """Return all mistakes across sections.
+
+    Parameters
+    ----------
+    config
+        Valid section by section.
+    damaged
+        Sections of which parts were left out because they have mistakes of their own: what is missing there is no news.
+    """
+    return [
+        *_samples(config, damaged),
+        *_aliases(config, damaged),
+        *_columns(config),
+        *_regions(config, damaged),
+    ]
+
+
+def missing_files(config: Config, source: str | Path) -> list[str]:
+    """Return the files that the configuration names and that are not there; ntuples and sidecars aside.
+
+    Parameters
+    ----------
+    config
+        The configuration.
+    source
+        Its file: a path that would be right from there, or from the folder above, is told.
+    """
+    named = [
+        ("weights.kaon_id", config.weights.kaon_id),
+        *(("conditions.databases", path) for path in config.conditions.databases),
+        *(("conditions.buckets", path) for path in config.conditions.buckets),
+        ("conditions.run_information", config.conditions.run_information),
+    ]
+    if config.combination:
+        named += [
+            *((f"combination.workspaces.{label}", path) for label, path in config.combination.workspaces.items()),
+            *((f"combination.compare.{label}", path) for label, path in config.combination.compare.items()),
+            ("combination.map", config.combination.map),
+        ]
+    folder = Path(source).resolve().parent
+    result = []
+    for key, path in named:
+        if path is None or Path(path).is_file():
+            continue
+        near = next((base / path for base in (folder, folder.parent) if (base / path).is_file()), None)
+        remedy = f"there is {near}: write that" if near else "correct the path, or make the file first"
+        result.append(f"{key}: there is no file {path!r} in {Path.cwd()}, where relative paths start; {remedy}")
+    return result
+
+
+def _samples(config: Config, damaged: Collection[str]) -> Iterator[str]:
+    for name, count in Counter(sample.name for sample in config.samples).items():
+        if count > 1:
+            yield f"samples: two samples are named {name!r}; give each a name of its own"
+    for sample in config.samples:
+        if not sample.simulated or "simulation" in damaged:
+            continue
+        if config.simulation is None:
+            yield f"samples.{sample.name}: `simulated: true` needs a `simulation:` section"
+        elif not sample.type.is_data and sample.type not in config.simulation.decays:
+            yield f"simulation.decays: no number for {sample.type.value!r}, the type of sample {sample.name!r}"
+    for kind in dict.fromkeys(sample.type for sample in config.samples):
+        if kind.is_continuum and kind not in config.dataset.cross_sections and "dataset" not in damaged:
+            yield f"dataset.cross_sections: no number for {kind.value!r}"
+
+
+def _aliases(config: Config, damaged: Collection[str]) -> Iterator[str]:
+    used = {name for _, _, name in _used(config)} | set(config.skim.columns or ())
+    # Anchors give many samples the same aliases: one mistake, told once.
+    unknown: dict[str, list[str]] = {}
+    for sample in config.samples:
+        for name in sample.aliases:
+            if name not in COLUMNS and name not in used:
+                unknown.setdefault(name, []).append(sample.name)
+    # Where a cut or an input is missing because of its own mistake, it might have used the column.
+    if damaged:
+        return
+    for name, samples in unknown.items():
+        yield (
+            f"samples.{samples[0]}.aliases.{name}: no column of the data model, and nothing here uses it"
+            f"{f' (also in {len(samples) - 1} other samples)' if len(samples) > 1 else ''}; "
+            f"nearest: {nearest(name, COLUMNS)}"
+        )
+
+
+def _used(config: Config) -> Iterator[tuple[str, str, str]]:
+    """Yield key, last stage whose columns it may use, and name of every column that the configuration names."""
+    yield from (("skim.cut", "ntuple", name) for name in _names(config.skim.cut))
+    for cut in config.preselection.cuts if config.preselection else ():
+        yield from ((f"preselection.cuts ({cut.name})", "preselection", name) for name in _names(cut.cut))
+    yield from (("bdt.inputs", "preselection", name) for name in (config.bdt.inputs if config.bdt else ()))
+    for channel in config.templates.channels if config.templates else ():
+        key = f"templates.channels ({channel.name})"
+        yield from ((f"{key}.cut", "bdt", name) for name in _names(channel.cut))
+        yield from ((f"{key}.axes", "bdt", axis.column) for axis in channel.axes)
+
+
+def _names(cut: str) -> list[str]:
+    return sorted(Expression.parse(cut).names) if cut else []
+
+
+def _columns(config: Config) -> Iterator[str]:
+    aliases = {name for sample in config.samples for name in sample.aliases}
+    known = COLUMNS.keys() | aliases
+    folded = {name.casefold(): name for name in known}
+    data = any(sample.type.is_data for sample in config.samples)
+    # The toy's branches are the data model's; what branches other ntuples have, only they can tell.
+    simulated = bool(config.samples) and all(sample.simulated for sample in config.samples)
+    for key, stage, name in dict.fromkeys(_used(config)):
+        column = COLUMNS.get(name)
+        if column is None:
+            if name not in aliases and (simulated or name.casefold() in folded):
+                near = repr(folded[name.casefold()]) if name.casefold() in folded else nearest(name, _offered(stage))
+                remedy = "" if simulated else f"; if a branch is called so, say `aliases: {{{name}: {name}}}`"
+                yield f"{key}: no stage provides a column {name!r}; nearest: {near}{remedy}"
+        elif column.truth and (stage != "ntuple" or data):
+            yield f"{key}: {name!r} is truth: data do not have it; take what the detector measures"
+        elif name in (VARIATION, CHANGED):
+            yield f"{key}: {name!r} is of varied tables only"
+        elif _STAGES.index(column.provided_by) > _STAGES.index(stage):
+            yield f"{key}: {name!r} does not exist yet: the stage `{column.provided_by}` makes it, later"
+
+
+def _offered(stage: str) -> Iterable[str]:
+    stages = _STAGES[: _STAGES.index(stage) + 1]
+    return [column.name for column in COLUMNS.values() if column.provided_by in stages and not column.truth]
+
+
+def _regions(config: Config, damaged: Collection[str]) -> Iterator[str]:
+    if config.templates is None:
+        return
+    if "samples" not in damaged and not any(sample.type == "signal" for sample in config.samples):
+        yield "samples: none is of `type: signal`; without its templates there is no μ to fit"
+    if "templates" not in damaged and not any(channel.signal_region for channel in config.templates.channels):
+        yield (
+            "templates.channels: no channel is a signal region; leave `signal_region: false` out where the signal is, "
+            "or data that should be blinded are not"
+        )
