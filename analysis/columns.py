@@ -290,6 +290,7 @@ def branch_of(
         if alias is not None
         else [*([make_root_compatible(column.basf2)] if column and column.basf2 else []), name]
     )
+    tried = list(dict.fromkeys(tried))
     for branch in tried:
         found = find_branch(branch, available)
         if found is not None:
@@ -306,3 +307,34 @@ def branch_of(
         expected=f"{column.meaning}" if column else None,
         remedy=f"give the branch under `aliases: {{{name}: ...}}` of the sample, or make it with basf2",
     )
+
+
+def branches_of(
+    names: Iterable[str], branches: Iterable[str], aliases: Mapping[str, str], *, file: str | None = None
+) -> dict[str, str | None]:
+    """Return the branch of every column; see :func:`branch_of`.
+
+    Raises
+    ------
+    InputError
+        Tells all columns at once of which there is no branch.
+    """
+    available = list(branches)
+    found: dict[str, str | None] = {}
+    missing: dict[str, InputError] = {}
+    for name in names:
+        try:
+            found[name] = branch_of(name, available, aliases, file=file)
+        except InputError as error:
+            missing[name] = error
+    if len(missing) == 1:
+        raise next(iter(missing.values()))
+    if missing:
+        raise InputError(
+            f"An ntuple lacks the branches of {len(missing)} columns.",
+            file=file,
+            where=", ".join(missing),
+            found="\n".join(f"{name}: {error.where}; {error.found}" for name, error in missing.items()),
+            remedy="give the branches under `aliases:` of the sample, or make them with basf2",
+        )
+    return found

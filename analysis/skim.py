@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.basf2 import WEIGHT_BRANCH
-from analysis.columns import COLUMNS, PRE, WEIGHTS, branch_of, required
+from analysis.columns import COLUMNS, PRE, WEIGHTS, branch_of, branches_of, required
 from analysis.config import Config, Sample, used_columns
 from analysis.errors import InputError
 from analysis.ntuples.baskets import Counters
@@ -271,24 +271,19 @@ def _resolve(
     else:
         names += [name for name in want.optional if _has(name, sample, branches)]
         if want.everything:
-            taken = {branch_of(name, branches, sample.aliases, file=file) for name in names}
+            taken = set(branches_of(names, branches, sample.aliases, file=file).values())
             names += [*sample.aliases, *(name for name in dict.fromkeys(branches) if name not in taken)]
         names += sorted(want.cut.names) if want.cut else []
         names.append(WEIGHT_BRANCH)
-    columns: dict[str, str | Constant] = {}
-    for name in dict.fromkeys(names):
-        branch = branch_of(name, branches, sample.aliases, file=file)
-        columns[name] = branch if branch is not None else _default(name)
-    return columns
+    found = branches_of(dict.fromkeys(names), branches, sample.aliases, file=file)
+    return {name: branch if branch is not None else _default(name) for name, branch in found.items()}
 
 
 def _has(name: str, sample: Sample, branches: Iterable[str]) -> bool:
     try:
         branch_of(name, branches, sample.aliases)
     except InputError:
-        if name in sample.aliases:
-            raise  # asked for by name: not optional
-        return False
+        return name in sample.aliases  # asked for by name: not optional, and told with all others that are missing
     return True
 
 

@@ -121,11 +121,14 @@ def _approve(args: argparse.Namespace) -> int:
 def _chosen(names: Sequence[str], tasks: Mapping[str, AnyTask]) -> list[str]:
     if not names:
         return list(tasks)
-    for name in names:
-        if name not in tasks:
-            raise ConditionsError(
-                "There is no such task.", where="TASK", found=name, expected=f"nearest: {nearest(name, tasks)}"
-            )
+    unknown = [name for name in names if name not in tasks]
+    if unknown:
+        raise ConditionsError(
+            "There is no such task." if len(unknown) == 1 else f"There are no such {len(unknown)} tasks.",
+            where="TASK",
+            found=", ".join(unknown),
+            expected="; ".join(f"instead of {name!r}: {nearest(name, tasks)}" for name in unknown),
+        )
     return list(names)
 
 

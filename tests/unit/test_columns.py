@@ -52,3 +52,15 @@ def test_a_default_stands_in_only_where_no_alias_was_given() -> None:
     assert columns.branch_of("__production__", ["x"], {}) is None
     with pytest.raises(InputError, match="myProduction"):
         columns.branch_of("__production__", ["x"], {"__production__": "myProduction"})
+
+
+def test_all_missing_branches_are_told_at_once_and_each_try_once() -> None:
+    aliases = {"R2": "my_R2_v", "missM2": "mm2"}
+    with pytest.raises(InputError) as caught:
+        columns.branches_of(["R2", "K_dr", "missM2", "K_dz"], ["my_R2", "other", "K_dz"], aliases, file="f.root")
+    message = str(caught.value)
+    assert "branches of 3 columns" in message
+    for part in ("f.root", "R2: tried my_R2_v; nearest branches: 'my_R2'", "K_dr: tried", "missM2: tried mm2;"):
+        assert part in message
+    with pytest.raises(InputError, match="of column 'R2'"):
+        columns.branches_of(["R2", "K_dz"], ["K_dz"], aliases)

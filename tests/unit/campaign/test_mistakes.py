@@ -7,6 +7,7 @@ import pytest
 from analysis.campaign import execution
 from analysis.campaign.inputs import bucket_runs, read_catalogue
 from analysis.campaign.layout import open_campaign, read_tasks
+from analysis.cli import main
 from analysis.conditions.runinfo import read_runs
 from analysis.errors import ConditionsError
 from tests.unit.campaign.conftest import Site
@@ -219,3 +220,20 @@ def test_a_reviewed_task_keeps_its_name(site: Site) -> None:
     site.edit("campaigns/bucket40/tasks/energy.yaml", "name: energy", "name: power")
     with pytest.raises(ConditionsError, match=r"not that of its file"):
         read_tasks(layout, site.open()[1])
+
+
+def test_a_review_tells_all_unknown_keys_and_tasks(
+    site: Site, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layout = site.setup()
+    monkeypatch.chdir(site.root)
+    assert main(["campaign", "review", str(layout.folder), "enrgy", "scael"]) == 1
+    message = capfd.readouterr().err
+    assert all(part in message for part in ("no such 2 tasks", "instead of 'enrgy': 'energy'", "'scael': 'scale'"))
+    for name in ("energy", "scale"):
+        path = layout.task(name)
+        path.write_text(f"{name}_one: 1\n{name}_two: 2\n" + path.read_text())
+    assert main(["campaign", "review", str(layout.folder)]) == 1
+    message = capfd.readouterr().err
+    assert "4 problems" in message
+    assert all(key in message for key in ("energy_one", "energy_two", "scale_one", "scale_two"))
