@@ -3,9 +3,13 @@
 import faulthandler
 import sys
 
-from analysis.cli import main
-
 if __name__ == "__main__":
     # A memory-mapped file that is cut short under us ends the process (SIGBUS): say at least where.
     faulthandler.enable()
-    sys.exit(main())
+    try:
+        from analysis.cli import main
+
+        sys.exit(main())
+    except KeyboardInterrupt:
+        # While modules were still being imported; later ones end in `main`.
+        sys.exit(130)

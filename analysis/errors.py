@@ -65,6 +65,10 @@ class InputError(AnalysisError):
     """An input file is missing, damaged, or lacks what a stage needs."""
 
 
+class OutputError(AnalysisError):
+    """A file cannot be written: the disk is full, the folder is read-only, a folder has its name."""
+
+
 class ConditionsError(AnalysisError):
     """Samples or their conditions do not belong together."""
 

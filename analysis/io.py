@@ -8,6 +8,7 @@ of the Parquet metadata.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import math
@@ -23,7 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from analysis.errors import InputError, nearest
+from analysis.errors import InputError, OutputError, nearest
 
 Array = NDArray[Any]
 Columns = Mapping[str, Array]
@@ -39,16 +40,46 @@ def atomic(path: str | Path) -> Iterator[Path]:
     ----------
     path
         The file to write. Missing parent folders are made.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written. What the block raises otherwise goes through.
     """
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.is_dir():
+        raise OutputError("A file cannot be written.", file=target, found="a folder", remedy="name a file, in it say")
     # The suffix stays last: some writers choose their format by it.
     temporary = target.with_name(f".{target.stem}.{os.getpid()}.partial{target.suffix}")
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         temporary.replace(target)
+    except OSError as error:
+        ours = {str(place) for place in (temporary, target, *target.parents)}
+        # A full disk is told without the file's name; anything else may concern a file that the block reads.
+        if error.errno not in _FULL and str(error.filename) not in ours:
+            raise
+        raise OutputError(
+            "A file cannot be written.",
+            file=target,
+            found=error.strerror or error,
+            remedy=_REMEDIES.get(error.errno or 0, "check the path, and that you may write there"),
+        ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        # The error that brought us here counts, not that there is nothing to remove, or no right to.
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_REMEDIES = {
+    errno.ENOSPC: "make room on the disk and run again",
+    errno.EFBIG: "the file is larger than the file system or a limit (`ulimit -f`) allows: choose another place",
+    errno.EDQUOT: "make room within your quota and run again",
+    errno.ENOTDIR: "a part of the path is a file: name another folder",
+    errno.EEXIST: "a part of the path is a file: name another folder",
+}
 
 
 def sha256_file(path: str | Path) -> str:
@@ -104,7 +135,14 @@ def read_json(path: str | Path) -> Any:
     except FileNotFoundError:
         raise InputError("A file is missing.", file=path, remedy="run the stage that makes it") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError("A file is not valid JSON.", file=path, found=error, remedy="delete it and rerun") from None
+        raise InputError(
+            "A file is not valid JSON.",
+            file=path,
+            found=error,
+            remedy="correct it; if the workflow made it, delete it and run again",
+        ) from None
+    except OSError as error:
+        raise InputError("A file cannot be read.", file=path, found=error.strerror, remedy="check the path") from None
 
 
 class TableWriter:
@@ -158,15 +196,18 @@ class TableWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._writer is not None:
-            if kind is None:
-                text = json.dumps(_plain(self.metadata), ensure_ascii=False, allow_nan=False)
-                self._writer.add_key_value_metadata({METADATA_KEY: text.encode()})
+        # Whatever goes wrong here, too, passes through `atomic`, which cleans up.
+        with self._stack:
+            if error is not None:
+                if self._writer is not None:
+                    with contextlib.suppress(Exception):
+                        self._writer.close()
+                raise error.with_traceback(trace)
+            if self._writer is None:
+                raise RuntimeError("TableWriter.append was never called: append an empty chunk")
+            text = json.dumps(_plain(self.metadata), ensure_ascii=False, allow_nan=False)
+            self._writer.add_key_value_metadata({METADATA_KEY: text.encode()})
             self._writer.close()
-        elif kind is None:
-            self._stack.__exit__(RuntimeError, RuntimeError(), None)
-            raise RuntimeError("TableWriter.append was never called: append an empty chunk")
-        self._stack.__exit__(kind, error, trace)
 
 
 @dataclass(frozen=True)

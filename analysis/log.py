@@ -10,6 +10,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.logging import RichHandler
 
+from analysis.errors import OutputError
+
 logger = logging.getLogger("analysis")
 
 
@@ -22,6 +24,11 @@ def configure(*, file: str | Path | None = None, verbose: bool = False) -> None:
         Log file; missing parent folders are made.
     verbose
         Show debug messages too.
+
+    Raises
+    ------
+    OutputError
+        The log file cannot be written.
     """
     logger.setLevel(logging.DEBUG if verbose else logging.INFO)
     logger.handlers.clear()
@@ -31,8 +38,13 @@ def configure(*, file: str | Path | None = None, verbose: bool = False) -> None:
         console.width = 200
     logger.addHandler(RichHandler(console=console, show_path=False, omit_repeated_times=False))
     if file is not None:
-        Path(file).parent.mkdir(parents=True, exist_ok=True)
-        handler = logging.FileHandler(file, mode="w")
+        try:
+            Path(file).parent.mkdir(parents=True, exist_ok=True)
+            handler = logging.FileHandler(file, mode="w")
+        except OSError as error:
+            raise OutputError(
+                "The log cannot be written.", file=file, found=error.strerror, remedy="give another file by --log"
+            ) from None
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         logger.addHandler(handler)
 

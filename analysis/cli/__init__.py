@@ -19,6 +19,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 from analysis import __version__, log
 from analysis.errors import AnalysisError
 
+# What a shell gives for SIGINT.
+INTERRUPTED = 130
+
 
 def commands() -> list[str]:
     """Return the names of all commands, from the modules of this package."""
@@ -43,15 +46,18 @@ def build_parser(command: str | None) -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; return its exit status: 0 done, 1 an error that the user can mend, 2 wrong usage."""
+    """Run a command; return its exit status: 0 done, 1 an error that the user can mend, 2 wrong usage, 130 Ctrl-C."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     known = {name.replace("_", "-"): name for name in commands()}
     command = next((known[word] for word in arguments if word in known), None)
     args = build_parser(command).parse_args(arguments)
-    log.configure(file=args.log, verbose=args.verbose)
     try:
+        log.configure(file=args.log, verbose=args.verbose)
         status = args.run(args)
     except AnalysisError as error:
         log.logger.error("%s: %s", type(error).__name__, error)
         return 1
+    except KeyboardInterrupt:
+        log.logger.error("interrupted; no output is half-written")
+        return INTERRUPTED
     return int(status or 0)

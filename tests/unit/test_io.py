@@ -1,11 +1,16 @@
+import errno
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from analysis import io
-from analysis.errors import InputError
+from analysis.cli import main
+from analysis.errors import InputError, OutputError
 
 
 def test_atomic_leaves_nothing_behind_when_the_block_fails(tmp_path: Path) -> None:
@@ -94,3 +99,79 @@ def test_foreign_parquet_is_refused(tmp_path: Path) -> None:
     pq.write_table(pa.table({"x": [1]}), tmp_path / "x.parquet")
     with pytest.raises(InputError, match="no metadata of this project"):
         io.read_table(tmp_path / "x.parquet")
+
+
+def test_a_full_disk_is_told_with_file_and_remedy_and_leaves_nothing(tmp_path: Path) -> None:
+    def fill() -> None:
+        with io.atomic(tmp_path / "x.json") as path:
+            path.write_text("half")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(OutputError, match=r"x\.json(.|\n)*No space left(.|\n)*make room"):
+        fill()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_table_too_large_for_its_place_is_told_and_leaves_nothing(tmp_path: Path) -> None:
+    """Parquet is written by pyarrow, and finished only when the writer is closed."""
+    code = (
+        "import resource, sys, numpy as np\n"
+        "from analysis import io\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
+        "io.write_table(sys.argv[1], {'x': np.random.default_rng(1).random(100_000)}, {})\n"
+    )
+    target = tmp_path / "x.parquet"
+    done = subprocess.run([sys.executable, "-c", code, str(target)], capture_output=True, text=True, check=False)
+    assert "OutputError: A file cannot be written" in done.stderr
+    assert "File too large" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_output_that_is_a_folder_or_lies_in_a_file_is_told(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    for path, remedy in ((tmp_path, "name a file"), (tmp_path / "file/x.json", "name another folder")):
+        with pytest.raises(OutputError, match=remedy):
+            io.write_json(path, {})
+    with pytest.raises(OutputError, match="name another folder"):
+        io.write_json(tmp_path / "file/deep/x.json", {})
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    arguments = ["configuration", "--config", "config/config.yaml", "--output", str(tmp_path)]
+    assert main(arguments) == 1
+    assert main(["--log", str(tmp_path), *arguments]) == 1
+    errors = capfd.readouterr().err
+    assert "The log cannot be written" in errors
+    assert "Traceback" not in errors
+
+
+def test_the_first_error_is_told_not_that_the_partial_file_cannot_be_removed(tmp_path: Path) -> None:
+    def fail() -> None:
+        with io.atomic(tmp_path / "x.json") as path:
+            path.mkdir()  # unlink() fails
+            raise ValueError("first")
+
+    with pytest.raises(ValueError, match="first"):
+        fail()
+
+
+def test_an_input_that_the_block_cannot_read_is_not_called_an_output(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), io.atomic(tmp_path / "x.json"):
+        (tmp_path / "input").read_text()
+
+
+def test_interrupted_commands_end_quietly(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("analysis.config.load", interrupted)
+    assert main(["configuration", "--config", "x.yaml"]) == 130
+    errors = capfd.readouterr().err
+    assert "interrupted" in errors
+    assert "Traceback" not in errors
+
+
+def test_the_remedy_for_broken_json_is_not_to_delete_what_people_wrote(tmp_path: Path) -> None:
+    (tmp_path / "mine.json").write_text("{")
+    with pytest.raises(InputError, match="correct it; if the workflow made it, delete it"):
+        io.read_json(tmp_path / "mine.json")
