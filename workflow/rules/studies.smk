@@ -13,7 +13,6 @@ rule studies:
 rule limits_from_toys:
     """Upper limit by CLs and the Feldman–Cousins interval, both with distributions from toys."""
     input:
-        config=CONFIG,
         workspace=RESULTS / "fit/workspace.json",
     output:
         limits=RESULTS / "fit/limits.json",
@@ -23,18 +22,18 @@ rule limits_from_toys:
     conda:
         ENVIRONMENT
     params:
+        config=CONFIG,
         code=code("limit"),
         settings=settings("blinded", "fit", "seed"),
         folder=lambda wildcards, output: Path(output.figure).parent,
     shell:
-        "python -m analysis --log {log} limit --config {input.config} --workspace {input.workspace} --toys 2000 "
-        "--feldman-cousins --output {output.limits} --figures {params.folder}"
+        "python -m analysis --log {log:q} limit --config {params.config:q} --workspace {input.workspace:q} --toys 2000 "
+        "--feldman-cousins --output {output.limits:q} --figures {params.folder:q}"
 
 
 rule toys_nominal:
     """Toys at the initial nuisance parameters: do the quoted intervals cover there, too?"""
     input:
-        config=CONFIG,
         workspace=RESULTS / "fit/workspace.json",
         toys=RESULTS / "fit/toys.json",
     output:
@@ -45,18 +44,18 @@ rule toys_nominal:
     conda:
         ENVIRONMENT
     params:
+        config=CONFIG,
         code=code("toys"),
         settings=settings("blinded", "fit", "seed"),
         folder=lambda wildcards, output: Path(output.figure).parent,
     shell:
-        "python -m analysis --log {log} toys --config {input.config} --workspace {input.workspace} --truth nominal "
-        "--toys 5000 --belt-of {input.toys} --output {output.toys} --figures {params.folder}"
+        "python -m analysis --log {log:q} toys --config {params.config:q} --workspace {input.workspace:q} --truth nominal "
+        "--toys 5000 --belt-of {input.toys:q} --output {output.toys:q} --figures {params.folder:q}"
 
 
 rule contours:
     """Profile the likelihood over μ and another parameter."""
     input:
-        config=CONFIG,
         workspace=RESULTS / "fit/workspace.json",
     output:
         scan=RESULTS / "fit/contours/{parameter}.json",
@@ -66,9 +65,10 @@ rule contours:
     conda:
         ENVIRONMENT
     params:
+        config=CONFIG,
         code=code("scan"),
         settings=settings("blinded", "fit"),
         folder=lambda wildcards, output: Path(output.figure).parent,
     shell:
-        "python -m analysis --log {log} scan --config {input.config} --workspace {input.workspace} "
-        "--second {wildcards.parameter} --output {output.scan} --figures {params.folder}"
+        "python -m analysis --log {log:q} scan --config {params.config:q} --workspace {input.workspace:q} "
+        "--second {wildcards.parameter:q} --output {output.scan:q} --figures {params.folder:q}"
