@@ -46,7 +46,7 @@ def of_fit(result: FitResult, tag: Tag) -> Named:
     from analysis.plots.yields import yields
 
     pulls = [
-        fit.Pull(each.name, each.pull, each.constraint)
+        fit.Pull(each.name, each.pull, each.constraint, each.at_bound)
         for each in result.parameters
         if each.pull is not None and each.constraint is not None
     ]

@@ -109,6 +109,9 @@ def fit_workspace(
         best, covariance, found = _fit(engine, level, chosen, study)
     if isinstance(engine, PyhfEngine) and engine.reason:
         notes.append(f"pyhf evaluated the model: {engine.reason}")
+    warnings = [*clipping_notes(engine, best), *_bound_notes(problem, best, covariance, found)]
+    for note in warnings:
+        log.warning("%s", note)
     mu = found.mu
     convertible = mu is not None and standard_model is not None and found.significance is not None
     return FitResult(
@@ -136,10 +139,10 @@ def fit_workspace(
         diagnosis=[
             *notes,
             *negative_yields(problem),
-            *warned(clipping_notes(engine, best)),
-            *warned(_bound_notes(problem, best, covariance, found)),
+            *warnings,
             *_study_notes(study),
         ],
+        warnings=warnings,
         provenance=provenance,
     )
 
@@ -358,13 +361,6 @@ def _interest(engine: Engine, best: Minimum, covariance: Floats, level: float, s
 def _is_strength(problem: Problem, index: int) -> bool:
     """Tell whether 0 and 1 mean "no signal" and "as predicted": an unconstrained factor."""
     return problem.constraint[index] == "none" and problem.lower[index] <= 0.0 and problem.upper[index] >= 1.0
-
-
-def warned(notes: list[str]) -> list[str]:
-    """Return ``notes`` after a warning of each: the log of a rule must show them, too."""
-    for note in notes:
-        log.warning("%s", note)
-    return notes
 
 
 def _bound_notes(problem: Problem, best: Minimum, covariance: Floats, found: _Poi) -> list[str]:

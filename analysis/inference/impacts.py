@@ -79,7 +79,8 @@ def _impacts(
             "the parameter of interest is at its bound: impacts on it have no meaning",
             where=problem.poi_name,
             found=f"{best.x[poi]:g}",
-            remedy="widen its bounds",
+            remedy=f"in the workspace, give '{problem.poi_name}' wider 'bounds' under measurements ('"
+            f"{problem.measurement}') → config → parameters, if the model has a meaning there; or take --asimov 1",
         )
     rows = [_impact(engine, best, covariance, int(i), poi, with_minos) for i in np.flatnonzero(best.free) if i != poi]
     rows.sort(key=lambda row: -max(abs(row.up), abs(row.down)))

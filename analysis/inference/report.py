@@ -19,7 +19,7 @@ def fit_table(result: FitResult, n_parameters: int = 12) -> str:
     rows = [("fitted", data), ("engine", result.engine)]
     if result.mu is not None:
         mu = result.mu
-        rows.append((str(result.poi), _value(mu.value, mu.error, mu.error_lo, mu.error_hi)))
+        rows.append((str(result.poi), _value(mu.value, mu.error, mu.error_lo, mu.error_hi) + mu.where))
     for interval in result.intervals:
         quoted = ", quoted" if interval.quoted else ""
         rows.append(
@@ -87,7 +87,8 @@ def _parameter_lines(result: FitResult, n: int) -> list[str]:
 
 
 def _value(value: float, error: float, low: float, high: float) -> str:
-    return f"{value:.4g} ± {error:.3g} ({low:+.3g} {high:+.3g})"
+    ends = "0" if low == 0 else f"{low:+.3g}", "0" if high == 0 else f"{high:+.3g}"
+    return f"{value:.4g} ± {error:.3g} ({' '.join(ends)})"
 
 
 def limit_table(result: Limits) -> str:

@@ -28,6 +28,15 @@ class SignalStrength(Result):
         description="whether the lower and upper MINOS limits are the bounds of the parameter"
     )
 
+    @property
+    def where(self) -> str:
+        """What to say after the value if it, or an end of its interval, lies at a bound; else empty."""
+        said = []
+        for side, reached, error in zip(("lower", "upper"), self.at_bound, (self.error_lo, self.error_hi), strict=True):
+            if reached:
+                said.append(f"at its {side} bound" if error == 0 else f"{side} error ends at the bound")
+        return f", {' and '.join(said)}" if said else ""
+
 
 Method = Literal["profile likelihood", "Neyman, toys"]
 
@@ -162,6 +171,9 @@ class FitResult(Result):
     cross_check: float = Field(description="2NLL minus pyhf's own evaluation at the same point")
     status: Literal["converged"]
     diagnosis: list[str] = Field(description="what a reader should know about this fit")
+    warnings: list[str] = Field(
+        default_factory=list, description="those of the diagnosis that belong beside the result: bounds, clipped bins"
+    )
     provenance: JsonValue = None
 
 

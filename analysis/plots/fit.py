@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -38,11 +39,14 @@ class Pull:
         (fitted − prior) / prior width.
     constraint
         Error after the fit over prior width.
+    at_bound
+        Whether the parameter is at its bound, where it has no error.
     """
 
     name: str
     pull: float
     constraint: float
+    at_bound: bool = False
 
 
 @styled
@@ -68,6 +72,7 @@ def pulls(shown: Sequence[Pull], tag: Tag) -> Figure:
         [pull.pull for pull in drawn], rows, xerr=[pull.constraint for pull in drawn],
         fmt="o", color="black", markersize=4.0, linewidth=1.3,
     )  # fmt: skip
+    _mark_bounds(axes, [(pull.pull, row) for row, pull in enumerate(drawn) if pull.at_bound])
     axes.set_yticks(rows, [pull.name for pull in drawn], fontsize=9)
     axes.tick_params(axis="y", which="both", left=False, right=False)
     axes.set_ylim(len(drawn) - 0.4, -0.6)
@@ -96,6 +101,7 @@ def simulation_pulls(groups: Sequence[tuple[str, Sequence[Pull]]], tag: Tag) -> 
     axes.axhspan(-1, 1, color="#d5ead2", linewidth=0)
     axes.axhline(0.0, color="#50535c", linewidth=0.8)
     position, middles, reach = 0, [], 1.0
+    bounded: list[tuple[float, float]] = []
     for index, (_, group) in enumerate(groups):
         if index:
             axes.axvline(position - 0.5, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)))
@@ -103,9 +109,11 @@ def simulation_pulls(groups: Sequence[tuple[str, Sequence[Pull]]], tag: Tag) -> 
             np.arange(len(group)) + position, [pull.pull for pull in group], yerr=[pull.constraint for pull in group],
             fmt="o", color="black", markersize=3.0, linewidth=0.9,
         )  # fmt: skip
+        bounded += [(position + k, pull.pull) for k, pull in enumerate(group) if pull.at_bound]
         middles.append(position + (len(group) - 1) / 2)
         position += len(group)
         reach = max([reach, *(abs(pull.pull) + pull.constraint for pull in group)])
+    _mark_bounds(axes, bounded)
     if not groups:
         axes.text(0.5, 0.5, "no parameters of simulation statistics", transform=axes.transAxes, ha="center")
     axes.set_xticks(middles, [name for name, _ in groups], rotation=90, fontsize=8.5)
@@ -115,6 +123,14 @@ def simulation_pulls(groups: Sequence[tuple[str, Sequence[Pull]]], tag: Tag) -> 
     axes.set_ylabel(r"$(\hat{\gamma}-\gamma_0)/\Delta\gamma$", loc="center")
     put_tag(axes, tag, "simulation statistics, bin by bin")
     return figure
+
+
+def _mark_bounds(axes: Axes, places: Sequence[tuple[float, float]]) -> None:
+    """Mark parameters at their bounds, which have no error bar."""
+    if places:
+        x, y = zip(*places, strict=True)
+        axes.plot(x, y, "D", color=ACCENT_COLOUR, markersize=6.0, markerfacecolor="white", label="at its bound")
+        axes.legend(loc="upper right", fontsize=9)
 
 
 @styled
@@ -142,7 +158,7 @@ def correlations(names: Sequence[str], matrix: NDArray[np.float64], first: str |
     figure = new_figure(3.3 + 0.31 * size, 2.0 + 0.31 * size)
     axes = figure.subplots()
     draw_matrix(axes, matrix[np.ix_(kept, kept)], [names[i] for i in kept], figure, size_of_text=7.0)
-    extra = "" if size == len(names) else f"{size} most correlated of {len(names)} parameters"
+    extra = "" if size == len(names) else f"{size} most correlated of the {len(names)} parameters with an error"
     put_tag(axes, tag, right=extra)
     return figure
 
@@ -182,7 +198,7 @@ def scan(shown: LikelihoodScan, tag: Tag) -> Figure:
     """Return 2ΔNLL over μ with the 1σ and 2σ heights, the interval and the limit."""
     figure = new_figure(7.2, 5.2)
     axes = figure.subplots()
-    low, high = float(shown.values.min()), float(shown.values.max())
+    low, high = _reach(shown)
     if shown.errors is not None:
         axes.axvspan(
             shown.best + shown.errors[0], shown.best + shown.errors[1], color="#cfe3f6", linewidth=0,
@@ -213,8 +229,21 @@ def scan(shown: LikelihoodScan, tag: Tag) -> Figure:
     return figure
 
 
+def _reach(shown: LikelihoodScan) -> tuple[float, float]:
+    """Return the ends of the axis: those of the scan, or beyond the interval and the limit."""
+    scanned = float(shown.values.min()), float(shown.values.max())
+    low, high = scanned
+    if shown.errors is not None:
+        low, high = min(low, shown.best + shown.errors[0]), max(high, shown.best + shown.errors[1])
+    if shown.limit is not None:
+        high = max(high, shown.limit)
+    margin = 0.04 * (high - low)
+    return low - margin * (low < scanned[0]), high + margin * (high > scanned[1])
+
+
 def _measured(name: str, value: float, low: float, high: float) -> str:
-    return rf"$\hat{{{name}}} = {value:.2f}\,^{{+{high:.2f}}}_{{-{abs(low):.2f}}}$"
+    ends = [f"{sign}{abs(error):.2f}" if round(error, 2) else "0.00" for sign, error in (("+", high), ("-", low))]
+    return rf"$\hat{{{name}}} = {value:.2f}\,^{{{ends[0]}}}_{{{ends[1]}}}$"
 
 
 @dataclass(frozen=True)

@@ -113,8 +113,9 @@ def nowrap(text: str) -> Markup:
 
 
 def errors(low: str, high: str) -> Markup:
-    """Return two errors above each other: the upper one, then the lower one."""
-    return Markup(f'<span class="pm"><span>+{escape(high)}</span><span>−{escape(low)}</span></span>')
+    """Return two errors above each other: the upper one, then the lower one; none of them is "−0.00"."""
+    upper, lower = (f"{sign}{text}" if text.strip("0.") else text for sign, text in (("+", high), ("−", low)))
+    return Markup(f'<span class="pm"><span>{escape(upper)}</span><span>{escape(lower)}</span></span>')
 
 
 def with_small(text: str, small: str) -> Markup:

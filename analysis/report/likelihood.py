@@ -156,7 +156,7 @@ def pulls(workspace: Workspace, result: FitResult) -> list[Pull]:
     """Return the pulls of the systematic parameters, simulation statistics left out."""
     statistics = _staterrors(workspace)
     return [
-        Pull(each.name, each.pull, each.constraint)
+        Pull(each.name, each.pull, each.constraint, each.at_bound)
         for each in result.parameters
         if each.pull is not None and each.constraint is not None and each.name.partition("[")[0] not in statistics
     ]
@@ -168,7 +168,7 @@ def simulation_pulls(workspace: Workspace, result: FitResult) -> list[tuple[str,
     for each in result.parameters:
         label = _staterrors(workspace).get(each.name.partition("[")[0])
         if label is not None and each.pull is not None and each.constraint is not None:
-            groups[label].append(Pull(each.name, each.pull, each.constraint))
+            groups[label].append(Pull(each.name, each.pull, each.constraint, each.at_bound))
     return [(label, group) for label, group in groups.items() if group]
 
 

@@ -58,6 +58,7 @@ class Summary(BaseModel):
     blinded: bool
     n_parameters: int
     diagnosis: tuple[str, ...]
+    warnings: tuple[str, ...]
     provenance: JsonValue = None
 
 
@@ -86,6 +87,7 @@ def summarise(name: str, tag: Tag, result: FitResult, flows: Sequence[CutFlow], 
         blinded=result.blinded,
         n_parameters=result.n_parameters,
         diagnosis=tuple(result.diagnosis),
+        warnings=tuple(result.warnings),
         provenance=provenance,
     )
 
@@ -107,7 +109,8 @@ def result_page(summary: Summary) -> list[Markup]:
     """Return the content of the result's page."""
     rows: list[list[Cell]] = [["fitted", summary.what]]
     if mu := summary.mu:
-        rows.append(["signal strength μ", asymmetric(mu.value, mu.error_lo, mu.error_hi)])
+        value = asymmetric(mu.value, mu.error_lo, mu.error_hi)
+        rows.append(["signal strength μ", Markup(f"{value.text}{mu.where}")])
     for interval in summary.intervals:
         if interval.quoted:
             ends = f"[{number(interval.lower, 3)}, {number(interval.upper, 3)}]"
@@ -142,9 +145,10 @@ def result_page(summary: Summary) -> list[Markup]:
         )
         rows.append(["selection efficiency of the signal", f"{text} events at μ = 1"])
     rows.append(["parameters of the fit", str(summary.n_parameters)])
-    notes = [paragraph(note, note=True) for note in summary.diagnosis]
+    notes = [paragraph(note, note=True) for note in summary.diagnosis if note not in summary.warnings]
     return [
         table([], rows, text=True),
+        *(paragraph(f"Mind: {note}.") for note in summary.warnings),
         heading("Beside published results"),
         published_table(summary),
         *([fold_out(f"Notes on the fit ({len(notes)})", *notes)] if notes else []),

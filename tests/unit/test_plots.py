@@ -416,6 +416,15 @@ def test_simulation_pulls_name_their_groups():
     assert axes.get_ylim()[0] < -3.9
 
 
+def test_parameters_at_their_bounds_are_marked():
+    group = [fit.Pull("a", 0.1, 0.9), fit.Pull("b", -1.0, 0.0, at_bound=True)]
+    for figure in (fit.simulation_pulls([("SR charged", group)], TAG), fit.pulls(group, TAG)):
+        (axes,) = figure.axes
+        assert legend(figure) == ["at its bound"]
+        marked = next(line for line in axes.lines if line.get_label() == "at its bound")
+        assert sorted((marked.get_xdata()[0], marked.get_ydata()[0])) == [-1.0, 1.0]
+
+
 def test_simulation_pulls_without_any_say_so():
     assert "no parameters of simulation statistics" in texts(fit.simulation_pulls([], TAG))
 
@@ -431,6 +440,7 @@ def test_correlations_keep_the_parameter_of_interest_first_and_the_strongest():
     assert {"p3", "p7"} <= set(drawn)
     assert len(drawn) == fit.MOST_CORRELATED
     assert "−90" in texts(figure)
+    assert f"{fit.MOST_CORRELATED} most correlated of the 30 parameters with an error" in texts(figure)
 
 
 def scan(limit=4.2, asimov=False):
@@ -446,6 +456,15 @@ def test_scan_draws_the_profile_the_interval_and_the_limit():
     assert any(text.startswith("$\\mu < 4.20$ at 90 % CL") for text in legend(figure))
     assert "$\\hat{\\mu} = 1.30\\,^{+2.10}_{-2.00}$" in legend(figure)
     assert {"1σ", "2σ"} <= set(texts(figure))
+
+
+def test_axis_of_the_scan_reaches_to_the_limit_and_the_interval():
+    assert fit.scan(scan(limit=4.2), TAG).axes[0].get_xlim() == (-5, 10)
+    assert fit.scan(scan(limit=25.0), TAG).axes[0].get_xlim()[1] > 25.0
+    wide = fit.LikelihoodScan(scan().values, scan().heights, -5.0, False, (-40.0, 0.0), 4.2)
+    figure = fit.scan(wide, TAG)
+    assert figure.axes[0].get_xlim()[0] < -45.0
+    assert "$\\hat{\\mu} = -5.00\\,^{0.00}_{-40.00}$" in legend(figure)
 
 
 def test_scan_without_limit_and_of_asimov_data():

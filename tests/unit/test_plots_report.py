@@ -265,6 +265,20 @@ def test_summary_holds_the_result_and_the_efficiency(toy):
     assert found.model_dump(mode="json")["provenance"] == {"code": "x"}
 
 
+def test_a_strength_at_its_bound_is_told_beside_the_result(toy):
+    _, _, result = toy
+    mu = result.mu.model_copy(update={"value": -3.0, "error_lo": -0.0, "at_bound": (True, False)})
+    changed = result.model_copy(update={"mu": mu, "diagnosis": ["at bound", "other"], "warnings": ["at bound"]})
+    parts = summary.result_page(summary.summarise("toy", TAG, changed, FLOWS, None))
+    page = "\n".join(part.text for part in parts)
+    visible, folded = page.split("<details>")
+    assert ", at its lower bound" in visible
+    assert "Mind: at bound." in visible
+    assert "−0.00" not in page
+    assert "other" in folded
+    assert "at bound" not in folded
+
+
 def test_summary_of_asimov_data_says_so(blinded):
     _, _, result = blinded
     found = summary.summarise("mine", TAG, result, [], None)

@@ -15,6 +15,7 @@ from analysis.inference.fit import fit_workspace
 from analysis.inference.minimiser import NewtonEngine
 from analysis.inference.problem import load
 from analysis.inference.pyhf_engine import PyhfEngine
+from analysis.inference.report import fit_table
 from analysis.inference.toys import draw, fit_toys
 
 WIDE = (-50.0, 50.0)
@@ -73,11 +74,14 @@ def test_one_bin_without_events(background):
     assert result.mu.error_hi == pytest.approx(0.5, abs=1e-6)
 
 
-def test_no_free_parameter_is_left():
+def test_no_free_parameter_is_left(caplog):
     result = fit_workspace(counting([1.0], [5.0], [0.0], (0.0, 50.0)))
     assert result.mu is not None
     assert (result.mu.value, result.n_free) == (0.0, 0)
     assert result.mu.error_hi == pytest.approx(0.5, abs=1e-6)
+    assert "0 ± 0.5 (0 +0.5), at its lower bound" in fit_table(result)
+    assert "parameter 'mu' is at its bound, 0" in caplog.text
+    assert "parameter 'mu' is at its bound, 0" in result.warnings
 
 
 # 20 to 29: a minimum beyond the kink of the first bin, at it, and before it.

@@ -54,5 +54,6 @@ def test_a_group_that_claims_nothing_is_an_error(hta):
 def test_impacts_on_a_bounded_strength_are_refused(hta):
     hta["observations"][0]["data"] = [60.0, 30.0, 20.0, 10.0, 5.0, 0.0]
     hta["measurements"][0]["config"]["parameters"] = [{"name": "mu", "bounds": [[0.0, 30.0]]}]
-    with pytest.raises(FitError, match="at its bound"):
+    with pytest.raises(FitError, match="at its bound") as caught:
         impacts(hta)
+    assert "'bounds' under measurements ('knunu') → config → parameters" in caught.value.remedy
