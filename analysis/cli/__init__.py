@@ -39,7 +39,13 @@ def build_parser(command: str | None) -> argparse.ArgumentParser:
         if command is not None and name != command:
             continue
         module = importlib.import_module(f"{__name__}.{name}")
-        sub = subparsers.add_parser(name.replace("_", "-"), help=module.HELP, description=module.__doc__)
+        # Raw: descriptions have lists and examples, which would be run together.
+        sub = subparsers.add_parser(
+            name.replace("_", "-"),
+            help=module.HELP,
+            description=module.__doc__,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
         module.add_arguments(sub)
         sub.set_defaults(run=module.run)
     return parser
