@@ -154,7 +154,7 @@ class Weights(Model):
     """Factors of the event weight beyond luminosity and generator."""
 
     kaon_id: str | None = None
-    """CSV table of data/simulation ratios of the kaon identification (its columns: "The kaon-identification table", above)."""
+    """CSV table of data/simulation ratios of the kaon identification; see "The kaon-identification table" above."""
     form_factor: Literal["sm", "none"] = "sm"
     """Reweighting of the signal's q² from phase space to the Standard Model; `none` if it was generated so."""
 

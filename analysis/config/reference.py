@@ -105,27 +105,27 @@ are replaced. Unknown keys are errors; all mistakes are reported at once. `confi
 Expressions (`cut`) use the names of `analysis/columns.py` or of any branch, comparisons that may be chained, `and`,
 `or`, `not`, arithmetic and functions such as `abs`: `0.9 < K_kaonID and abs(K_dz) < 3`.
 
-No key may stand twice in a mapping. Anchors (`&a`, `*a`) and merge keys (`<<: *a`) work. Paths are relative to the working
-directory, `extends` to its file.
+No key may stand twice in a mapping. Anchors (`&a`, `*a`) and merge keys (`<<: *a`) work. Paths are relative to the
+working directory, `extends` to its file.
 
 ## The kaon-identification table
 
-`weights.kaon_id` names a CSV file of data/simulation ratios for the selection's cut on `K_kaonID`, one bin a line; lines that
-start with `#` are comments. `config/tables/kaon_id.csv` is the toy's: ratios of one, with assumed uncertainties. Replace it
-by your performance group's for real data; without the key no event is corrected and `corr_pid` is left out.
+`weights.kaon_id` names a CSV file of data/simulation ratios for the selection's cut on `K_kaonID`, one bin a line; lines
+that start with `#` are comments. `config/tables/kaon_id.csv` is the toy's: ratios of one, with assumed uncertainties.
+Replace it by your performance group's for real data; without the key no event is corrected and `corr_pid` is left out.
+Its columns:
 
-| column | meaning |
-|---|---|
-| `particle` | true species behind the candidate: `kaon`, `pion`, `electron`, `muon`, `proton`, `other`, or `unmatched` (no truth) |
-| `charge` | 1, -1, or 0 for both |
-| `p_min`, `p_max` | laboratory momentum, GeV/c; the upper edge is excluded |
-| `theta_min`, `theta_max` | laboratory polar angle, rad; the upper edge is excluded |
-| `ratio` | efficiency (fake rate) in data over that in simulation |
-| `stat_up`, `stat_down` | absolute uncertainty of the ratio, independent from bin to bin |
-| `syst_up`, `syst_down` | absolute uncertainty of the ratio, the same for all bins together |
+- `particle`: true species behind the candidate: `kaon`, `pion`, `electron`, `muon`, `proton`, `other`, or `unmatched` (no
+  truth)
+- `charge`: 1, -1, or 0 for both
+- `p_min`, `p_max`: laboratory momentum, GeV/c; the upper edge is excluded
+- `theta_min`, `theta_max`: laboratory polar angle, rad; the upper edge is excluded
+- `ratio`: efficiency (fake rate) in data over that in simulation
+- `stat_up`, `stat_down`: absolute uncertainty of the ratio, independent from bin to bin
+- `syst_up`, `syst_down`: absolute uncertainty of the ratio, the same for all bins together
 
-Bins of one species may not overlap. A candidate outside all bins gets the ratio 1 with twice the largest uncertainties of its
-species; the log and the table count them.
+Bins of one species may not overlap. A candidate outside all bins gets the ratio 1 with twice the largest uncertainties
+of its species; the log and the table count them.
 """
 
 
