@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> None:
             with io.atomic(args.reference) as path:
                 path.write_text(reference.markdown())
         return
-    resolved = config.load(args.config, files=True)
+    resolved = config.load(args.config, complete=True)
     if args.output:
         io.write_json(args.output, resolved.model_dump(mode="json"))
     if args.provenance:

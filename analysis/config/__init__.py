@@ -91,8 +91,8 @@ def _without(raw: Mapping[str, Any], locations: Iterable[tuple[int | str, ...]])
     return dict(kept(result))
 
 
-def _also_wrong(raw: Mapping[str, Any], errors: Sequence[ErrorDetails]) -> list[str]:
-    """Return what contradicts what in the parts of a configuration that are right by themselves."""
+def _sound_parts(raw: Mapping[str, Any], errors: Sequence[ErrorDetails]) -> tuple[Config, set[str]]:
+    """Return the parts of a configuration that are right by themselves, and the sections that lack some."""
     damaged = {str(error["loc"][0]) for error in errors if error["loc"]}
     sound: dict[str, Any] = {"samples": ()}
     for name, value in _without(raw, (error["loc"] for error in errors)).items():
@@ -108,10 +108,12 @@ def _also_wrong(raw: Mapping[str, Any], errors: Sequence[ErrorDetails]) -> list[
             except ValidationError as error:
                 damaged.add(name)
                 section = _without(section, ((name, *item["loc"]) for item in error.errors()))
-    return checks.problems(Config.model_construct(**sound), damaged)
+    return Config.model_construct(**sound), damaged
 
 
-def resolve(raw: Mapping[str, Any], *, source: str | Path, folder: Path | None = None, files: bool = False) -> Config:
+def resolve(
+    raw: Mapping[str, Any], *, source: str | Path, folder: Path | None = None, complete: bool = False
+) -> Config:
     """Return the validated configuration.
 
     Parameters
@@ -122,8 +124,9 @@ def resolve(raw: Mapping[str, Any], *, source: str | Path, folder: Path | None =
         Named in errors.
     folder
         What ``extends`` is relative to; default: the folder of ``source``.
-    files
-        Whether the files that it names must be there: tables, databases, workspaces; not ntuples.
+    complete
+        Whether it must have what the whole analysis needs: signal and signal region if there are templates, and the
+        files that it names (tables, databases, workspaces; not ntuples).
 
     Raises
     ------
@@ -131,10 +134,10 @@ def resolve(raw: Mapping[str, Any], *, source: str | Path, folder: Path | None =
         The message lists every mistake, each with its key, the value found and what is expected.
     """
     expanded = expand(raw, folder if folder is not None else Path(source).parent)
-    config = None
+    damaged: set[str] = set()
+    mistakes: list[str] = []
     try:
         config = Config.model_validate(expanded)
-        mistakes = []
     except ValidationError as error:
         # A list counts as too short also when its items are refused; those are told already.
         errors = [
@@ -143,10 +146,11 @@ def resolve(raw: Mapping[str, Any], *, source: str | Path, folder: Path | None =
             if not (item["type"] == "too_short" and len(item["input"]) > item["ctx"]["actual_length"])
         ]
         mistakes = [describe(item) for item in errors if item["type"] != INCONSISTENT]
-        mistakes += _also_wrong(expanded, errors)
-    if files and config:
-        mistakes = checks.missing_files(config, source)
-    if mistakes or config is None:
+        config, damaged = _sound_parts(expanded, errors)
+        mistakes += checks.problems(config, damaged)
+    if complete:
+        mistakes += checks.missing(config, source, damaged)
+    if mistakes:
         raise ConfigurationError(
             f"The configuration has {len(mistakes)} mistake{'s' * (len(mistakes) > 1)}:\n"
             + "\n".join(f"  - {mistake}" for mistake in mistakes),
@@ -156,10 +160,10 @@ def resolve(raw: Mapping[str, Any], *, source: str | Path, folder: Path | None =
     return config
 
 
-def load(path: str | Path, *, files: bool = False) -> Config:
+def load(path: str | Path, *, complete: bool = False) -> Config:
     """Read and validate a configuration file; see :func:`resolve`."""
     path = Path(path)
-    return resolve(_read_yaml(path), source=path, files=files)
+    return resolve(_read_yaml(path), source=path, complete=complete)
 
 
 def namesake(path: str | Path, config: Config, origin: str | Path) -> str | None:

@@ -35,19 +35,26 @@ def problems(config: Config, damaged: Collection[str] = ()) -> list[str]:
         *_samples(config, damaged),
         *_aliases(config, damaged),
         *_columns(config),
-        *_regions(config, damaged),
     ]
 
 
-def missing_files(config: Config, source: str | Path) -> list[str]:
-    """Return the files that the configuration names and that are not there; ntuples and sidecars aside.
+def missing(config: Config, source: str | Path, damaged: Collection[str] = ()) -> list[str]:
+    """Return what the whole analysis needs and does not have; single commands may do without.
 
     Parameters
     ----------
-    config
-        The configuration.
+    config, damaged
+        As for :func:`problems`.
     source
-        Its file: a path that would be right from there, or from the folder above, is told.
+        The configuration's file.
+    """
+    return [*_regions(config, damaged), *_missing_files(config, source)]
+
+
+def _missing_files(config: Config, source: str | Path) -> list[str]:
+    """Return the files that are named and not there, ntuples and sidecars aside.
+
+    A path that would be right from the configuration's folder, or from the folder above, is told.
     """
     named = [
         ("weights.kaon_id", config.weights.kaon_id),
@@ -131,7 +138,10 @@ def _columns(config: Config) -> Iterator[str]:
     # The toy's branches are the data model's; what branches other ntuples have, only they can tell.
     simulated = bool(config.samples) and all(sample.simulated for sample in config.samples)
     for key, stage, name in dict.fromkeys(_used(config)):
+        # Of what the BDT may see its own section knows more.
         column = COLUMNS.get(name)
+        if column is not None and key == "bdt.inputs":
+            continue
         if column is None:
             if name not in aliases and (simulated or name.casefold() in folded):
                 near = repr(folded[name.casefold()]) if name.casefold() in folded else nearest(name, _offered(stage))

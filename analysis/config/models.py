@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 from pydantic_core import PydanticCustomError
 
 from analysis.basf2 import DEFAULT_TREE, SampleType
+from analysis.columns import COLUMNS
 from analysis.conditions.settings import ConditionsSettings
 from analysis.config import checks
 from analysis.errors import ConfigurationError
@@ -178,12 +179,16 @@ class Bdt(Model):
     @field_validator("inputs")
     @classmethod
     def _known(cls, inputs: tuple[str, ...]) -> tuple[str, ...]:
-        wrong = [
-            f"{name!r} is a key or a weight: it says nothing of the decay"
-            for name in inputs
-            if name.startswith(("__", "w_")) or name == "weight"
-        ]
-        wrong += [f"{name!r} is given {number} times" for name, number in Counter(inputs).items() if number > 1]
+        wrong = []
+        for name, number in Counter(inputs).items():
+            if name in COLUMNS and COLUMNS[name].truth:
+                wrong.append(f"{name!r} is truth: data do not have it")
+            if name in COLUMNS and COLUMNS[name].provided_by == "bdt":
+                wrong.append(f"{name!r} is made by the BDT itself")
+            if name.startswith(("__", "w_")) or name == "weight":
+                wrong.append(f"{name!r} is a key or a weight: it says nothing of the decay")
+            if number > 1:
+                wrong.append(f"{name!r} is given twice")
         if wrong:
             raise ValueError("; ".join(wrong))
         return inputs

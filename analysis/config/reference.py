@@ -110,13 +110,13 @@ working directory, `extends` to its file.
 
 ## The kaon-identification table
 
-`weights.kaon_id` names a CSV file of data/simulation ratios for the selection's cut on `K_kaonID`, one bin a line; lines
-that start with `#` are comments. `config/tables/kaon_id.csv` is the toy's: ratios of one, with assumed uncertainties.
+`weights.kaon_id` names a CSV file of data/simulation ratios for the selection's cut on `K_kaonID`, one bin a line;
+lines that start with `#` are comments. `config/tables/kaon_id.csv` is the toy's: ratios of one, assumed uncertainties.
 Replace it by your performance group's for real data; without the key no event is corrected and `corr_pid` is left out.
 Its columns:
 
-- `particle`: true species behind the candidate: `kaon`, `pion`, `electron`, `muon`, `proton`, `other`, or `unmatched` (no
-  truth)
+- `particle`: true species behind the candidate: `kaon`, `pion`, `electron`, `muon`, `proton`, `other`, or `unmatched`
+  (no truth)
 - `charge`: 1, -1, or 0 for both
 - `p_min`, `p_max`: laboratory momentum, GeV/c; the upper edge is excluded
 - `theta_min`, `theta_max`: laboratory polar angle, rad; the upper edge is excluded

@@ -24,7 +24,7 @@ CONFIG_PATH = os.path.relpath(CONFIG_FILES[0]) if CONFIG_FILES else "config/conf
 CONFIG = Path(CONFIG_PATH)
 try:
     # Not Snakemake's own reading of the file, which takes the last of two equal keys.
-    CFG = analysis.config.load(CONFIG_PATH, files=True)
+    CFG = analysis.config.load(CONFIG_PATH, complete=True)
     KNOWN_TAGS = known_tags(CFG.conditions)
 except AnalysisError as error:
     raise WorkflowError(str(error))
