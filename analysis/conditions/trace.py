@@ -91,8 +91,8 @@ def chain(path: str | Path, read: Callable[[str], Mapping[str, Any]], *, verify:
     ConditionsError
         The file itself carries no provenance.
     """
-    made: dict[str, Node] = {}
-    node = _node(str(path), None, read, verify, made)
+    base = _project(path, _origin(str(path), read))
+    node = _node(str(path), Path(path), None, base, read, verify, {})
     if node.command is None:
         raise ConditionsError(
             "The file carries no provenance: nothing can be traced from it.",
@@ -103,9 +103,18 @@ def chain(path: str | Path, read: Callable[[str], Mapping[str, Any]], *, verify:
     return node
 
 
+def _project(path: str | Path, origin: Mapping[str, Any]) -> Path:
+    """Return where the recorded paths start: the folder above the file, or the working directory, that has most."""
+    names = origin.get("inputs", {})
+    folders = [*Path(path).resolve().parents, Path()]
+    return max(folders, key=lambda folder: sum((folder / name).exists() for name in names))
+
+
 def _node(
     path: str,
+    place: Path,
     recorded: str | None,
+    base: Path,
     read: Callable[[str], Mapping[str, Any]],
     verify: bool,
     made: dict[str, Node],
@@ -113,19 +122,22 @@ def _node(
     if path in made:
         return made[path]
     # What is in `made` already cannot recur below itself: it is marked before its inputs are read.
-    state = _state(path, recorded, verify)
+    state = _state(place, recorded, verify)
     made[path] = Node(path, recorded, state, None, None, {}, ())
-    origin = {} if state is State.MISSING else _origin(path, read)
+    origin = {} if state is State.MISSING else _origin(str(place), read)
     if origin:
-        inputs = tuple(_node(name, digest, read, verify, made) for name, digest in sorted(origin["inputs"].items()))
+        inputs = tuple(
+            _node(name, base / name, digest, base, read, verify, made)
+            for name, digest in sorted(origin["inputs"].items())
+        )
         made[path] = Node(path, recorded, state, origin["command"], origin["code"], origin["conditions"], inputs)
     return made[path]
 
 
-def _state(path: str, recorded: str | None, verify: bool) -> State:
-    if not Path(path).exists():
+def _state(path: Path, recorded: str | None, verify: bool) -> State:
+    if not path.exists():
         return State.MISSING
-    if recorded is None or ":" in recorded or (path.endswith(_LARGE) and not verify):
+    if recorded is None or ":" in recorded or (path.suffix in _LARGE and not verify):
         return State.UNCHECKED
     return State.AS_RECORDED if io.sha256_file(path) == recorded else State.CHANGED
 

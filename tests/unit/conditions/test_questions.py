@@ -259,6 +259,18 @@ def test_trace_of_a_broken_chain(results, capsys):
     assert "[missing]" in capsys.readouterr().out
 
 
+def test_trace_from_another_folder(results, tmp_path, monkeypatch, capsys):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    assert main(["conditions", "trace", "../results/x/fit/result.json"]) == 0
+    assert "[missing]" not in capsys.readouterr().out
+    monkeypatch.chdir(tmp_path.parent)
+    (results / "skim/data.json").unlink()
+    assert main(["conditions", "trace", str(results / "fit/result.json")]) == 1
+    assert capsys.readouterr().out.count("[missing]") == 1
+
+
 def test_trace_compares_ntuples_on_request(results, tmp_path, capsys):
     (tmp_path / "data.root").write_bytes(b"other")
     arguments = ["conditions", "trace", "results/x/fit/result.json"]
