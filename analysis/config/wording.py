@@ -50,8 +50,6 @@ def _expectation(error: ErrorDetails) -> str:
     kind, limits = error["type"], error.get("ctx", {})
     if kind in _KINDS:
         return _KINDS[kind]
-    if kind == "missing_argument":
-        return "a value is missing"
     if kind in ("too_short", "too_long"):
         bound, number = ("least", limits["min_length"]) if kind == "too_short" else ("most", limits["max_length"])
         return f"must have at {bound} {number} item{'s' * (number != 1)}, not {limits['actual_length']}"
@@ -59,7 +57,7 @@ def _expectation(error: ErrorDetails) -> str:
         return "must begin with a letter and go on with letters, digits, `_` or `-`"
     if kind in ("enum", "literal_error"):
         return f"must be {limits['expected']}"
-    text = error["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    text = error["msg"].removeprefix("Value error, ")
     for start in ("Input should be ", "String should be "):
         if text.startswith(start):
             return "must be " + text.removeprefix(start)

@@ -21,6 +21,7 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
+from analysis.errors import OutputError
 from analysis.ntuples.storage import Storage, is_remote
 
 log = logging.getLogger(__name__)
@@ -165,7 +166,7 @@ class IndexStore:
             about = {"seek": seek, "bytes": size, "checksum": _checksum(identifying, storage.at(seek, size))}
             with atomic(self._path(storage, tree, identifying)) as temporary:
                 temporary.write_bytes(_pack(about, index))
-        except OSError as error:
+        except (OSError, OutputError) as error:
             log.debug("the index of %s is not stored: %s", storage.path, error)
 
 
