@@ -34,6 +34,8 @@ LEVELS = (0.6827, 0.90)
 REACH = 1.6
 # Points of the belt besides the true values that are asked for.
 N_POINTS = 5
+# How often the belt may grow, by a quarter of the asymptotic interval each time, until it holds the data's intervals.
+EXTENSIONS = 12
 # Width of the smoothing in units of half the asymptotic 90 % interval's length; 0.15 is a quarter of σ.
 SMOOTHING = 0.15
 
@@ -73,17 +75,40 @@ def build(profile: Profile, error: float, true_values: Sequence[float], toys: Ca
     centre = float(profile.best.x[index])
     low = min(centre + REACH * (wide.lower - centre), *true_values, centre)
     high = max(centre + REACH * (wide.upper - centre), *true_values, centre)
-    ends = max(low, float(problem.lower[index])), min(high, float(problem.upper[index]))
-    points = []
-    for mu in sorted({*true_values, *(float(value) for value in np.linspace(*ends, N_POINTS))}):
-        fits = toys(mu)
-        ratios = fits.q[mu][fits.converged]
-        if len(ratios) < 2:
-            raise FitError("the toys cannot be fitted", where=f"true value {mu:g}", found="all fits failed")
-        # The smallest value that at least this share of toys does not exceed: conservative for discrete data.
-        critical = np.quantile(ratios, LEVELS, method="inverted_cdf")
-        points.append(BeltPoint(mu=mu, critical=critical.tolist(), n=len(ratios)))
-    return Belt(levels=list(LEVELS), points=points, smoothing=SMOOTHING * (wide.upper - wide.lower) / 2)
+    bounds = float(problem.lower[index]), float(problem.upper[index])
+    ends = max(low, bounds[0]), min(high, bounds[1])
+    length = (wide.upper - wide.lower) / 2
+    values = sorted({*true_values, *(float(value) for value in np.linspace(*ends, N_POINTS))})
+    points = [_point(mu, toys) for mu in values]
+    for _ in range(EXTENSIONS):
+        belt = Belt(levels=list(LEVELS), points=points, smoothing=SMOOTHING * length)
+        short = [side for side in (-1, +1) if _is_short(profile, belt, side, bounds)]
+        if not short:
+            break
+        for side in short:
+            further = points[0].mu - length / 2 if side < 0 else points[-1].mu + length / 2
+            added = _point(float(np.clip(further, *bounds)), toys)
+            points = [added, *points] if side < 0 else [*points, added]
+    return belt
+
+
+def _point(mu: float, toys: Callable[[float], ToyFits]) -> BeltPoint:
+    fits = toys(mu)
+    ratios = fits.q[mu][fits.converged]
+    if len(ratios) < 2:
+        raise FitError("the toys cannot be fitted", where=f"true value {mu:g}", found="all fits failed")
+    # The smallest value that at least this share of toys does not exceed: conservative for discrete data.
+    critical = np.quantile(ratios, LEVELS, method="inverted_cdf")
+    return BeltPoint(mu=mu, critical=critical.tolist(), n=len(ratios))
+
+
+def _is_short(profile: Profile, belt: Belt, side: int, bounds: tuple[float, float]) -> bool:
+    """Whether the belt ends, before the bound of the parameter, where the data still accept it."""
+    end, bound = (belt.points[0].mu, bounds[0]) if side < 0 else (belt.points[-1].mu, bounds[1])
+    if abs(end - bound) <= 1e-9 * (1 + abs(bound)):
+        return False
+    centre = float(profile.best.x[profile.index])
+    return any(_outermost(profile, belt, level, centre, side) is None for level in LEVELS)
 
 
 def critical_root(belt: Belt, level: float, mu: float) -> float:

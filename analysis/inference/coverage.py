@@ -174,13 +174,8 @@ def _point(mu: float, fits: ToyFits, tolerance: float) -> ToyPoint:
     mu_hat, q = fits.mu_hat[good], fits.q[mu][good]
     pulls = (mu_hat - mu) / fits.error[good]
     pulls = pulls[np.isfinite(pulls)]
-    if len(pulls) < 2:
-        raise FitError(
-            "no toy tells the error of the parameter of interest",
-            where=f"true value {mu:g}",
-            found=f"{len(pulls)} of {len(mu_hat)} toys with a curvature of the likelihood",
-            remedy="true values at which the bins expect events",
-        )
+    # Where nearly every toy ends at a bound, hardly any has an error.
+    several = len(pulls) > 1
     spread = float(mu_hat.std(ddof=1))
     return ToyPoint(
         mu=mu,
@@ -191,8 +186,8 @@ def _point(mu: float, fits: ToyFits, tolerance: float) -> ToyPoint:
         bias=float(mu_hat.mean() - mu),
         bias_error=spread / float(np.sqrt(len(mu_hat))),
         spread=spread,
-        pull_mean=float(pulls.mean()),
-        pull_width=float(pulls.std(ddof=1)),
+        pull_mean=float(pulls.mean()) if several else None,
+        pull_width=float(pulls.std(ddof=1)) if several else None,
         coverage=[
             coverage(int(np.sum(q <= chi2.ppf(level, 1))), len(q), level, tolerance, "profile likelihood")
             for level in LEVELS

@@ -115,7 +115,8 @@ def toy_table(result: ToyStudy) -> str:
     for point in result.points:
         for k, entry in enumerate(point.coverage):
             bias = f"{point.bias:+.3f} ± {point.bias_error:.3f}" if not k else ""
-            pull = f"{point.pull_mean:+.2f} ± {point.pull_width:.2f}" if not k else ""
+            known = not k and point.pull_mean is not None
+            pull = f"{point.pull_mean:+.2f} ± {point.pull_width:.2f}" if known else ""
             start = f"{point.mu:>10g} {point.n - point.n_failed:>6}" if not k else " " * 17
             lines.append(
                 f"{start} {bias:>16} {pull:>14} {100 * entry.level:6.2f}% {100 * entry.covered:7.2f}% "

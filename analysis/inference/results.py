@@ -254,8 +254,10 @@ class ToyPoint(Result):
     bias: float = Field(description="mean of μ̂ − μ")
     bias_error: float
     spread: float = Field(description="standard deviation of μ̂")
-    pull_mean: float = Field(description="of (μ̂ − μ) / σ, σ from the Hessian of each toy")
-    pull_width: float
+    pull_mean: float | None = Field(
+        description="of (μ̂ − μ) / σ, σ from the Hessian of each toy; null where fewer than two toys have an error"
+    )
+    pull_width: float | None
     coverage: list[Coverage]
     mu_hat: list[float] = Field(description="of the successful toys, in their order")
     pulls: list[float] = Field(description="of those whose Hessian is positive: not all at a bound are")

@@ -101,7 +101,8 @@ def toys(study: ToyStudy, tag: Tag) -> Figure:
     panels = figure.subplots(2, columns, squeeze=False, sharey="row")
     grid = np.linspace(-4, 4, 161)
     for (top, bottom), point in zip(panels.T, study.points, strict=True):
-        low, high = point.mean - 4 * point.spread, point.mean + 4 * point.spread
+        reach = 4 * point.spread or 1.0  # all at a bound
+        low, high = point.mean - reach, point.mean + reach
         top.hist(point.mu_hat, bins=np.linspace(low, high, 41).tolist(), color=BACKGROUND_COLOUR, alpha=0.75)
         top.axvline(point.mu, color=SIGNAL_COLOUR, linewidth=1.4)
         top.set_xlabel(r"$\hat{\mu}$")
@@ -111,7 +112,9 @@ def toys(study: ToyStudy, tag: Tag) -> Figure:
         bottom.hist(point.pulls, bins=np.linspace(-4, 4, 41).tolist(), color=BACKGROUND_COLOUR, alpha=0.75)
         bottom.plot(grid, len(point.pulls) * 0.2 * norm.pdf(grid), color=DARK, linewidth=1.2)
         bottom.set_xlabel(r"$(\hat{\mu}-\mu)/\sigma$")
-        pull = f"mean {point.pull_mean:+.2f}\nwidth {point.pull_width:.2f}"
+        pull = "no errors: at a bound"
+        if point.pull_mean is not None:
+            pull = f"mean {point.pull_mean:+.2f}\nwidth {point.pull_width:.2f}"
         bottom.text(0.04, 0.96, pull.replace("-", "−"), transform=bottom.transAxes, va="top", fontsize=8.5)
     for row in panels:
         row[0].set_ylabel("Toys")

@@ -100,8 +100,8 @@ def _bias_table(study: ToyStudy) -> Markup:
             str(point.n_negative),
             f"{number(point.bias, 3)} ± {number(point.bias_error, 2)}",
             number(point.spread, 3),
-            f"{point.pull_mean:.2f}".replace("-", "−"),
-            f"{point.pull_width:.2f}",
+            "–" if point.pull_mean is None else f"{point.pull_mean:.2f}".replace("-", "−"),
+            "–" if point.pull_width is None else f"{point.pull_width:.2f}",
         ]
         for point in study.points
     ]

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 TINY = """\
 extends: ci.yaml
 name: tiny
-dataset: {luminosity: 12, n_bb: 12.7e+6}
+dataset: {luminosity: 3, n_bb: 3.2e+6}
 simulation: {scale: 0.03}
 bdt: {trees: 10, folds: 2}
 """

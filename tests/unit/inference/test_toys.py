@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,15 @@ from scipy.special import xlogy
 from scipy.stats import poisson
 
 from analysis.errors import FitError
+from analysis.inference import belt
+from analysis.inference import coverage as coverage_module
 from analysis.inference.belt import critical_root
 from analysis.inference.blocks import BlockSolver
 from analysis.inference.coverage import coverage, toy_study
 from analysis.inference.fit import fit_workspace
 from analysis.inference.minimiser import NewtonEngine
 from analysis.inference.problem import load
+from analysis.inference.report import toy_table
 from analysis.inference.results import Coverage
 from analysis.inference.toys import GROUP, draw, fit_toys
 
@@ -187,6 +191,33 @@ def test_belt_that_is_too_short_or_of_another_parameter_is_refused(counting, hta
         fit_workspace(counting, study=study.model_copy(update={"belt": short}))
     with pytest.raises(FitError, match="another parameter"):
         fit_workspace(hta, study=study.model_copy(update={"poi": "strength"}))
+
+
+def test_belt_grows_until_it_holds_the_intervals_of_the_data(counting, monkeypatch):
+    monkeypatch.setattr(belt, "REACH", 0.2)
+    study = toy_study(counting, [0.0], 300, seed=2, tolerance=1e-6)
+    fit = fit_workspace(counting, study=study)
+    ends = [end for interval in fit.intervals if interval.quoted for end in (interval.lower, interval.upper)]
+    assert study.belt.points[0].mu <= min(ends)
+    assert max(ends) <= study.belt.points[-1].mu
+    values = [point.mu for point in study.belt.points]
+    assert values == sorted(values)
+    assert len(values) > belt.N_POINTS
+
+
+def test_study_in_which_every_toy_ends_at_the_bound(counting, monkeypatch):
+    """No error, no pull: the study says so instead of ending."""
+    monkeypatch.setattr(
+        coverage_module, "fit_toys", lambda *args, **options: without_errors(fit_toys(*args, **options))
+    )
+    study = toy_study(counting, [0.0], 50, seed=2, tolerance=1.0)
+    assert study.points[0].pulls == []
+    assert study.points[0].pull_mean is study.points[0].pull_width is None
+    assert "true mu" in toy_table(study)
+
+
+def without_errors(fits):
+    return dataclasses.replace(fits, error=np.full_like(fits.error, np.nan))
 
 
 def test_belt_of_another_study_is_tested(counting):
