@@ -96,6 +96,8 @@ def _samples(config: Config, damaged: Collection[str]) -> Iterator[str]:
 
 
 def _aliases(config: Config, damaged: Collection[str]) -> Iterator[str]:
+    if config.skim.columns is None and not (config.preselection or config.bdt or config.templates):
+        return  # a skim by itself keeps everything, under the names that the aliases give
     used = {name for _, _, name in _used(config)} | set(config.skim.columns or ())
     # Anchors give many samples the same aliases: one mistake, told once.
     unknown: dict[str, list[str]] = {}

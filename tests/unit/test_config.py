@@ -249,6 +249,7 @@ def test_what_own_ntuples_may_have_is_allowed() -> None:
     own = signal(aliases={"sphere": "SphericityTensor__bo1__bc"})
     assert resolve(**{**ALMOST, **own, "bdt": {"inputs": ["R2", "sphere", "myBranch"]}}).bdt
     assert resolve(skim={"cut": "K_isSignal == 1"}).skim.cut
+    assert resolve(**signal(aliases={"mine": "x__bo1__bc"})).samples  # a skim by itself keeps it
     data = {"name": "data", "type": "data", "files": ["x"]}
     with pytest.raises(ConfigurationError, match=r"skim\.cut: 'K_isSignal' is truth"):
         resolve(skim={"cut": "K_isSignal == 1"}, samples=[*MINIMAL["samples"], data])
