@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.basf2 import EVENT_KEY, ROW_KEY
+from analysis.columns import COLUMNS
 from analysis.errors import InputError
 from analysis.ntuples.expression import Expression
 
@@ -121,6 +122,18 @@ def cumulative_masks(cuts: Sequence[str], columns: Columns) -> list[Mask]:
         passed = passed & Expression.parse(cut).mask(columns)
         masks.append(passed)
     return masks
+
+
+def nan_in_cuts(cuts: Sequence[str], columns: Columns) -> dict[str, int]:
+    """Return the columns of cuts -> rows in which they are NaN, and which therefore cannot pass.
+
+    Columns in which NaN has a meaning (see the data model) are left out, and so are those without NaN.
+    """
+    names = sorted(frozenset[str]().union(*(Expression.parse(cut).names for cut in cuts)) & columns.keys())
+    strange = [name for name in names if not (name in COLUMNS and COLUMNS[name].nan)]
+    floats = [name for name in strange if columns[name].dtype.kind == "f"]
+    counts = {name: int(np.count_nonzero(np.isnan(columns[name]))) for name in floats}
+    return {name: count for name, count in counts.items() if count}
 
 
 def row_count(columns: Columns) -> int:

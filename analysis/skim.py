@@ -97,6 +97,9 @@ class Summary:
     all_nan
         Columns that hold nothing but NaN: in every row for columns of the cut, in every row kept
         for the others.
+    nan_in_cut
+        Columns of the cut -> rows in which they are NaN, and which therefore cannot pass; those where
+        NaN has a meaning (see the data model) are left out.
     """
 
     files: tuple[FileSummary, ...]
@@ -106,6 +109,7 @@ class Summary:
     sum_of_weights: float
     columns: dict[str, str | None]
     all_nan: tuple[str, ...]
+    nan_in_cut: dict[str, int]
 
 
 def wanted(config: Config, sample: Sample) -> Wanted:
@@ -142,6 +146,7 @@ class _State:
     only_cut: frozenset[str] = frozenset()  # other names of columns, in the cut alone
     dtypes: dict[str, np.dtype[Any]] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
+    nan: Counter[str] = field(default_factory=Counter)
     files: list[FileSummary] = field(default_factory=list)
     skipped: list[SkippedFile] = field(default_factory=list)
 
@@ -247,6 +252,7 @@ def _one_file(
     rows_in = rows_out = 0
     weights: list[float] = []
     seen: set[str] = set()
+    nan: Counter[str] = Counter()
     for chunk in chunks:
         columns = {name: _declared(name, chunk.columns[name], chunk) for name in state.kept(want)}
         _check(chunk, columns, state.dtypes)
@@ -255,7 +261,9 @@ def _one_file(
         rows_out += chunk.rows
         weights.append(chunk.sums[WEIGHT_BRANCH])
         seen |= chunk.seen
+        nan.update(chunk.nan)
     state.seen |= seen
+    state.nan.update(nan)
     state.files.append(FileSummary(file, rows_in, rows_out, math.fsum(weights)))
 
 
@@ -361,4 +369,7 @@ def _summary(state: _State, want: Wanted) -> Summary:
             name: branch if isinstance(branch, str) else None for name, branch in state.columns.items() if name in kept
         },
         all_nan=tuple(all_nan),
+        nan_in_cut={
+            name: count for name, count in sorted(state.nan.items()) if name not in COLUMNS or not COLUMNS[name].nan
+        },
     )

@@ -16,6 +16,7 @@ from analysis.cutflow import CutFlow, text_table
 from analysis.errors import ConfigurationError, InputError
 from analysis.log import logger
 from analysis.preselection import Result, preselect, variations_of, varied
+from analysis.selection import nan_in_cuts
 from analysis.weights import KaonIdTable, normalisation
 
 HELP = "skim of one sample -> selected events with weights, and the cut flow"
@@ -67,6 +68,8 @@ def run(args: argparse.Namespace) -> None:
         # The selected data less those of the control regions would be those of the signal regions.
         withhold=settings.blinded and kind is SampleType.DATA,
     )
+    for name, count in nan_in_cuts([cut.cut for cut in settings.preselection.cuts], skim.columns).items():
+        logger.warning("%s is NaN in %d of %d rows of the skim: they cannot pass the cuts.", name, count, len(skim))
     result = select(skim.columns)
     inputs = [args.skim, *([table] if table and not kind.is_data else [])]
     origin = provenance.collect(

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from analysis import config, provenance
+from analysis.columns import COLUMNS
 from analysis.conditions.records import SampleConditions, read_record
 from analysis.conditions.sidecar import read_sidecar, sidecar_of
 from analysis.errors import ConfigurationError, InputError, nearest
@@ -208,5 +209,11 @@ def _report(sample: str, summary: Summary, counters: Counters, seconds: float) -
     defaults = [name for name, branch in summary.columns.items() if branch is None]
     if defaults:
         logger.info("%s: not in the ntuples, default taken: %s", sample, ", ".join(defaults))
-    if summary.all_nan:
-        logger.warning("%s: nothing but NaN in %s", sample, ", ".join(summary.all_nan))
+    legal = [name for name in summary.all_nan if name in COLUMNS and COLUMNS[name].nan]
+    if legal:
+        logger.info("%s: nothing but NaN, which has a meaning there, in %s", sample, ", ".join(legal))
+    strange = [name for name in summary.all_nan if name not in legal]
+    if strange:
+        logger.warning("%s: nothing but NaN in %s", sample, ", ".join(strange))
+    for name, count in summary.nan_in_cut.items():
+        logger.warning("%s: %s is NaN in %d of %d rows: they cannot pass the cut", sample, name, count, summary.rows_in)

@@ -64,6 +64,9 @@ class Chunk:
     seen
         Floating-point columns in which a number other than NaN was seen: for columns of the cut in
         any row read, for the others in any row that passed.
+    nan
+        Floating-point columns of the cut with NaN in them -> number of such rows, of all rows read: a
+        comparison with NaN is false, so that these rows cannot pass.
     """
 
     file: str
@@ -74,6 +77,7 @@ class Chunk:
     rows: int
     sums: dict[str, float]
     seen: frozenset[str]
+    nan: dict[str, int]
 
 
 def iterate(
@@ -211,6 +215,7 @@ class _Plan:
             rows=stop - start if rows is None else len(rows),
             sums={name: float(full[name].sum(dtype=np.float64)) for name in self.sums},
             seen=frozenset(seen),
+            nan=_count_nan({name: full[name] for name in full if name not in self.sums}),
         )
 
     def _columns(self, names: Collection[str], start: int, stop: int, rows: Array | None = None) -> dict[str, Array]:
@@ -222,6 +227,13 @@ class _Plan:
             name: np.full(length, place.value, place.dtype) if isinstance(place, Constant) else arrays[place]
             for name, place in places.items()
         }
+
+
+def _count_nan(columns: Mapping[str, Array]) -> dict[str, int]:
+    counts = {
+        name: int(np.count_nonzero(np.isnan(array))) for name, array in columns.items() if array.dtype.kind == "f"
+    }
+    return {name: count for name, count in counts.items() if count}
 
 
 def _has_number(array: Array) -> bool:

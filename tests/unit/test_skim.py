@@ -142,7 +142,7 @@ def test_names_and_units_that_the_cut_gets_wrong(tmp_path):
     sample = {"name": "signal", "type": "signal", "files": ["x"], "aliases": {"pcms": "K_momentum"}}
 
     def error(cut):
-        cfg = config.load(configuration(tmp_path, samples=[sample], skim={"cut": cut}))
+        cfg = config.load(configuration(tmp_path, samples=[sample], skim={"columns": ["pcms"], "cut": cut}))
         with pytest.raises(InputError) as caught:
             skim([file], cfg.samples[0], wanted(cfg, cfg.samples[0]), lambda _: None, step=1000)
         return str(caught.value)
@@ -209,6 +209,19 @@ def test_all_nan_columns_are_reported(tmp_path, caplog):
     assert len(table) == 0
     table = run(tmp_path, [file], skim={"columns": ["a", "late"], "cut": "a < 3"})
     assert table.metadata["all_nan"] == ["late"]
+
+
+def test_rows_lost_to_nan_in_the_cut_are_told(tmp_path, caplog):
+    columns = {
+        "K_kaonID": np.array([0.95, np.nan, 0.2, np.nan, 0.99]),
+        "K_D0vetoM": np.array([1.0, np.nan, 1.8, np.nan, 1.0]),  # here NaN has a meaning: no such track
+    }
+    file = write(tmp_path / "n.root", columns)
+    settings = {"columns": ["K_kaonID"], "cut": "K_kaonID > 0.5 and not 1.84 < K_D0vetoM < 1.89"}
+    table = run(tmp_path, [file], skim=settings)
+    assert len(table) == 2
+    assert table.metadata["nan_in_cut"] == {"K_kaonID": 2}
+    assert "K_kaonID is NaN in 2 of 5 rows: they cannot pass the cut" in caplog.text
 
 
 def test_nan_weight_is_an_error(tmp_path):

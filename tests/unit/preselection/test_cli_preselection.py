@@ -49,6 +49,9 @@ def test_signal(run, skim):
     assert kept.sum_w <= ntuple.sum_w
     assert (corrected.rows, corrected.events) == (kept.rows, kept.events)
     assert corrected.sum_w != pytest.approx(kept.sum_w, rel=1e-6)
+    # decays of both charges in the configuration's data
+    dataset = configuration.load(ROOT / "config/config.yaml").dataset
+    decays = 2 * dataset.n_bb * dataset.f_charged * dataset.branching_fraction_sm
     last = flow.steps[-1]
     assert last.rows == last.events == len(table)
     assert last.sum_w == pytest.approx(table.columns["weight"].sum())
@@ -57,7 +60,7 @@ def test_signal(run, skim):
     rows = [step.rows for step in flow.steps[1:]]
     assert rows == sorted(rows, reverse=True)
     assert table.metadata["provenance"]["conditions"] == {"signal": "0" * 64}
-    assert table.metadata["expected_events"] == flow.expected_events == pytest.approx(1985, abs=1)
+    assert table.metadata["expected_events"] == flow.expected_events == pytest.approx(decays)
     assert flow.provenance.command == "preselection"
 
 
@@ -104,6 +107,12 @@ def test_counts_of_blinded_data_are_withheld(run, skim, tmp_path, messages):
     assert flow.steps[-1].rows == len(table)
 
 
+def test_rows_lost_to_nan_are_told(run, skim, messages):
+    skim["R2"][:7] = np.nan
+    run("signal", "signal", skim)
+    assert f"R2 is NaN in 7 of {len(skim['R2'])} rows of the skim: they cannot pass the cuts." in messages()
+
+
 def test_nothing_passes(run, skim):
     assert "cosTBTO" in CUTS[-1].cut
     skim["cosTBTO"][:] = 0.95
@@ -145,6 +154,7 @@ def test_luminosity_in_the_configuration_replaces_generated_events(run, skim, tm
     config.write_text(
         f"extends: {io.Path('config/config.yaml').resolve()}\n"
         "samples: [{name: mixed, type: mixed, files: [x.root], luminosity: 730}]\n"
+        "dataset: {luminosity: 365, n_bb: 387.0e+6}\n"
     )
     _, table, flow = run("mixed", "mixed", skim, config=config, luminosity=730.0)
     assert np.all(table.columns["w_normalisation"] == 0.5)
