@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from analysis.basf2 import SampleType
 from analysis.columns import CHANGED, COLUMNS, VARIATION
 from analysis.errors import nearest
 from analysis.ntuples.expression import Expression
@@ -88,6 +89,8 @@ def _samples(config: Config, damaged: Collection[str]) -> Iterator[str]:
             continue
         if config.simulation is None:
             yield f"samples.{sample.name}: `simulated: true` needs a `simulation:` section"
+        elif sample.type is SampleType.OFFRES:
+            yield f"samples.{sample.name}: off-resonance collisions are not simulated; give their `files:`"
         elif not sample.type.is_data and sample.type not in config.simulation.decays:
             yield f"simulation.decays: no number for {sample.type.value!r}, the type of sample {sample.name!r}"
     for kind in dict.fromkeys(sample.type for sample in config.samples):

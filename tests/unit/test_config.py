@@ -95,6 +95,10 @@ def test_all_mistakes_are_reported_at_once() -> None:
             },
             "dataset.cross_sections.uubar",
         ),
+        (
+            {"samples": [{"name": "off", "type": "offres", "simulated": True}], "simulation": {}},
+            "off-resonance collisions are not simulated",
+        ),
         ({"bdt": {"inputs": ["q2_gen"]}}, "'q2_gen' is truth"),
         ({"simulation": {"decays": {"data": 10}}}, "mixed from the other samples"),
         ({"simulation": {"decays": {"signal": 0}}}, "greater than 0"),
