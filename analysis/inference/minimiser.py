@@ -56,6 +56,8 @@ MIN_SHARE = 1e-12
 CROSSINGS = 1000
 # The ε of the smooth problems, in events; 2NLL at the end is above its minimum by less than the last of them.
 SMOOTH = tuple(10.0**-k for k in range(10))
+# Smallest share of a step over a kink itself, where shorter steps are left to the smooth problems.
+KINK_SHARE = 1e-3
 # How often a bin without data may cross 0 before these are asked.
 FLIPS = 6
 # Curvatures below this share of the largest are raised to it where the Hessian is not positive.
@@ -162,7 +164,9 @@ class NewtonEngine:
                 solution = _solve_floored(hessian[np.ix_(where, where)], gradient[where])
             step[where] = -solution
             edm = float(-gradient @ step)
-            share, x_new, value_new = self._search(x, step, value, gradient, lower, upper, data, smooth)
+            least = KINK_SHARE if len(sides) and not smooth and edm > CLOSE else MIN_SHARE
+            search = partial(self._search, smooth=smooth, least=least)
+            share, x_new, value_new = search(x, step, value, gradient, lower, upper, data)
             last = edm < EDM and exact
             if share == 0.0 and not last:
                 # Rounding of 2NLL, not the likelihood, ends here.
@@ -238,11 +242,13 @@ class NewtonEngine:
         lower: Floats,
         upper: Floats,
         data: Measurements,
+        *,
         smooth: float,
+        least: float,
     ) -> tuple[float, Floats, float]:
         """Halve the step until 2NLL falls (Armijo); return its share (0 for none), x and value."""
         share, slack = 1.0, 1e-14 * max(abs(value), 1.0)
-        while share > MIN_SHARE:
+        while share > least:
             trial = np.clip(x + share * step, lower, upper)
             found = float(self.likelihood.value(trial[None], data, smooth=smooth)[0])
             if found <= value + 1e-4 * float(gradient @ (trial - x)) + slack:

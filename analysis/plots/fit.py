@@ -158,7 +158,7 @@ def correlations(names: Sequence[str], matrix: NDArray[np.float64], first: str |
     figure = new_figure(3.3 + 0.31 * size, 2.0 + 0.31 * size)
     axes = figure.subplots()
     draw_matrix(axes, matrix[np.ix_(kept, kept)], [names[i] for i in kept], figure, size_of_text=7.0)
-    extra = "" if size == len(names) else f"{size} most correlated of the {len(names)} parameters with an error"
+    extra = "" if size == len(names) else f"the {size} most correlated parameters"
     put_tag(axes, tag, right=extra)
     return figure
 

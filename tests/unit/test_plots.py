@@ -440,7 +440,7 @@ def test_correlations_keep_the_parameter_of_interest_first_and_the_strongest():
     assert {"p3", "p7"} <= set(drawn)
     assert len(drawn) == fit.MOST_CORRELATED
     assert "−90" in texts(figure)
-    assert f"{fit.MOST_CORRELATED} most correlated of the 30 parameters with an error" in texts(figure)
+    assert f"the {fit.MOST_CORRELATED} most correlated parameters" in texts(figure)
 
 
 def scan(limit=4.2, asimov=False):
