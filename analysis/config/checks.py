@@ -84,14 +84,15 @@ def _samples(config: Config, damaged: Collection[str]) -> Iterator[str]:
     for name, count in Counter(sample.name for sample in config.samples).items():
         if count > 1:
             yield f"samples: two samples are named {name!r}; give each a name of its own"
-    for sample in config.samples:
-        if not sample.simulated or "simulation" in damaged:
-            continue
-        if config.simulation is None:
-            yield f"samples.{sample.name}: `simulated: true` needs a `simulation:` section"
-        elif sample.type is SampleType.OFFRES:
+    simulated = [sample for sample in config.samples if sample.simulated and "simulation" not in damaged]
+    if simulated and config.simulation is None:
+        names = ", ".join(sample.name for sample in simulated)
+        yield f"samples ({names}): `simulated: true` needs a `simulation:` section"
+    decays = config.simulation.decays if config.simulation else None
+    for sample in simulated:
+        if sample.type is SampleType.OFFRES:
             yield f"samples.{sample.name}: off-resonance collisions are not simulated; give their `files:`"
-        elif not sample.type.is_data and sample.type not in config.simulation.decays:
+        elif decays is not None and not sample.type.is_data and sample.type not in decays:
             yield f"simulation.decays: no number for {sample.type.value!r}, the type of sample {sample.name!r}"
     for kind in dict.fromkeys(sample.type for sample in config.samples):
         if kind.is_continuum and kind not in config.dataset.cross_sections and "dataset" not in damaged:
