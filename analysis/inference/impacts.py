@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import JsonValue
 
 from analysis.errors import FitError
-from analysis.inference.engine import Engine, Floats, Minimum
+from analysis.inference.engine import Engine, Floats, Minimum, at_bounds
 from analysis.inference.fit import compiled_engine, cross_check
 from analysis.inference.problem import Problem, load
 from analysis.inference.profile import BetterMinimumError, Profile, minos
@@ -74,6 +74,13 @@ def _impacts(
     problem = engine.problem
     poi = _poi(problem)
     covariance = engine.covariance(best.x, best.free)
+    if not best.free[poi] and not at_bounds(problem, best.x, 1e-6)[poi]:
+        raise FitError(
+            "the likelihood is flat in the parameter of interest: impacts on it have no meaning",
+            where=problem.poi_name,
+            found=f"no bin that depends on it expects events at {best.x[poi]:g} and beyond",
+            remedy="take --asimov 1 for the expected impacts",
+        )
     if not best.free[poi]:
         raise FitError(
             "the parameter of interest is at its bound: impacts on it have no meaning",

@@ -12,6 +12,7 @@ import pytest
 from analysis.errors import FitError
 from analysis.inference.coverage import toy_study
 from analysis.inference.fit import fit_workspace
+from analysis.inference.impacts import impacts
 from analysis.inference.minimiser import NewtonEngine
 from analysis.inference.problem import load
 from analysis.inference.pyhf_engine import PyhfEngine
@@ -163,3 +164,8 @@ def test_true_values_without_toys_to_fit(mu, words):
     with pytest.raises(FitError) as caught:
         toy_study(counting([1.0], [5.0], [3.0]), [mu], 100, seed=1)
     assert re.search(words, str(caught.value), re.DOTALL)
+
+
+def test_impacts_on_a_plateau_are_refused():
+    with pytest.raises(FitError, match="flat in the parameter of interest"):
+        impacts(counting([1.0], [5.0], [0.0]))
