@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
-    from analysis.inference.impacts import impacts
+    from analysis.inference.impacts import NoImpactError, impacts
     from analysis.inference.report import impact_table
 
     groups = {}
@@ -43,13 +43,18 @@ def run(args: argparse.Namespace) -> None:
     accounts = [args.account] if args.account else []
     families = {name: group for path in accounts for name, group in io.read_json(path)["parameters"].items()}
     options = {"groups": groups, "families": families, "with_minos": args.minos, **choice(args)}
-    result = impacts(
-        io.read_json(args.workspace),
-        **options,
-        provenance=provenance.collect(
-            "impacts", options, [args.workspace, *accounts], conditions=provenance.conditions_of(accounts)
-        ),
+    workspace = io.read_json(args.workspace)
+    origin = provenance.collect(
+        "impacts", options, [args.workspace, *accounts], conditions=provenance.conditions_of(accounts)
     )
+    try:
+        result = impacts(workspace, **options, provenance=origin)
+    except NoImpactError as error:
+        if not args.config:
+            raise
+        # No fault of the analysis: it goes on, with the expected impacts, marked as such.
+        logger.warning("%s\nThe impacts are those expected at μ = 1 (Asimov data) instead.", error)
+        result = impacts(workspace, **options | {"asimov": 1.0}, provenance=origin)
     io.write_json(args.output, result.model_dump(mode="json"))
     show(impact_table(result))
     draw(args, lambda tag: of_impacts(result, tag), result.provenance)

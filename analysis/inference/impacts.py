@@ -24,6 +24,10 @@ from analysis.inference.results import GroupShare, Impact, Impacts
 MAX_RESTARTS = 5
 
 
+class NoImpactError(FitError):
+    """The parameter of interest is at a bound, or nothing determines it: impacts on it have no meaning."""
+
+
 def impacts(
     workspace: Mapping[str, object],
     *,
@@ -75,14 +79,14 @@ def _impacts(
     poi = _poi(problem)
     covariance = engine.covariance(best.x, best.free)
     if not best.free[poi] and not at_bounds(problem, best.x, 1e-6)[poi]:
-        raise FitError(
+        raise NoImpactError(
             "the likelihood is flat in the parameter of interest: impacts on it have no meaning",
             where=problem.poi_name,
             found=f"no bin that depends on it expects events at {best.x[poi]:g} and beyond",
             remedy="take --asimov 1 for the expected impacts",
         )
     if not best.free[poi]:
-        raise FitError(
+        raise NoImpactError(
             "the parameter of interest is at its bound: impacts on it have no meaning",
             where=problem.poi_name,
             found=f"{best.x[poi]:g}",

@@ -30,11 +30,11 @@ def modifiers(draw, rng, channel, sample, nominal):
     if draw(st.booleans()):
         name = draw(st.sampled_from(["mu", "norm"]))
         found.append({"name": name, "type": "normfactor", "data": None})
-    for name in draw(st.sets(st.sampled_from(["alpha", "beta", f"own_{channel}"]), max_size=3)):
+    for name in sorted(draw(st.sets(st.sampled_from(["alpha", "beta", f"own_{channel}"]), max_size=3))):
         low, high = rng.uniform(0.5, 1.0), rng.uniform(0.9, 1.6)
         found.append({"name": name, "type": "normsys", "data": {"lo": low, "hi": high}})
     # "alpha" may be a normsys too: one parameter, two slots.
-    for name in draw(st.sets(st.sampled_from(["alpha", "shape", f"shape_{sample}"]), max_size=3)):
+    for name in sorted(draw(st.sets(st.sampled_from(["alpha", "shape", f"shape_{sample}"]), max_size=3))):
         low, high = nominal * rng.uniform(0.7, 1.1, n), nominal * rng.uniform(0.9, 1.3, n)
         # A variation may fill a bin that is empty nominally.
         high = high + (nominal == 0) * rng.uniform(0, 0.5, n)

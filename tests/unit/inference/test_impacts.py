@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import pyhf
 import pytest
 
+from analysis.cli import main
 from analysis.errors import FitError
 from analysis.inference.impacts import impacts
+from analysis.inference.results import Impacts
 
 
 def test_impacts_are_shifts_of_refits(hta):
@@ -57,3 +60,16 @@ def test_impacts_on_a_bounded_strength_are_refused(hta):
     with pytest.raises(FitError, match="at its bound") as caught:
         impacts(hta)
     assert "'bounds' under measurements ('knunu') → config → parameters" in caught.value.remedy
+
+
+def test_the_rule_gives_expected_impacts_where_the_data_end_at_the_bound(hta, tmp_path, caplog):
+    hta["observations"][0]["data"] = [60.0, 30.0, 20.0, 10.0, 5.0, 0.0]
+    hta["measurements"][0]["config"]["parameters"] = [{"name": "mu", "bounds": [[0.0, 30.0]]}]
+    workspace, config, output = (tmp_path / name for name in ("w.json", "c.yaml", "i.json"))
+    workspace.write_text(json.dumps(hta))
+    config.write_text("name: x\nblinded: false\nsamples: [{name: s, type: signal, files: [x.root]}]\n")
+    arguments = ["impacts", "--workspace", str(workspace), "--output", str(output)]
+    assert main(arguments) == 1
+    assert main([*arguments, "--config", str(config)]) == 0
+    assert "The impacts are those expected at μ = 1" in caplog.text
+    assert Impacts.model_validate_json(output.read_text()).asimov == 1.0
