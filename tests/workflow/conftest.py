@@ -17,6 +17,7 @@ name: tiny
 dataset: {luminosity: 3, n_bb: 3.2e+6}
 simulation: {scale: 0.03}
 bdt: {trees: 10, folds: 2}
+fit: {toys: 50}
 """
 PARTS = ("Snakefile", "workflow", "analysis", "config", "notebooks", "pyproject.toml", "environment.yml")
 
