@@ -16,8 +16,8 @@ from analysis.conditions.recording import known_tags, record, record_all, source
 from analysis.conditions.records import read_record, record_to_plain
 from analysis.conditions.rootfile import root_identifier
 from analysis.conditions.runinfo import read_runs
-from analysis.conditions.settings import ConditionsSettings
 from analysis.conditions.show import summary
+from analysis.config.models import ConditionsSettings
 from analysis.errors import ConditionsError
 from analysis.log import logger
 

@@ -17,9 +17,8 @@ from analysis.conditions.merging import SampleFile, merge
 from analysis.conditions.metadata import SIDECAR_SUFFIX, FileMetadata
 from analysis.conditions.records import GlobalTag, SampleConditions
 from analysis.conditions.rootfile import metadata_text
-from analysis.conditions.settings import ConditionsSettings
 from analysis.conditions.sidecar import examine_sidecar, examine_text, sidecar_of
-from analysis.config.models import Config, Sample
+from analysis.config.models import ConditionsSettings, Config, Sample
 from analysis.errors import AnalysisError
 
 _BY_HAND = {".yaml": read_yaml, ".yml": read_yaml, ".txt": read_names}

@@ -13,7 +13,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from analysis.basf2 import SampleType
-from analysis.config.models import Config, nested_models
+from analysis.config.models import Config
+from analysis.config.models.base import nested_models
 
 
 def schema() -> dict[str, Any]:

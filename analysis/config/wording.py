@@ -5,7 +5,8 @@ from __future__ import annotations
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from analysis.config.models import Config, nested_models
+from analysis.config.models import Config
+from analysis.config.models.base import nested_models
 from analysis.errors import nearest
 
 _KINDS = {

@@ -47,8 +47,7 @@ from analysis.conditions.findings import Finding, Severity
 from analysis.conditions.gate import calibration, datasets, runs, tags
 from analysis.conditions.ledger import Ledger
 from analysis.conditions.runinfo import RunTable
-from analysis.conditions.settings import ConditionsSettings, Waiver
-from analysis.config.models import Dataset
+from analysis.config.models import ConditionsSettings, Dataset, Waiver
 
 
 def check(

@@ -10,8 +10,7 @@ from analysis.conditions.ledger import Ledger
 from analysis.conditions.metadata import GlobalTagState
 from analysis.conditions.records import Block, GlobalTag, Payload, SampleConditions, TagUse, Validity
 from analysis.conditions.runinfo import parse_runs
-from analysis.conditions.settings import ConditionsSettings, Waiver
-from analysis.config.models import Dataset
+from analysis.config.models import ConditionsSettings, Dataset, Waiver
 from analysis.errors import ConditionsError
 
 OPEN, PUBLISHED = GlobalTagState.OPEN, GlobalTagState.PUBLISHED

@@ -19,8 +19,8 @@ from analysis.conditions.metadata import GlobalTagState
 from analysis.conditions.recording import known_tags, record, source_of, told_of_tags
 from analysis.conditions.rootfile import metadata_text, root_identifier
 from analysis.conditions.runinfo import parse_runs, read_runs
-from analysis.conditions.settings import ConditionsSettings
 from analysis.config import Sample
+from analysis.config.models import ConditionsSettings
 from analysis.errors import ConditionsError
 
 

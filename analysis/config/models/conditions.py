@@ -1,18 +1,13 @@
-"""The part of the configuration that the bookkeeping of conditions uses."""
+"""What the bookkeeping of conditions needs beside the samples' metadata."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from analysis.conditions.metadata import State
-
-
-class Model(BaseModel):
-    """Frozen, unknown keys refused, attribute docstrings become descriptions."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True)
+from analysis.config.models.base import Model
 
 
 class Waiver(Model):

@@ -1,0 +1,52 @@
+"""The toy samples that the workflow makes itself."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from analysis.basf2 import SampleType
+from analysis.config.models.base import Model, NonNegative, Positive
+
+DecayLabel = Literal["SEMILEPTONIC", "D_STAR_STAR", "DK", "D_TO_KL", "K_KL_KL", "K_KS_KL", "K_NN", "K_STAR_NUNU", "TAU"]
+
+
+class Planted(Model):
+    """Differences of the pseudo-data from the simulation, data over simulation; no stage of the analysis reads them."""
+
+    tag_efficiency: dict[int, Positive] = {}
+    """Of true tags, by FEI mode of the D⁰ (0: Kπ, 1: Kππ⁰, 3: K3π)."""
+    kaon_efficiency: Positive = 1.0
+    """Of true kaons."""
+    kaon_fake_rate: Positive = 1.0
+    """Of everything else that passes as the signal's kaon."""
+    e_ecl_slope: Annotated[float, Field(ge=-0.9, le=0.9)] = 0.0
+    """Relative change of the number of events from the middle of the E_ECL spectrum (0.75 GeV) to its end (1.5 GeV)."""
+    branching_fractions: dict[DecayLabel, NonNegative] = {}
+    """Of the decays of the B behind the signal's kaon, by the bits of `Bsig_label`."""
+
+
+class Simulation(Model):
+    """The toy samples that `rule simulate` makes."""
+
+    scale: Positive = 1.0
+    """Multiplies all of `decays`."""
+    files: Annotated[int, Field(ge=1, le=10_000)] = 2
+    """Files per sample; each is made by a job of its own, from seeds of its own."""
+    rotations: Annotated[int, Field(ge=1, le=1000)] = 100
+    """How often a decay with the best prospects is used, turned at random and paired with another tag; others less."""
+    signal_strength: NonNegative = 1.0
+    """μ planted in the pseudo-data. No later stage reads it."""
+    planted: Planted = Planted()
+    """What else is planted in the pseudo-data."""
+    decays: dict[SampleType, Annotated[int, Field(gt=0)]] = {}
+    """Generator decays or events per sample; pseudo-data take the same numbers, from independent seeds."""
+
+    @field_validator("decays")
+    @classmethod
+    def _simulated(cls, decays: dict[SampleType, int]) -> dict[SampleType, int]:
+        for kind in decays:
+            if kind.is_data:
+                raise ValueError(f"{kind.value!r} is mixed from the other samples; give no number for it")
+        return decays
