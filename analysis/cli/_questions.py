@@ -94,7 +94,7 @@ def _diff(args: argparse.Namespace) -> int:
     """Show what changed between two ledgers or results: samples, tags, payloads, runs; exit with 1 if anything did."""
     changes = difference.compare(ledger_of(args.before, None), ledger_of(args.after, None))
     for path in (args.before, args.after):
-        _warn_if_older(path)
+        _refuse_older(path)
     if not (_is_ledger(args.before) or _is_ledger(args.after)):
         made = [provenance.read_provenance(path) for path in (args.before, args.after)]
         changes += difference.compare_provenance(*made)
@@ -107,8 +107,8 @@ def _diff(args: argparse.Namespace) -> int:
     return int(bool(changes))
 
 
-def _warn_if_older(path: str) -> None:
-    """Say when an output is older than the ledger in its folder: the difference is then of the ledgers only."""
+def _refuse_older(path: str) -> None:
+    """Raise if an output is older than the ledger in its folder: the difference would be of other conditions."""
     if _is_ledger(path):
         return
     today = ledger_of(path, None).sample_digests

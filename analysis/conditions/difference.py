@@ -11,33 +11,12 @@ from typing import Any
 from analysis.conditions.buckets import Bucket
 from analysis.conditions.iov import RunSet
 from analysis.conditions.ledger import Ledger
-from analysis.conditions.records import Block, GlobalTag, SampleConditions, TagUse, Validity
+from analysis.conditions.records import LISTS, Block, GlobalTag, SampleConditions, TagUse, Validity
 
-_OF_SAMPLE = (
-    "type",
-    "is_mc",
-    "run_dependence",
-    "event_type",
-    "decay_file",
-    "beam_energy",
-    "beam_energy_gev",
-    "fei_training",
-    "data_level",
-    "skim",
-)
-_OF_BLOCK = (
-    "calibration",
-    "campaign",
-    "release",
-    "background",
-    "luminosity",
-    "n_events",
-    "n_full_events",
-    "mc_events",
-    "n_files",
-    "runs_exact",
-)
-_SETS = ("productions", "parents", "steering")
+# Every field of the records, so that none can be forgotten; those left out are compared item by item.
+_OF_SAMPLE = tuple(name for name in SampleConditions.model_fields if name not in ("sample", "blocks"))
+_OF_BLOCK = tuple(name for name in Block.model_fields if name not in ("bucket", "global_tags", *LISTS))
+_SETS = tuple(name for name in LISTS if name != "runs")
 
 
 @dataclass(frozen=True)

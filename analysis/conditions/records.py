@@ -158,6 +158,10 @@ class Block(Record):
         return tuple(tag.name for tag in self.global_tags)
 
 
+LISTS = ("productions", "runs", "parents", "steering")
+"""Fields of a block that may be long; what else it tells fits on a line."""
+
+
 class SampleConditions(Record):
     """With what a sample was made.
 

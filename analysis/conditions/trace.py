@@ -12,7 +12,7 @@ from rich.tree import Tree
 
 from analysis import io
 from analysis.conditions.ledger import Ledger
-from analysis.conditions.records import Block
+from analysis.conditions.records import LISTS
 from analysis.conditions.show import add_conditions
 from analysis.errors import AnalysisError, ConditionsError
 
@@ -211,7 +211,7 @@ def to_plain(node: Node, ledger: Ledger) -> dict[str, Any]:
             sample: {
                 "digest": digest,
                 "known": sample in ledger.samples and ledger.samples[sample].digest == digest,
-                "blocks": [_block_plain(block) for block in ledger.samples[sample].blocks]
+                "blocks": [block.model_dump(mode="json", exclude=set(LISTS)) for block in ledger.samples[sample].blocks]
                 if sample in ledger.samples
                 else [],
             }
@@ -219,18 +219,3 @@ def to_plain(node: Node, ledger: Ledger) -> dict[str, Any]:
         },
         "campaigns": {name: bucket.model_dump(mode="json") for name, bucket in sorted(ledger.buckets.items())},
     }
-
-
-def _block_plain(block: Block) -> dict[str, Any]:
-    fields = {
-        "bucket",
-        "calibration",
-        "campaign",
-        "release",
-        "background",
-        "luminosity",
-        "n_events",
-        "mc_events",
-        "global_tags",
-    }
-    return block.model_dump(mode="json", include=fields)
