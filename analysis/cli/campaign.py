@@ -256,13 +256,24 @@ def _check(args: argparse.Namespace) -> int:
     """Check that the records of samples agree with the closed campaign whose bucket they are of."""
     layout, _ = open_campaign(args.folder)
     bucket = read_bucket(layout.folder / "conditions.json")
+    records = [read_record(path) for path in args.records]
     samples = []
-    for sample in map(read_record, args.records):
+    for sample in records:
         blocks = tuple(block for block in sample.blocks if block.bucket == bucket.bucket)
         if blocks:
             samples.append(sample.model_copy(update={"blocks": blocks}))
         else:
             logger.warning("%s holds nothing of %s", sample.sample, bucket.bucket)
+    if not samples:
+        others = sorted({block.bucket for sample in records for block in sample.blocks if block.bucket})
+        raise ConditionsError(
+            "None of the samples holds data of the campaign's bucket: there is nothing to check.",
+            file=", ".join(args.records),
+            where="dataset.bucket",
+            found=", ".join(others) or "no bucket",
+            expected=bucket.bucket,
+            remedy="give the records of this bucket's samples; their metadata must say `dataset: bucket:`",
+        )
     found = list(calibration.check(samples, {bucket.bucket: bucket}))
     raise_for("Samples do not belong to the bucket", found)
     for finding in found:

@@ -14,7 +14,7 @@ from analysis.conditions.buckets import read_bucket
 from analysis.conditions.databases import read_text_database
 from analysis.conditions.iov import IoV
 from analysis.conditions.recording import SampleSource, record
-from analysis.conditions.records import Payload, Validity, record_to_plain
+from analysis.conditions.records import Block, Payload, SampleConditions, Validity, record_to_plain
 from analysis.conditions.runinfo import Run, RunTable
 from analysis.errors import ConditionsError
 from tests.unit.campaign.conftest import Site, finish
@@ -116,6 +116,43 @@ def test_a_sample_of_two_buckets(site: Site) -> None:
     io.write_json(path, record_to_plain(conditions))
     for name in ("bucket40", "bucket41"):
         assert main(["campaign", "check", str(site.root / "campaigns" / name), str(path)]) == 0
+
+
+def test_records_that_hold_nothing_of_the_bucket(site: Site, capfd: pytest.CaptureFixture[str]) -> None:
+    """One among several is told; none at all is an error, for nothing would have been checked."""
+    site.setup()
+    finish(site)
+    folder = site.root / "campaigns" / "bucket40"
+    assert main(["campaign", "close", str(folder)]) == 0
+    ours = io.read_json(folder / "conditions.json")["conditions"]
+    block = Block.model_validate(
+        {key: ours[key] for key in ("bucket", "release", "global_tags", "runs", "luminosity")}
+        | {
+            "campaign": "prompt",
+            "background": None,
+            "runs_exact": True,
+            "n_events": 1,
+            "n_full_events": None,
+            "mc_events": 0,
+        }
+        | {"productions": [], "parents": [], "steering": [], "n_files": 1},
+        strict=False,
+    )
+    paths = []
+    for name, bucket in (("data", "bucket40"), ("other", "bucket99"), ("none", None)):
+        sample = SampleConditions(
+            sample=name, type=SampleType.DATA, is_mc=False, run_dependence=None, event_type=None, decay_file=None,
+            beam_energy="4S", beam_energy_gev=None, fei_training=None, data_level=None, skim=None,
+            blocks=(block.model_copy(update={"bucket": bucket}),),
+        )  # fmt: skip
+        paths.append(str(site.root / f"{name}.json"))
+        io.write_json(paths[-1], record_to_plain(sample))
+    assert main(["campaign", "check", str(folder), *paths]) == 0
+    assert "other holds nothing of bucket40" in " ".join(capfd.readouterr().err.split())
+    assert main(["campaign", "check", str(folder), *paths[1:]]) == 1
+    message = " ".join(capfd.readouterr().err.split())
+    for part in ("nothing to check", "other.json", "none.json", "found: bucket99", "expected: bucket40", "remedy:"):
+        assert part in message
 
 
 def test_constants_of_other_settings_do_not_count(site: Site) -> None:
