@@ -145,7 +145,7 @@ def resolve(
             for item in error.errors()
             if not (item["type"] == "too_short" and len(item["input"]) > item["ctx"]["actual_length"])
         ]
-        mistakes = [describe(item) for item in errors if item["type"] != INCONSISTENT]
+        mistakes = [describe(item, expanded) for item in errors if item["type"] != INCONSISTENT]
         config, damaged = _sound_parts(expanded, errors)
         mistakes += checks.problems(config, damaged)
     if complete:

@@ -114,7 +114,7 @@ def _aliases(config: Config, damaged: Collection[str]) -> Iterator[str]:
         return
     for name, samples in unknown.items():
         yield (
-            f"samples.{samples[0]}.aliases.{name}: no column of the data model, and nothing here uses it"
+            f"samples ({samples[0]}).aliases.{name}: no column of the data model, and nothing here uses it"
             f"{f' (also in {len(samples) - 1} other samples)' if len(samples) > 1 else ''}; "
             f"nearest: {nearest(name, COLUMNS)}"
         )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
@@ -25,10 +28,22 @@ _KINDS = {
 }
 
 
-def describe(error: ErrorDetails) -> str:
-    """Return one of pydantic's errors as a line: key, what is wrong, what was found."""
+# What tells an item of a list from the others: samples, cuts and channels have names, axes columns, waivers findings.
+_NAMES = ("name", "column", "finding")
+
+
+def describe(error: ErrorDetails, raw: Mapping[str, Any]) -> str:
+    """Return one of pydantic's errors as a line: key, what is wrong, what was found.
+
+    Parameters
+    ----------
+    error
+        One of pydantic's.
+    raw
+        The configuration that it was found in: items of lists are called by their names there.
+    """
     location = error["loc"]
-    key = ".".join(str(part) for part in location if part != "[key]") or "configuration"
+    key = _key(location, raw)
     if error["type"] == "extra_forbidden":
         model = _model_at(location)
         known = list(model.model_fields) if model else []
@@ -39,6 +54,36 @@ def describe(error: ErrorDetails) -> str:
     # A whole section or list says nothing that the file does not show; only the kind of a wrong value does.
     found = repr(value) if not isinstance(value, (dict, list, tuple, BaseModel)) else _kind(value, error["type"])
     return f"{key}: {_expectation(error)}" + (f" (found {found})" if found else "")
+
+
+def _key(location: Sequence[int | str], raw: object) -> str:
+    """Return the place of a value; items of lists by name, or else counted: ``samples (data).files (item 2)``."""
+    key = ""
+    value: Any = raw
+    for part in location:
+        holder = value
+        if isinstance(holder, list):
+            value = holder[part] if isinstance(part, int) and part < len(holder) else None
+        else:
+            value = holder.get(part) if isinstance(holder, Mapping) else None
+        if isinstance(part, int):
+            key += f" ({_item(part, value, holder)})"
+        elif part != "[key]":
+            key += f".{part}"
+    return key.removeprefix(".") or "configuration"
+
+
+def _item(index: int, item: object, items: object) -> str:
+    name = _name(item)
+    if name is None:
+        return f"item {index + 1}"
+    several = isinstance(items, list) and [_name(other) for other in items].count(name) > 1
+    return f"{name}, item {index + 1}" if several else name
+
+
+def _name(item: object) -> str | None:
+    names = (item.get(key) for key in _NAMES) if isinstance(item, Mapping) else ()
+    return next((name for name in names if isinstance(name, str) and name), None)
 
 
 def _kind(value: object, error: str) -> str:

@@ -72,7 +72,7 @@ def test_all_mistakes_are_reported_at_once() -> None:
         "bdt.inputs: missing",
         "bdt.input: unknown key; nearest: 'inputs'",
         "bdt.folds",
-        "samples.0.type",
+        "samples (s).type",
         "'signal'",
     ):
         assert part in message
@@ -112,6 +112,39 @@ def test_mistakes_name_key_and_remedy(changes: dict[str, Any], message: str) -> 
     with pytest.raises(ConfigurationError, match=r"config/README\.md") as caught:
         resolve(**changes)
     assert message in str(caught.value)
+
+
+def test_items_of_lists_are_called_by_their_names() -> None:
+    """Where they have one; else they are counted as people count."""
+    axis = {"column": "eta", "edges": [0, "x"]}
+    with pytest.raises(ConfigurationError) as caught:
+        resolve(
+            samples=[
+                *({"name": name, "type": "sgnal", "files": ["x"]} for name in ("one", "two", "two")),
+                {"type": "signal", "files": ["x", 7]},
+                "text",
+            ],
+            preselection={"cuts": [{"name": "tag: mass", "cut": "a <"}]},
+            templates={"channels": [{"name": "SR", "axes": [{"column": "q2_rec"}, axis]}]},
+            bdt={"inputs": ["R2", 3]},
+            fit={"scan": ["a", 1]},
+        )
+    message = str(caught.value)
+    assert "11 mistakes" in message
+    for key in (
+        "samples (one).type",
+        "samples (two, item 2).type",
+        "samples (two, item 3).type",
+        "samples (item 4).name",
+        "samples (item 4).files (item 2)",
+        "samples (item 5)",
+        "preselection.cuts (tag: mass).cut",
+        "templates.channels (SR).axes (q2_rec).edges",
+        "templates.channels (SR).axes (eta).edges (item 2)",
+        "bdt.inputs (item 2)",
+        "fit.scan (item 1)",
+    ):
+        assert f"  - {key}: " in message
 
 
 def test_extends_merges_mappings_and_replaces_lists(tmp_path: Path) -> None:
@@ -213,7 +246,7 @@ def signal(**changes: Any) -> dict[str, Any]:
     ("changes", "message"),
     [
         ({"fit": {"scan": [5, -5]}}, "fit.scan: the range must rise, but 5 is not below -5"),
-        (signal(aliases={"K_kaonId": "b"}), "samples.signal.aliases.K_kaonId: no column of the data model"),
+        (signal(aliases={"K_kaonId": "b"}), "samples (signal).aliases.K_kaonId: no column of the data model"),
         (signal(aliases={"K_kaonId": "b"}), "nearest: 'K_kaonID'"),
         ({"systematics": {"normalisation": {"signal": 0.3, "data": 0.1}}}, "'signal' and 'data' cannot have"),
         (
@@ -279,7 +312,7 @@ def test_contradictions_are_told_beside_mistakes_of_single_keys() -> None:
         "6 mistakes",
         "sed: unknown key",
         "bdt.folds",
-        "samples.2.type",
+        "samples (bad).type",
         "two samples are named 'signal'",
         "(mine): 'eta' does not exist yet",
         "bdt.inputs: 'K_mcPDG' is truth",
