@@ -42,17 +42,17 @@ def of_fit(result: FitResult, tag: Tag) -> Named:
     """Yield pulls, correlations, and the bins of every channel before and after the fit."""
     import numpy as np
 
-    from analysis.plots import fit
+    from analysis.plots import parameters
     from analysis.plots.yields import yields
 
     pulls = [
-        fit.Pull(each.name, each.pull, each.constraint, each.at_bound)
+        parameters.Pull(each.name, each.pull, each.constraint, each.at_bound)
         for each in result.parameters
         if each.pull is not None and each.constraint is not None
     ]
-    yield "pulls", fit.pulls(pulls, tag)
+    yield "pulls", parameters.pulls(pulls, tag)
     matrix = np.asarray(result.correlations.matrix, dtype=float)
-    yield "correlations", fit.correlations(result.correlations.names, matrix, result.poi, tag)
+    yield "correlations", parameters.correlations(result.correlations.names, matrix, result.poi, tag)
     for channel in result.yields.channels:
         name = re.sub(r"[^\w.+-]", "_", channel.channel)
         yield f"yields_{name}", yields(channel, tag, asimov=result.asimov is not None)
@@ -62,48 +62,47 @@ def of_scan(scan: Scan, tag: Tag) -> Named:
     """Yield the profile likelihood over one parameter or two."""
     import numpy as np
 
-    from analysis.plots import fit
-    from analysis.plots.inference import contours
+    from analysis.plots import scans
 
     if len(scan.parameters) == 2:
-        yield "contours", contours(scan, tag)
+        yield "contours", scans.contours(scan, tag)
         return
-    shown = fit.LikelihoodScan(
+    shown = scans.LikelihoodScan(
         values=np.array([point.values[0] for point in scan.points]),
         heights=np.array([point.twice_delta_nll for point in scan.points]),
         best=scan.minimum[0],
         asimov=scan.asimov is not None,
         name=scan.parameters[0],
     )
-    yield "scan", fit.scan(shown, tag)
+    yield "scan", scans.scan(shown, tag)
 
 
 def of_limits(limits: Limits, tag: Tag) -> Named:
     """Yield CLs from toys and the Feldman–Cousins belt; nothing without toys."""
-    from analysis.plots import inference
+    from analysis.plots import intervals
 
     if limits.toys is not None:
-        yield "limits", inference.limits(limits, tag)
+        yield "limits", intervals.limits(limits, tag)
 
 
 def of_toys(study: ToyStudy, tag: Tag) -> Named:
     """Yield the distributions of toys and their coverage."""
-    from analysis.plots import inference
+    from analysis.plots import intervals
 
-    yield "toys", inference.toys(study, tag)
-    yield "coverage", inference.coverage(study, tag)
+    yield "toys", intervals.toys(study, tag)
+    yield "coverage", intervals.coverage(study, tag)
 
 
 def of_impacts(impacts: Impacts, tag: Tag) -> Named:
     """Yield ranking and breakdown."""
-    from analysis.plots import inference
+    from analysis.plots import parameters
 
-    yield "impacts", inference.impacts(impacts, tag)
-    yield "breakdown", inference.breakdown(impacts, tag)
+    yield "impacts", parameters.impacts(impacts, tag)
+    yield "breakdown", parameters.breakdown(impacts, tag)
 
 
 def of_sensitivities(found: Sensitivities, tag: Tag) -> Named:
     """Yield the expected sensitivities, one below the other."""
-    from analysis.plots import inference
+    from analysis.plots import comparisons
 
-    yield "sensitivities", inference.sensitivities(found, tag)
+    yield "sensitivities", comparisons.sensitivities(found, tag)

@@ -217,18 +217,20 @@ def _fit(args: argparse.Namespace, settings: config.Config, tag: Tag, write: Wri
     import numpy as np
 
     from analysis.inference.results import FitResult, Scan
-    from analysis.plots import fit
+    from analysis.plots import comparisons, parameters, scans
     from analysis.report import likelihood, summary
 
     workspace = io.read_json(args.workspace)
     result = FitResult.model_validate(io.read_json(args.result))
     scan = Scan.model_validate({key: value for key, value in io.read_json(args.scan).items() if key != "provenance"})
-    write.figure("pulls", fit.pulls(likelihood.pulls(workspace, result), tag))
-    write.figure("simulation_pulls", fit.simulation_pulls(likelihood.simulation_pulls(workspace, result), tag))
+    write.figure("pulls", parameters.pulls(likelihood.pulls(workspace, result), tag))
+    write.figure("simulation_pulls", parameters.simulation_pulls(likelihood.simulation_pulls(workspace, result), tag))
     matrix = np.asarray(result.correlations.matrix, dtype=float)
-    write.figure("correlations", fit.correlations(result.correlations.names, matrix, result.poi, tag))
-    write.figure("scan", fit.scan(likelihood.likelihood_scan(scan, result), tag))
-    write.figure("comparison", fit.comparison(summary.measurements(result, tag), summary.standard_model(result), tag))
+    write.figure("correlations", parameters.correlations(result.correlations.names, matrix, result.poi, tag))
+    write.figure("scan", scans.scan(likelihood.likelihood_scan(scan, result), tag))
+    write.figure(
+        "comparison", comparisons.comparison(summary.measurements(result, tag), summary.standard_model(result), tag)
+    )
     _closure(args, tag, write)
     _summary(args, settings, tag, write, result)
 
@@ -257,7 +259,7 @@ def _closure(args: argparse.Namespace, tag: Tag, write: Writer) -> None:
 def _inference(args: argparse.Namespace, settings: config.Config, tag: Tag, write: Writer) -> None:  # noqa: ARG001
     from analysis.cli._drawing import of_impacts, of_toys
     from analysis.inference.results import FitResult, Impacts, Scan, ToyStudy
-    from analysis.plots.inference import belt
+    from analysis.plots.intervals import belt
     from analysis.report.inference import coverage_page, impacts_page
 
     study = ToyStudy.model_validate(io.read_json(args.toys))

@@ -16,7 +16,9 @@ from analysis.plots.labels import axis_label, symbol
 from analysis.plots.matrices import draw_matrix
 from analysis.plots.style import (
     BACKGROUND_COLOUR,
+    DARK,
     DASHES,
+    EDGE,
     GREY,
     SEQUENCE,
     SIGNAL_COLOUR,
@@ -141,7 +143,7 @@ def overtraining(shown: ScoreHistograms, tag: Tag, note: str = "") -> Figure:
     main.set_ylabel("Density")
     main.legend(loc="upper center", ncols=2, title=note or None, title_fontsize=9)
     put_tag(main, tag)
-    panel.axhline(1.0, color="#50535c", linewidth=0.8)
+    panel.axhline(1.0, color=EDGE, linewidth=0.8)
     panel.set_ylim(0.4, 1.6)
     panel.set_ylabel("Held out /\ntraining", loc="center")
     panel.set_xlabel("BDT output")
@@ -182,9 +184,9 @@ def importance(shown: Sequence[Importance], tag: Tag) -> Figure:
     ):
         axes.barh(
             rows, 100 * np.asarray(values), xerr=100 * np.asarray(spreads), color=BACKGROUND_COLOUR, height=0.72,
-            error_kw={"ecolor": "#1c1c1f", "elinewidth": 1.1},
+            error_kw={"ecolor": DARK, "elinewidth": 1.1},
         )  # fmt: skip
-        axes.axvline(0.0, color="#1c1c1f", linewidth=0.8)
+        axes.axvline(0.0, color=DARK, linewidth=0.8)
         axes.margins(x=0.04)
         axes.set_xlabel(label)
         axes.tick_params(axis="y", which="both", left=False, right=False)
@@ -216,7 +218,7 @@ def input_correlations(names: Sequence[str], signal: Floats, background: Floats,
     both = np.where(np.tri(size, k=-1, dtype=bool), background, signal)
     np.fill_diagonal(both, np.nan)
     draw_matrix(axes, both, [symbol(name) for name in names], figure, size_of_text=6.2)
-    axes.plot([-0.5, size - 0.5], [-0.5, size - 0.5], color="#1c1c1f", linewidth=0.8)
+    axes.plot([-0.5, size - 0.5], [-0.5, size - 0.5], color=DARK, linewidth=0.8)
     put_tag(axes, tag, right="above the diagonal: signal; below: background")
     return figure
 
@@ -241,7 +243,7 @@ def q2_correlations(names: Sequence[str], signal: Floats, background: Floats, ta
     rows = np.arange(len(names))
     axes.barh(rows - 0.2, 100 * signal[order], height=0.38, color=SIGNAL_COLOUR, label="signal")
     axes.barh(rows + 0.2, 100 * background[order], height=0.38, color=BACKGROUND_COLOUR, label="background")
-    axes.axvline(0.0, color="#1c1c1f", linewidth=0.8)
+    axes.axvline(0.0, color=DARK, linewidth=0.8)
     axes.set_yticks(rows, [symbol(names[index]) for index in order])
     axes.tick_params(axis="y", which="both", left=False, right=False)
     axes.set_ylim(len(names) - 0.4, -0.6)

@@ -13,7 +13,7 @@ from scipy.stats import chi2, norm
 
 from analysis.basf2 import SampleType
 from analysis.plots.labels import SAMPLE_LABELS
-from analysis.plots.style import SAMPLE_COLOURS, STACK_ORDER
+from analysis.plots.style import EDGE, SAMPLE_COLOURS, STACK_ORDER
 
 Floats = NDArray[np.float64]
 ONE_SIGMA = float(norm.cdf(1) - norm.cdf(-1))
@@ -155,7 +155,7 @@ def draw_band(axes: Axes, edges: ArrayLike, centre: ArrayLike, error: ArrayLike,
         fill=True,
         label=label,
         facecolor="none",
-        edgecolor="#50535c",
+        edgecolor=EDGE,
         hatch="//////",
         linewidth=0.0,
     )
@@ -218,7 +218,7 @@ def draw_ratio(
     safe = np.where(some, expected, np.nan)
     band = np.nan_to_num(expected_error / safe)
     draw_band(axes, edges, np.ones_like(expected), band)
-    axes.axhline(1.0, color="#50535c", linewidth=0.8)
+    axes.axhline(1.0, color=EDGE, linewidth=0.8)
     low, high = ratio_range(1 + band, np.zeros_like(band), most=1.0)
     if observed is not None:
         ratio, errors = observed / safe, garwood(observed) / safe

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from analysis.basf2 import SampleType
 from analysis.plots.histograms import Floats
 from analysis.plots.labels import SAMPLE_LABELS, typeset
-from analysis.plots.style import SAMPLE_COLOURS, STACK_ORDER, Tag, new_figure, put_tag, styled
+from analysis.plots.style import DARK, SAMPLE_COLOURS, STACK_ORDER, Tag, new_figure, put_tag, styled
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def _efficiency_and_purity(axes: Axes, rows: NDArray[np.int_], totals: Mapping[S
     with np.errstate(divide="ignore", invalid="ignore"):
         efficiency = signal / signal[0]
         purity = signal / (signal + total)
-    axes.plot(efficiency, rows, "o-", markersize=3.5, linewidth=1.3, color="#1c1c1f", label="efficiency")
+    axes.plot(efficiency, rows, "o-", markersize=3.5, linewidth=1.3, color=DARK, label="efficiency")
     axes.plot(purity, rows, "s--", markersize=3.5, linewidth=1.3, color="#832db6", label="purity")
     axes.set_xscale("log")
     axes.margins(x=0.06)

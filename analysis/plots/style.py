@@ -37,6 +37,10 @@ SAMPLE_COLOURS: Mapping[SampleType, str] = {
 SIGNAL_COLOUR = SAMPLE_COLOURS[SampleType.SIGNAL]
 BACKGROUND_COLOUR = SAMPLE_COLOURS[SampleType.CHARGED]
 ACCENT_COLOUR = "#a96b59"
+DARK = "#1c1c1f"
+EDGE = "#50535c"
+# ±1σ and ±2σ of an expectation
+GREEN, YELLOW = "#d5ead2", "#fdf0c4"
 GREY = "#717581"
 # Curves that stand for no sample (folds, parameters): each also has its own dashes.
 SEQUENCE = ("#3f90da", "#ffa90e", "#bd1f01", "#832db6", "#a96b59", "#e76300", "#717581", "#92dadd")
@@ -90,7 +94,7 @@ RC: Mapping[str, object] = {
     "legend.columnspacing": 1.2,
     "legend.labelspacing": 0.35,
     "hatch.linewidth": 0.6,
-    "hatch.color": "#50535c",
+    "hatch.color": EDGE,
     "lines.linewidth": 1.6,
     "patch.linewidth": 0.8,
     "figure.dpi": 100,
@@ -164,6 +168,11 @@ def put_tag(axes: Axes, tag: Tag, extra: str = "", *, right: str | None = None) 
         ha="right",
         va="bottom",
     )
+
+
+def asimov_label(mu: float | None) -> str:
+    """Return what stands above a figure of an Asimov data set; empty for data."""
+    return "" if mu is None else f"Asimov data, μ = {mu:g}"
 
 
 def luminosity_label(tag: Tag) -> str:

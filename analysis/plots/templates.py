@@ -23,7 +23,9 @@ from analysis.plots.histograms import (
 )
 from analysis.plots.labels import SAMPLE_LABELS, Bins
 from analysis.plots.style import (
+    DARK,
     DASHES,
+    EDGE,
     GREY,
     SIGNAL_COLOUR,
     Tag,
@@ -186,9 +188,9 @@ def variations(
     edges = np.arange(len(statistical) + 1) - 0.5
     for axes, variation in zip(panels.ravel(), largest, strict=False):
         draw_band(axes, edges, np.ones_like(statistical), statistical, "nominal, simulation statistics")
-        axes.axhline(1.0, color="#50535c", linewidth=0.8)
+        axes.axhline(1.0, color=EDGE, linewidth=0.8)
         draw_step(axes, edges, variation.up, SIGNAL_COLOUR, "+1σ")
-        draw_step(axes, edges, variation.down, "#1c1c1f", "−1σ", DASHES[1])
+        draw_step(axes, edges, variation.down, DARK, "−1σ", DASHES[1])
         span = max(1.5 * variation.size, 0.002)
         axes.set_ylim(1 - span, 1 + span)
         axes.set_title(variation.name, fontsize=10, loc="left", pad=4)

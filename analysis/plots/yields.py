@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from analysis.inference.results import ChannelYields
-from analysis.plots.style import DASHES, GREY, SEQUENCE, Tag, figure_with_panel, headroom, put_tag, styled
+from analysis.plots.style import DASHES, EDGE, GREY, SEQUENCE, Tag, figure_with_panel, headroom, put_tag, styled
 
 
 @styled
@@ -34,7 +34,7 @@ def yields(shown: ChannelYields, tag: Tag, *, asimov: bool) -> Figure:
         bottom = bottom + heights
     total, error = np.asarray(shown.total), np.asarray(shown.total_error)
     axes.stairs(
-        total + error, edges, baseline=total - error, fill=True, facecolor="none", edgecolor="#50535c", hatch="////",
+        total + error, edges, baseline=total - error, fill=True, facecolor="none", edgecolor=EDGE, hatch="////",
         linewidth=0, label="uncertainty after the fit",
     )  # fmt: skip
     prefit, prefit_error = np.asarray(shown.prefit), np.asarray(shown.prefit_error)

@@ -10,9 +10,10 @@ import numpy as np
 
 from analysis.basf2 import SampleType
 from analysis.inference.results import ChannelYields, FitResult, Scan
-from analysis.plots.fit import LikelihoodScan, Pull
 from analysis.plots.histograms import Component, Floats
 from analysis.plots.labels import Bins
+from analysis.plots.parameters import Pull
+from analysis.plots.scans import LikelihoodScan
 from analysis.plots.templates import ChannelPlot, Variation
 from analysis.templates.document import Channel, Document
 

@@ -17,7 +17,7 @@ from analysis.inference.results import (
     Significance,
     UpperLimit,
 )
-from analysis.plots.fit import Measurement
+from analysis.plots.comparisons import Measurement
 from analysis.plots.style import Tag
 from analysis.report.html import Cell, Markup, errors, fold_out, heading, nowrap, paragraph, table
 from analysis.report.published import PUBLISHED, Published

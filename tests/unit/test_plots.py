@@ -13,7 +13,19 @@ from scipy.stats import poisson
 from analysis.basf2 import SampleType
 from analysis.columns import COLUMNS
 from analysis.config import load
-from analysis.plots import classifier, closure, fit, labels, selection, spectra, style, templates
+from analysis.inference.results import Sensitivities
+from analysis.plots import (
+    classifier,
+    closure,
+    comparisons,
+    labels,
+    parameters,
+    scans,
+    selection,
+    spectra,
+    style,
+    templates,
+)
 from analysis.plots.histograms import ONE_SIGMA, Component, fill, garwood, merged
 
 TAG = style.Tag("Toy simulation", 365.0)
@@ -54,10 +66,10 @@ def test_every_sample_type_has_a_colour_of_its_own_and_a_label():
 
 
 def test_the_same_figure_gives_the_same_bytes_and_carries_its_provenance(tmp_path):
-    shown = fit.LikelihoodScan(np.linspace(-1, 3, 9), np.linspace(-1, 3, 9) ** 2, 0.0, False, (-1.0, 1.0), 2.0)
+    shown = scans.LikelihoodScan(np.linspace(-1, 3, 9), np.linspace(-1, 3, 9) ** 2, 0.0, False, (-1.0, 1.0), 2.0)
     files = [tmp_path / "a.svg", tmp_path / "b.svg"]
     for file in files:
-        style.save(fit.scan(shown, TAG), file, {"code": "abc<&>", "inputs": {"x": "ü"}})
+        style.save(scans.scan(shown, TAG), file, {"code": "abc<&>", "inputs": {"x": "ü"}})
     first, second = (file.read_bytes() for file in files)
     assert first == second
     text = first.decode()
@@ -70,7 +82,7 @@ def test_the_same_figure_gives_the_same_bytes_and_carries_its_provenance(tmp_pat
 
 def test_drawing_leaves_the_settings_of_matplotlib_alone():
     before = mpl.rcParams["xtick.direction"]
-    fit.pulls([fit.Pull("a", 0.5, 0.9)], TAG)
+    parameters.pulls([parameters.Pull("a", 0.5, 0.9)], TAG)
     assert mpl.rcParams["xtick.direction"] == before == "out"
 
 
@@ -395,30 +407,32 @@ def test_size_of_a_variation_ignores_bins_without_expectation():
 
 
 def test_pulls_are_drawn_in_the_order_of_the_model_with_their_constraints():
-    (axes,) = fit.pulls([fit.Pull("mu_bkg_charged", -0.4, 0.6), fit.Pull("corr_ff", 0.1, 0.99)], TAG).axes
+    (axes,) = parameters.pulls(
+        [parameters.Pull("mu_bkg_charged", -0.4, 0.6), parameters.Pull("corr_ff", 0.1, 0.99)], TAG
+    ).axes
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["mu_bkg_charged", "corr_ff"]
     _, _, low, high = points(axes)
     np.testing.assert_allclose((high - low)[:, 0] / 2, [0.6, 0.99])
 
 
 def test_of_many_pulls_the_most_telling_are_drawn():
-    many = [fit.Pull(f"p{i}", i / 100, 1.0) for i in range(60)]
-    figure = fit.pulls(many, TAG)
+    many = [parameters.Pull(f"p{i}", i / 100, 1.0) for i in range(60)]
+    figure = parameters.pulls(many, TAG)
     drawn = [tick.get_text() for tick in figure.axes[0].get_yticklabels()]
-    assert drawn == [f"p{i}" for i in range(60 - fit.MOST_PULLS, 60)]
-    assert f"{fit.MOST_PULLS} of 60 parameters" in texts(figure)
+    assert drawn == [f"p{i}" for i in range(60 - parameters.MOST_PULLS, 60)]
+    assert f"{parameters.MOST_PULLS} of 60 parameters" in texts(figure)
 
 
 def test_simulation_pulls_name_their_groups():
-    group = [fit.Pull("a", 0.1, 0.9), fit.Pull("b", -3.0, 0.9)]
-    (axes,) = fit.simulation_pulls([("SR charged", group), ("CR charged", group[:1])], TAG).axes
+    group = [parameters.Pull("a", 0.1, 0.9), parameters.Pull("b", -3.0, 0.9)]
+    (axes,) = parameters.simulation_pulls([("SR charged", group), ("CR charged", group[:1])], TAG).axes
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["SR charged", "CR charged"]
     assert axes.get_ylim()[0] < -3.9
 
 
 def test_parameters_at_their_bounds_are_marked():
-    group = [fit.Pull("a", 0.1, 0.9), fit.Pull("b", -1.0, 0.0, at_bound=True)]
-    for figure in (fit.simulation_pulls([("SR charged", group)], TAG), fit.pulls(group, TAG)):
+    group = [parameters.Pull("a", 0.1, 0.9), parameters.Pull("b", -1.0, 0.0, at_bound=True)]
+    for figure in (parameters.simulation_pulls([("SR charged", group)], TAG), parameters.pulls(group, TAG)):
         (axes,) = figure.axes
         assert legend(figure) == ["at its bound"]
         marked = next(line for line in axes.lines if line.get_label() == "at its bound")
@@ -426,7 +440,7 @@ def test_parameters_at_their_bounds_are_marked():
 
 
 def test_simulation_pulls_without_any_say_so():
-    assert "no parameters of simulation statistics" in texts(fit.simulation_pulls([], TAG))
+    assert "no parameters of simulation statistics" in texts(parameters.simulation_pulls([], TAG))
 
 
 def test_correlations_keep_the_parameter_of_interest_first_and_the_strongest():
@@ -434,22 +448,22 @@ def test_correlations_keep_the_parameter_of_interest_first_and_the_strongest():
     matrix = np.eye(size)
     names = [f"p{i}" for i in range(size - 1)] + ["mu"]
     matrix[3, 7] = matrix[7, 3] = -0.9
-    figure = fit.correlations(names, matrix, "mu", TAG)
+    figure = parameters.correlations(names, matrix, "mu", TAG)
     drawn = [tick.get_text() for tick in figure.axes[0].get_yticklabels()]
     assert drawn[0] == "mu"
     assert {"p3", "p7"} <= set(drawn)
-    assert len(drawn) == fit.MOST_CORRELATED
+    assert len(drawn) == parameters.MOST_CORRELATED
     assert "−90" in texts(figure)
-    assert f"the {fit.MOST_CORRELATED} most correlated parameters" in texts(figure)
+    assert f"the {parameters.MOST_CORRELATED} most correlated parameters" in texts(figure)
 
 
 def scan(limit=4.2, asimov=False):
     x = np.linspace(-5, 10, 31)
-    return fit.LikelihoodScan(x, ((x - 1.3) / 2) ** 2, 1.3, asimov, (-2.0, 2.1), limit)
+    return scans.LikelihoodScan(x, ((x - 1.3) / 2) ** 2, 1.3, asimov, (-2.0, 2.1), limit)
 
 
 def test_scan_draws_the_profile_the_interval_and_the_limit():
-    figure = fit.scan(scan(), TAG)
+    figure = scans.scan(scan(), TAG)
     (axes,) = figure.axes
     profile = next(line for line in axes.lines if len(line.get_xdata()) == 31)
     np.testing.assert_allclose(profile.get_ydata(), scan().heights)
@@ -459,26 +473,26 @@ def test_scan_draws_the_profile_the_interval_and_the_limit():
 
 
 def test_axis_of_the_scan_reaches_to_the_limit_and_the_interval():
-    assert fit.scan(scan(limit=4.2), TAG).axes[0].get_xlim() == (-5, 10)
-    assert fit.scan(scan(limit=25.0), TAG).axes[0].get_xlim()[1] > 25.0
-    wide = fit.LikelihoodScan(scan().values, scan().heights, -5.0, False, (-40.0, 0.0), 4.2)
-    figure = fit.scan(wide, TAG)
+    assert scans.scan(scan(limit=4.2), TAG).axes[0].get_xlim() == (-5, 10)
+    assert scans.scan(scan(limit=25.0), TAG).axes[0].get_xlim()[1] > 25.0
+    wide = scans.LikelihoodScan(scan().values, scan().heights, -5.0, False, (-40.0, 0.0), 4.2)
+    figure = scans.scan(wide, TAG)
     assert figure.axes[0].get_xlim()[0] < -45.0
     assert "$\\hat{\\mu} = -5.00\\,^{0.00}_{-40.00}$" in legend(figure)
 
 
 def test_scan_without_limit_and_of_asimov_data():
-    figure = fit.scan(scan(limit=None, asimov=True), TAG)
+    figure = scans.scan(scan(limit=None, asimov=True), TAG)
     assert len(legend(figure)) == 2
     assert "Asimov data, μ = 1" in texts(figure)
 
 
 def test_comparison_marks_what_is_approximate_and_draws_limits():
     items = [
-        fit.Measurement("ours", 0.6, 1.0, 1.2, 2.5, ours=True, approximate=False),
-        fit.Measurement("theirs", 1.0, 0.6, 0.6, None, ours=False, approximate=True),
+        comparisons.Measurement("ours", 0.6, 1.0, 1.2, 2.5, ours=True, approximate=False),
+        comparisons.Measurement("theirs", 1.0, 0.6, 0.6, None, ours=False, approximate=True),
     ]
-    (axes,) = fit.comparison(items, (0.497, 0.037), TAG).axes
+    (axes,) = comparisons.comparison(items, (0.497, 0.037), TAG).axes
     ours, theirs = (each for each in axes.containers if isinstance(each, ErrorbarContainer))
     assert ours[0].get_markerfacecolor() == style.SIGNAL_COLOUR
     assert theirs[0].get_markerfacecolor() == "white"
@@ -494,3 +508,23 @@ def test_closure_draws_one_panel_of_pulls_per_strength_and_keeps_what_lies_outsi
     for axes in figure.axes:
         assert sum(patch.get_height() for patch in axes.patches if hasattr(patch, "get_height")) == len(values)
     assert any("FAILED" in text and "1.10 expected" in text for text in texts(figure))
+
+
+def test_sensitivities_tell_who_is_combined_and_whose_luminosity_it_is():
+    mu = {"value": 1.0, "error": 2.0, "error_lo": -1.5, "error_hi": 2.5, "at_bound": (False, False)}
+    common = {"n_parameters": 1, "mu": mu, "significance": 0.5, "observed": None, "cross_check": 0.0}
+    rows = [
+        {**common, "label": label, "role": role, "upper_limit": limit}
+        for label, role, limit in (("SL", "input", 9.0), ("ITA", "compared", 2.0), ("SL + HTA", "combination", 3.0))
+    ]
+    figure = comparisons.sensitivities(Sensitivities.model_validate({"level": 0.9, "rows": rows}), TAG)
+    (axes,) = figure.axes
+    assert legend(figure) == ["combined", "not combined", "combination", "90 % CL limit without signal"]
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["SL", "ITA", "SL + HTA"]
+    marks = [line.get_xydata()[0] for line in axes.get_lines() if line.get_marker() == "|"]
+    np.testing.assert_allclose(marks, [[9.0, 0.27], [2.0, 1.27], [3.0, 2.27]])
+    assert any(text.startswith("SL: ") and "365" in text for text in texts(figure))
+    for bars, ends in zip(axes.containers, [[-0.5, 3.5]] * 3, strict=True):
+        np.testing.assert_allclose(bars[2][0].get_segments()[0][:, 0], ends)
+    colours = [bars[0].get_color() for bars in axes.containers]
+    assert len(set(colours)) == 3

@@ -1,4 +1,4 @@
-"""What a likelihood says, drawn from the results of the commands on a workspace: impacts, toys, coverage, limits."""
+"""Intervals and limits from toys: distributions, coverage, Neyman's construction, CLs, Feldman and Cousins."""
 
 from __future__ import annotations
 
@@ -8,89 +8,24 @@ from matplotlib.figure import Figure
 from scipy.stats import chi2, norm
 
 from analysis.inference.belt import critical_root
-from analysis.inference.results import Belt, Impacts, Limits, Scan, Sensitivities, ToyStudy
+from analysis.inference.results import Belt, Limits, Scan, ToyStudy
 from analysis.plots.style import (
     ACCENT_COLOUR,
     BACKGROUND_COLOUR,
+    DARK,
+    GREEN,
     GREY,
     SIGNAL_COLOUR,
+    YELLOW,
     Tag,
+    asimov_label,
     headroom,
     new_figure,
     put_tag,
     styled,
 )
 
-MOST_IMPACTS = 20
-DARK = "#1c1c1f"
-GREEN, YELLOW = "#d5ead2", "#fdf0c4"
 METHOD_COLOURS = {"profile likelihood": BACKGROUND_COLOUR, "Neyman, toys": SIGNAL_COLOUR}
-
-
-@styled
-def impacts(shown: Impacts, tag: Tag) -> Figure:
-    """Return the ranking: pulls and constraints on the left, shifts of μ̂ on the right; the largest first."""
-    rows = shown.impacts[:MOST_IMPACTS]
-    figure = new_figure(9.4, 2.0 + 0.25 * max(len(rows), 4))
-    left, right = figure.subplots(1, 2, sharey=True, gridspec_kw={"width_ratios": (1.0, 1.25)})
-    y = np.arange(len(rows))
-    left.axvspan(-2, 2, color=YELLOW, linewidth=0)
-    left.axvspan(-1, 1, color=GREEN, linewidth=0)
-    pulled = [(k, row) for k, row in enumerate(rows) if row.pull is not None]
-    left.errorbar(
-        [row.pull for _, row in pulled], [k for k, _ in pulled], xerr=[row.constraint for _, row in pulled],
-        fmt="o", color="black", markersize=3.6, linewidth=1.2,
-    )  # fmt: skip
-    for k, row in enumerate(rows):
-        if row.pull is None:
-            left.text(0.0, k, f"free: {row.value:.2f} ± {row.error:.2f}", ha="center", va="center", fontsize=8.5)
-    left.axvline(0.0, color="#50535c", linewidth=0.8)
-    left.set_yticks(y, [row.name for row in rows], fontsize=9)
-    reach = max([2.3, *(abs(row.pull or 0.0) + (row.constraint or 0.0) for _, row in pulled)])
-    left.set_xlim(-1.06 * reach, 1.06 * reach)
-    left.set_xlabel(r"$(\hat{\theta}-\theta_0)/\Delta\theta$")
-    right.barh(y - 0.19, [row.up for row in rows], 0.36, color=SIGNAL_COLOUR, label="parameter held at its upper error")
-    right.barh(
-        y + 0.19, [row.down for row in rows], 0.36, facecolor="white", edgecolor=BACKGROUND_COLOUR, linewidth=1.3,
-        label="at its lower error",
-    )  # fmt: skip
-    right.axvline(0.0, color="#50535c", linewidth=0.8)
-    widest = max([1e-12, *(max(abs(row.up), abs(row.down)) for row in rows)])
-    right.set_xlim(-1.15 * widest, 1.15 * widest)
-    right.set_xlabel(r"Shift of $\hat{\mu}$")
-    for axes in (left, right):
-        axes.tick_params(axis="y", which="both", left=False, right=False)
-        axes.set_ylim(len(rows) - 0.4, -0.6)
-    figure.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=2)
-    some = f"{len(rows)} of {len(shown.impacts)} parameters" if len(rows) < len(shown.impacts) else ""
-    put_tag(left, tag, right="")
-    put_tag(right, Tag("", tag.luminosity), right=_asimov(shown.asimov) or some)
-    return figure
-
-
-@styled
-def breakdown(shown: Impacts, tag: Tag) -> Figure:
-    """Return the shares of groups of parameters in σ(μ)."""
-    figure = new_figure(7.6, 1.7 + 0.33 * (len(shown.groups) + 1))
-    axes = figure.subplots()
-    names = [*(share.name.replace("_", " ") for share in shown.groups), "total"]
-    values = [*(share.sigma for share in shown.groups), shown.error]
-    colours = [GREY if value < 0 else BACKGROUND_COLOUR for value in values[:-1]]
-    axes.barh(range(len(names)), values, 0.66, color=[*colours, DARK])
-    widest = max(abs(value) for value in values)
-    for k, value in enumerate(values):
-        axes.annotate(
-            f"{value:.2f}".replace("-", "−"), (max(value, 0.0), k), xytext=(4, 0), textcoords="offset points",
-            va="center", fontsize=9,
-        )  # fmt: skip
-    axes.axvline(0.0, color="#50535c", linewidth=0.8)
-    axes.set_yticks(range(len(names)), names)
-    axes.tick_params(axis="y", which="both", left=False, right=False)
-    axes.set_ylim(len(names) - 0.4, -0.6)
-    axes.set_xlim(min(0.0, *values) * 1.1, 1.14 * widest)
-    axes.set_xlabel(r"Share of $\sigma(\mu)$")
-    put_tag(axes, tag, _asimov(shown.asimov))
-    return figure
 
 
 @styled
@@ -245,7 +180,7 @@ def limits(shown: Limits, tag: Tag) -> Figure:
         axes.legend(fontsize=8.5)
     axes.set_xlabel(r"$\mu$")
     axes.set_ylabel(r"CL$_s$")
-    put_tag(axes, tag, _asimov(shown.asimov))
+    put_tag(axes, tag, asimov_label(shown.asimov))
     if shown.feldman_cousins is not None:
         _feldman_cousins(panels[1], shown)
     return figure
@@ -280,64 +215,3 @@ def _feldman_cousins(axes: Axes, shown: Limits) -> None:
     axes.set_xlabel(r"$\mu$")
     axes.set_ylabel(r"$\tilde{t}_\mu$")
     axes.legend(fontsize=8.5, loc="upper left")
-
-
-@styled
-def contours(shown: Scan, tag: Tag) -> Figure:
-    """Return the profile likelihood over two parameters with the contours of 68.3 % and 95.4 % probability."""
-    first = np.array(sorted({point.values[0] for point in shown.points}))
-    second = np.array(sorted({point.values[1] for point in shown.points}))
-    heights = np.array([point.twice_delta_nll for point in shown.points]).reshape(len(first), len(second))
-    figure = new_figure(6.6, 5.2)
-    axes = figure.subplots()
-    levels = [float(chi2.ppf(share, 2)) for share in (0.6827, 0.9545)]
-    filled = axes.pcolormesh(
-        first, second, heights.T, cmap="Blues_r", vmax=3 * levels[1], shading="gouraud", rasterized=True
-    )
-    lines = axes.contour(first, second, heights.T, levels=levels, colors=[DARK, DARK], linestyles=["-", "--"])
-    axes.clabel(lines, fmt=dict(zip(levels, ("68.3 %", "95.4 %"), strict=True)), fontsize=8.5)
-    axes.plot(*shown.minimum, marker="*", color=SIGNAL_COLOUR, markersize=11, linestyle="none")
-    axes.set_xlabel(shown.parameters[0])
-    axes.set_ylabel(shown.parameters[1])
-    bar = figure.colorbar(filled, ax=axes, pad=0.02)
-    bar.set_label(r"$2\,\Delta\mathrm{NLL}$")
-    put_tag(axes, tag, _asimov(shown.asimov))
-    return figure
-
-
-@styled
-def sensitivities(found: Sensitivities, tag: Tag) -> Figure:
-    """Return the expected intervals of μ at μ = 1 below each other, with the expected upper limits."""
-    shown = found.rows
-    colours = {"input": SIGNAL_COLOUR, "compared": BACKGROUND_COLOUR, "combination": DARK}
-    figure = new_figure(8.2, 2.0 + 0.5 * len(shown))
-    axes = figure.subplots()
-    axes.axvline(1.0, color=GREY, linewidth=1.0, linestyle=(0, (5, 2)))
-    for row, item in enumerate(shown):
-        colour, last = colours[item.role], item.role == "combination"
-        low, high = -item.mu.error_lo, item.mu.error_hi
-        axes.errorbar(
-            item.mu.value, row, xerr=[[low], [high]], fmt="D" if last else "o", color=colour, markersize=5.0,
-            linewidth=2.2 if last else 1.5,
-        )  # fmt: skip
-        axes.plot(item.upper_limit, row, marker="|", markersize=11, markeredgewidth=2.2, color=colour)
-        axes.annotate(
-            rf"$1\,^{{+{high:.2f}}}_{{-{low:.2f}}}$", (1.01, row), xycoords=("axes fraction", "data"), va="center"
-        )
-    axes.plot([], [], "o", color=DARK, label="expected 68 % interval at μ = 1")
-    limit = f"expected {100 * found.level:g} % CL limit without signal"
-    axes.plot([], [], "|", color=DARK, markersize=10, markeredgewidth=2.0, label=limit)
-    axes.set_yticks(range(len(shown)), [item.label for item in shown])
-    axes.tick_params(axis="y", which="both", left=False, right=False)
-    axes.set_ylim(len(shown) - 0.4, -0.6)
-    low = min(item.mu.value + item.mu.error_lo for item in shown)
-    high = max(max(item.mu.value + item.mu.error_hi, item.upper_limit) for item in shown)
-    axes.set_xlim(low - 0.08 * (high - low), high + 0.08 * (high - low))
-    axes.set_xlabel(r"Signal strength $\mu$")
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
-    put_tag(axes, tag, "expected sensitivity")
-    return figure
-
-
-def _asimov(value: float | None) -> str:
-    return "" if value is None else f"Asimov data, μ = {value:g}"
