@@ -23,31 +23,35 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from analysis.basf2 import SampleType
-from analysis.simulation import tags
-from analysis.simulation.candidates import KAON_ID, MAX_E_EXTRA, Events, build
+from analysis.simulation.candidates import Events, build
 from analysis.simulation.generator import Generator, Pool, conjugate, forced_fraction
-from analysis.simulation.jagged import Array, Bools, Floats, Ints, count, gather, offsets, total
-from analysis.simulation.kinematics import norm, random_rotations
-from analysis.simulation.pairing import b_velocities, frames, place
+from analysis.simulation.jagged import Array, Bools, Floats, Ints, count
+from analysis.simulation.kinematics import random_rotations
+from analysis.simulation.pairing import b_velocities, frames
 from analysis.simulation.pools import (
     TagPool,
     like_tag,
     make_tags,
     make_wrong_tags,
     merged,
-    on_side,
     renumbered,
+    stacked,
     taken,
 )
 from analysis.simulation.prospects import Contents, draw_pairs, shares, side_prospects, thinned, uses
-from analysis.simulation.response import Clusters, Tracks, beam_clusters, measure_clusters, measure_tracks
-from analysis.simulation.rows import Rows, stack
+from analysis.simulation.response import Clusters, Tracks, beam_clusters
+from analysis.simulation.rows import Rows, numbered, stack
+from analysis.simulation.sides import Begun, Side, together
 from analysis.simulation.tags import Tags, find_pi0s, reconstruct_tags
+from analysis.simulation.triage import (
+    beside_a_tag,
+    holds_candidate,
+    may_hold_candidate,
+    possible_beside_a_tag,
+    too_much_energy,
+)
 
 CHI_D = 0.1858  # time-integrated mixing probability, PDG 2022
-MAX_OTHER_TRACKS = 3  # clean tracks of the other B beside a true tag: the kaon, an extra one, one lent to a wrong tag
-MAX_TRACKS = 7  # lepton, K3π, kaon and an extra one
-MIN_TRACKS = 4
 N_BLOCKS = 20  # at least: rows of different blocks share no decay
 BLOCK = 20_000  # decays at a time, and
 BATCH = 10_000  # pairs at a time: bound the memory
@@ -60,40 +64,6 @@ MIXED_DRAWS = {SampleType.SIGNAL: 0.02, SampleType.CHARGED: 0.10, SampleType.MIX
 SIGNAL_USES = 0.1  # per rotation, of a signal decay
 # Decays times rotations that stand for one generated event: rows of the signal region weigh about one
 DECAYS_PER_EVENT = {SampleType.SIGNAL: 0.05, SampleType.CHARGED: 0.005, SampleType.MIXED: 0.005}
-# With these probabilities events are looked at further that have a track too many, or no kaon that is surely one
-EXTRA_TRACKS, UNSURE_KAON, SURE_KAON_ID = 0.2, 0.5, 0.9
-
-
-@dataclass(frozen=True)
-class Side:
-    """One side of a batch of events: which decay, carried how to the laboratory, conjugated or not."""
-
-    pool: Pool
-    parents: Ints
-    frame: Floats
-    turn: Ints
-    number: int
-
-    def measure(self, rng: np.random.Generator) -> Tracks:
-        """Return the tracks of all events."""
-        charged, first = self.pool.charged
-        items, owner = gather(first, self.parents)
-        particles = place(charged.select(items), owner, self.frame, self.turn)
-        return measure_tracks(particles, on_side(len(particles.pdg), self.number), rng)
-
-    def clusters(self, events: Ints, rng: np.random.Generator) -> Clusters:
-        """Return the clusters of the chosen events, numbered in the order of choice."""
-        items, owner = gather(self.pool.first, self.parents[events])
-        particles = place(self.pool.particles.select(items), owner, self.frame[:, :, events], self.turn[events])
-        return measure_clusters(particles, on_side(len(particles.pdg), self.number), rng)
-
-    def true_mode(self, events: Ints) -> Ints:
-        """Return the modes of the true tags."""
-        return self.pool.tag_mode[self.parents[events]]
-
-    def direct(self, events: Ints) -> Bools:
-        """Return whether the true tags' D⁰ come from the B directly."""
-        return self.pool.tag_direct[self.parents[events]]
 
 
 @dataclass(frozen=True)
@@ -157,19 +127,22 @@ def simulate(kind: SampleType, n: int, rotations: int, seed: int, rng: np.random
     generator = Generator("charged", seed)
     n_blocks = min(max(N_BLOCKS, -(-n // BLOCK)), n)
     mc_events = n * rotations / DECAYS_PER_EVENT[kind]
-    parts, start = [], 0
-    for block, size in enumerate(np.diff(np.arange(n_blocks + 1) * n // n_blocks)):
-        sources = make_sources(kind, int(size), rotations, generator, rng)
-        made = itertools.chain(
-            tagged(sources, True, rotations, rng),
-            tagged(sources, False, rotations * WRONG_USES, rng),
-            _mixed_tags(sources, rotations, rng),
-        )
-        for part in made:
-            rows = replace(part, weight=part.weight * mc_events / n_blocks, block=np.full(len(part), block))
-            parts.append(replace(rows, parent=rows.parent + block * BLOCK).shifted(start))
-            start += BATCH
-    return stack(parts, mc_events)
+    sizes = np.diff(np.arange(n_blocks + 1) * n // n_blocks)
+
+    def blocks() -> Iterator[Rows]:
+        for block, size in enumerate(sizes):
+            sources = make_sources(kind, int(size), rotations, generator, rng)
+            for part in itertools.chain(
+                tagged(sources, True, rotations, rng),
+                tagged(sources, False, rotations * WRONG_USES, rng),
+                _mixed_tags(sources, rotations, rng),
+            ):
+                yield replace(
+                    part, weight=part.weight * mc_events / n_blocks, block=np.full(len(part), block),
+                    parent=part.parent + block * BLOCK,
+                )  # fmt: skip
+
+    return stack(list(numbered(blocks())), mc_events)
 
 
 def tagged(sources: Sources, true: bool, rotations: float, rng: np.random.Generator) -> Iterator[Rows]:
@@ -190,53 +163,54 @@ def tagged(sources: Sources, true: bool, rotations: float, rng: np.random.Genera
     tag_weight = importance.mean() / pooled.weight.mean() / pooled.prospects
     unit = pool.weight * unit * rotations
     scale = sources.either * pooled.probability / len(pool) / rotations
-    for start in range(0, len(parents), BATCH):
-        batch, tag = parents[start : start + BATCH], tag_of[start : start + BATCH]
-        n = len(batch)
-        turn = np.where(rng.random(n) < sources.same_flavour, -1, 1)
-        side = Side(pool, batch, frames(random_rotations(rng, n), -pooled.velocity[:, tag]), turn, 1)
-        tracks = side.measure(rng)
-        chance = _beside_a_tag(tracks, pooled.spare_kaon[tag], n, kaon_charge=1 if true else 0)
-        good, weight = thinned(chance, unit[batch] * tag_weight[tag], rng)
-        tag, parent, m = tag[good], batch[good], len(good)
-        all_tracks = merged([renumbered(tracks, good, n), taken(pooled.tracks, len(pooled), tag)])
-        events = assembled(
-            all_tracks, [side.clusters(good, rng), taken(pooled.clusters, len(pooled), tag)],
-            np.array([pooled.mode[tag], side.true_mode(good)]), m, rng,
-        )  # fmt: skip
-        if true:
-            weight /= np.maximum(true_sides(events.tags, m), 1)
-        else:
-            events = without_true_tags(events)
-            weight /= 1 + like_tag(all_tracks, 1, m)
-        direct = np.array([pooled.direct[tag], side.direct(good)])
-        labels = np.array([pooled.label[tag], pool.label[parent]])
-        partner = pooled.parent[tag] + (BLOCK if true else 0)
-        origin = Origin(parent, partner, pool.q2[parent], labels)
-        yield finished(events, direct, weight * scale, origin, sources.kind, rng)
+
+    def begun() -> Iterator[Begun]:
+        for start in range(0, len(parents), BATCH):
+            batch, tag = parents[start : start + BATCH], tag_of[start : start + BATCH]
+            n = len(batch)
+            turn = np.where(rng.random(n) < sources.same_flavour, -1, 1)
+            side = Side(pool, batch, frames(random_rotations(rng, n), -pooled.velocity[:, tag]), turn, 1)
+            yield _begun_beside(side, pooled, tag, unit[batch] * tag_weight[tag], true, rng)
+
+    for events in together(begun()):
+        yield _finished_beside(events, sources, pooled, true, scale, rng)
 
 
-def _beside_a_tag(tracks: Tracks, spare: Bools, n: int, *, kaon_charge: int) -> Floats:
-    """Return with which probability the tracks beside a tag are looked at further.
+def _begun_beside(
+    side: Side, pooled: TagPool, tag: Ints, weight: Floats, true: bool, rng: np.random.Generator
+) -> Begun:
+    """Measure the tracks of decays beside tags, as far as they may give candidates."""
+    n, kaon_charge = len(tag), 1 if true else 0
+    found = side.detect(rng)
+    kept, weight = thinned(beside_a_tag(found, pooled.spare_kaon[tag], n, kaon_charge=kaon_charge), weight, rng)
+    side, tag = side.select(kept), tag[kept]
+    tracks = side.measure(renumbered(found, kept, n), rng)
+    possible = possible_beside_a_tag(
+        tracks, pooled.spare_kaon[tag], pooled.tracks_of_tag[tag], len(kept), kaon_charge=kaon_charge
+    )
+    return Begun((side,), tracks, weight, tag).select(np.flatnonzero(possible))
 
-    Parameters
-    ----------
-    tracks
-        Of the other B.
-    spare : (n,) bool
-        The tag's side has a kaon to spare.
-    kaon_charge
-        Of the signal kaon, 0 for either. True tags are B⁻ or B̄⁰ with an ℓ⁻: the kaon is a K⁺.
-    """
-    kaon = tracks.clean & (tracks.kaon_id > KAON_ID)
-    if kaon_charge:
-        kaon &= tracks.charge == kaon_charge
-    n_kaons = count(tracks.event, n, kaon)
-    surely = count(tracks.event, n, kaon & (tracks.kaon_id > SURE_KAON_ID)) > 0
-    n_clean = count(tracks.event, n, tracks.clean)
-    beside = np.where(n_clean == 1, 1.0, EXTRA_TRACKS) * np.where(surely, 1.0, UNSURE_KAON)
-    without = np.where(spare, np.where(n_clean == 0, 1.0, EXTRA_TRACKS) * UNSURE_KAON, 0.0)
-    return np.where(n_clean <= MAX_OTHER_TRACKS, np.where(n_kaons > 0, beside, without), 0.0)
+
+def _finished_beside(
+    begun: Begun, sources: Sources, pooled: TagPool, true: bool, scale: float, rng: np.random.Generator
+) -> Rows:
+    """Add the tags and all clusters to events, and build their candidates."""
+    side, tag, n, weight = begun.sides[0], begun.tag, len(begun), begun.weight
+    tracks = merged([begun.tracks, taken(pooled.tracks, len(pooled), tag)])
+    events = assembled(
+        tracks, [side.clusters(rng), taken(pooled.clusters, len(pooled), tag)],
+        np.array([pooled.mode[tag], side.true_mode]), n, rng,
+    )  # fmt: skip
+    if true:
+        weight = weight / np.maximum(true_sides(events.tags, n), 1)
+    else:
+        events = without_true_tags(events)
+        weight = weight / (1 + like_tag(tracks, 1, n))
+    direct = np.array([pooled.direct[tag], side.direct])
+    labels = np.array([pooled.label[tag], side.pool.label[side.parents]])
+    partner = pooled.parent[tag] + (BLOCK if true else 0)
+    origin = Origin(side.parents, partner, side.pool.q2[side.parents], labels)
+    return finished(events, direct, weight * scale, origin, sources.kind, rng)
 
 
 def assembled(tracks: Tracks, clusters: list[Clusters], true_mode: Ints, n: int, rng: np.random.Generator) -> Events:
@@ -245,23 +219,12 @@ def assembled(tracks: Tracks, clusters: list[Clusters], true_mode: Ints, n: int,
     Events that can't pass the loose selection come back empty.
     """
     all_clusters = merged([*clusters, beam_clusters(n, rng)])
-    hopeless = _too_much_energy(all_clusters, n)
+    hopeless = too_much_energy(all_clusters, n)
     tracks = tracks.select(~hopeless[tracks.event])
     all_clusters = all_clusters.select(~hopeless[all_clusters.event])
     pi0s = find_pi0s(all_clusters, n)
     found = reconstruct_tags(tracks, pi0s, all_clusters, true_mode, n)
     return Events(n, tracks, all_clusters, pi0s, found)
-
-
-def _too_much_energy(clusters: Clusters, n: int) -> Bools:
-    """Whether more energy than allowed stays in the rest of the event, even if a tag takes the best two clusters."""
-    energy = np.where(clusters.present, norm(clusters.p), 0.0)
-    first = offsets(count(clusters.event, n))
-    filled = np.flatnonzero(np.diff(first))
-    largest = np.zeros(n)
-    if len(filled):
-        largest[filled] = np.maximum.reduceat(energy, first[filled])
-    return np.asarray(total(clusters.event, energy, n) - 2 * largest > MAX_E_EXTRA)
 
 
 def true_sides(found: Tags, n: int) -> Ints:
@@ -282,64 +245,48 @@ def _mixed_tags(sources: Sources, rotations: int, rng: np.random.Generator) -> I
     contents = Contents.of(generic), Contents.of(signal)
     n_draws = max(round(MIXED_DRAWS[sources.kind] * rotations * len(signal)), 1)
     n_same = rng.binomial(n_draws, sources.same_flavour)
-    for turn, n in ((1, n_draws - n_same), (-1, n_same)):
-        keys = contents[0].key(-1), contents[1].key(turn)
-        first, second, weight = draw_pairs(keys, (generic.weight, signal.weight), n, rng)
-        for start in range(0, len(first), BATCH):
-            part = slice(start, start + BATCH)
-            yield _mixed_batch(sources, first[part], second[part], weight[part], turn, 1 / n_draws, rng)
+
+    def begun() -> Iterator[Begun]:
+        for turn, n in ((1, n_draws - n_same), (-1, n_same)):
+            keys = contents[0].key(-1), contents[1].key(turn)
+            first, second, weight = draw_pairs(keys, (generic.weight, signal.weight), n, rng)
+            for start in range(0, len(first), BATCH):
+                part = slice(start, start + BATCH)
+                yield _begun_mixed(sources, first[part], second[part], weight[part], turn, rng)
+
+    for events in together(begun()):
+        yield _finished_mixed(events, sources, 1 / n_draws, rng)
 
 
-def _mixed_batch(
-    sources: Sources,
-    first: Ints,
-    second: Ints,
-    weight: Floats,
-    turn: int,
-    scale: float,
-    rng: np.random.Generator,
-) -> Rows:
+def _begun_mixed(
+    sources: Sources, first: Ints, second: Ints, weight: Floats, turn: int, rng: np.random.Generator
+) -> Begun:
+    """Measure the tracks of pairs of decays, as far as they may give candidates."""
     n = len(first)
     velocity = b_velocities(rng, n)
     sides = (
         Side(sources.generic, first, frames(random_rotations(rng, n), velocity), np.full(n, -1), 0),
         Side(sources.signal_side, second, frames(random_rotations(rng, n), -velocity), np.full(n, turn), 1),
     )
-    tracks = merged([side.measure(rng) for side in sides])
-    of_one = like_tag(tracks, 0, n) | like_tag(tracks, 1, n)
-    good, weight = thinned(np.where(of_one, 0.0, may_hold_candidate(tracks, n)), weight, rng)
-    m = len(good)
-    events = assembled(
-        renumbered(tracks, good, n), [side.clusters(good, rng) for side in sides],
-        np.array([side.true_mode(good) for side in sides]), m, rng,
-    )  # fmt: skip
-    direct = np.array([side.direct(good) for side in sides])
-    one, other = first[good], second[good]
-    labels = np.array([sources.generic.label[one], sources.signal_side.label[other]])
-    origin = Origin(other, one, sources.signal_side.q2[other], labels)
-    return finished(without_true_tags(events), direct, weight * scale, origin, sources.kind, rng)
+    found = [side.detect(rng) for side in sides]
+    kept, weight = thinned(may_hold_candidate(stacked(found), n), weight, rng)
+    m = len(kept)
+    sides = (sides[0].select(kept), sides[1].select(kept))
+    tracks = merged([s.measure(renumbered(f, kept, n), rng) for s, f in zip(sides, found, strict=True)])
+    of_one = like_tag(tracks, 0, m) | like_tag(tracks, 1, m)
+    none = np.full(m, -1)
+    return Begun(sides, tracks, weight, none).select(np.flatnonzero(holds_candidate(tracks, m) & ~of_one))
 
 
-def may_hold_candidate(tracks: Tracks, n: int) -> Floats:
-    """Return with which probability events are looked at further.
-
-    It is zero unless an event has few enough tracks, a fast ℓ∓ with a K∓ for the tag and a K± for the signal side.
-    """
-    clean = tracks.clean
-    n_clean = count(tracks.event, n, clean)
-    lepton = clean & (np.maximum(tracks.log_electron, tracks.log_muon) > 0) & (norm(tracks.p) > 0.7)
-    kaon_id = tracks.kaon_id
-    found, surely = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
-    for sign in (1, -1):
-        same, other = clean & (tracks.charge == sign), clean & (tracks.charge == -sign)
-        tag = (count(tracks.event, n, lepton & same) > 0) & (
-            count(tracks.event, n, same & (kaon_id > tags.KAON_ID)) > 0
-        )
-        found |= tag & (count(tracks.event, n, other & (kaon_id > KAON_ID)) > 0)
-        surely |= tag & (count(tracks.event, n, other & (kaon_id > SURE_KAON_ID)) > 0)
-    possible = found & (n_clean >= MIN_TRACKS) & (n_clean <= MAX_TRACKS)
-    alone = (n_clean == 4) | (n_clean == 6)
-    return np.where(possible, np.where(alone, 1.0, EXTRA_TRACKS) * np.where(surely, 1.0, UNSURE_KAON), 0.0)
+def _finished_mixed(begun: Begun, sources: Sources, scale: float, rng: np.random.Generator) -> Rows:
+    """Add the clusters to events, and build their candidates."""
+    one, other = begun.sides
+    modes = np.array([one.true_mode, other.true_mode])
+    events = assembled(begun.tracks, [one.clusters(rng), other.clusters(rng)], modes, len(begun), rng)
+    labels = np.array([one.pool.label[one.parents], other.pool.label[other.parents]])
+    origin = Origin(other.parents, one.parents, other.pool.q2[other.parents], labels)
+    direct = np.array([one.direct, other.direct])
+    return finished(without_true_tags(events), direct, begun.weight * scale, origin, sources.kind, rng)
 
 
 @dataclass(frozen=True)

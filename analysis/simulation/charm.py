@@ -15,17 +15,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from analysis.basf2 import SampleType
-from analysis.simulation.bbbar import Side, assembled, finished, may_hold_candidate
-from analysis.simulation.continuum import alone
-from analysis.simulation.generator import CHARM, NO_TAG, Generator, Pool, joined
+from analysis.simulation.continuum import begun_with_lepton, finished_continuum
+from analysis.simulation.generator import CHARM, Generator, Pool, joined
 from analysis.simulation.jagged import Bools, Floats, Ints, count, offsets
 from analysis.simulation.kinematics import about_z, mass, random_rotations, rotate
 from analysis.simulation.pairing import frames
-from analysis.simulation.pools import batches, make_decays, merged, renumbered
+from analysis.simulation.pools import batches, make_decays
 from analysis.simulation.prospects import Contents, decay_prospects, event_prospects, fragmentation_prospects, thinned
-from analysis.simulation.response import with_fake_lepton
-from analysis.simulation.rows import Rows, stack
-from analysis.simulation.tags import LEPTON_P_STAR
+from analysis.simulation.rows import Rows, numbered, stack
+from analysis.simulation.sides import Begun, Side, together
 
 BATCH = 10_000
 DRAW_BATCH = 500_000
@@ -110,12 +108,14 @@ def simulate(n: int, rotations: int, seeds: Ints, rng: np.random.Generator) -> R
     sources = make_sources(n, seeds)
     n_draws = len(sources.events) * rotations * DRAWS
     mc_events = n_draws * GAIN
-    parts, start = [], 0
-    for draw in _draws(sources, n_draws, rng):
-        for part in _batches(sources, draw, rng):
-            parts.append(part.shifted(start))
-            start += BATCH
-    return stack(parts, mc_events)
+
+    def made() -> Iterator[Rows]:
+        for draw in _draws(sources, n_draws, rng):
+            for events in together(_begun(sources, draw, rng)):
+                # that of the events without their charmed hadrons
+                yield finished_continuum(events, events.sides[0].parents, SampleType.CCBAR, rng)
+
+    return stack(list(numbered(made())), mc_events)
 
 
 @dataclass(frozen=True)
@@ -182,7 +182,7 @@ def _signed(contents: Contents, sign: int) -> tuple[Bools, Bools]:
     return (contents.plus, contents.minus) if sign > 0 else (contents.minus, contents.plus)
 
 
-def _batches(sources: Sources, draw: _Draw, rng: np.random.Generator) -> Iterator[Rows]:
+def _begun(sources: Sources, draw: _Draw, rng: np.random.Generator) -> Iterator[Begun]:
     for start in range(0, len(draw.event), BATCH):
         part = slice(start, start + BATCH)
         event = draw.event[part]
@@ -196,10 +196,4 @@ def _batches(sources: Sources, draw: _Draw, rng: np.random.Generator) -> Iterato
             velocity = rotate(p, turn)[:3] / p[3]
             frame = frames(random_rotations(rng, n), velocity)
             sides.append(Side(sources.decays, draw.decay[which][part], frame, sources.sign[hadron], which + 1))
-        tracks, fake = with_fake_lepton(merged([side.measure(rng) for side in sides]), n, LEPTON_P_STAR, rng)
-        good, weight = thinned(may_hold_candidate(tracks, n), draw.weight[part] * fake, rng)
-        m = len(good)
-        events = assembled(
-            renumbered(tracks, good, n), [side.clusters(good, rng) for side in sides], np.full((3, m), NO_TAG), m, rng
-        )
-        yield finished(events, np.zeros((3, m), dtype=bool), weight, alone(parent[good]), SampleType.CCBAR, rng)
+        yield begun_with_lepton(tuple(sides), draw.weight[part], rng)

@@ -12,16 +12,18 @@ from collections.abc import Iterator
 import numpy as np
 
 from analysis.basf2 import SampleType
-from analysis.simulation.bbbar import Origin, Side, assembled, finished, may_hold_candidate
+from analysis.simulation.bbbar import Origin, assembled, finished
 from analysis.simulation.generator import NO_TAG, Generator, Pool
-from analysis.simulation.jagged import Ints
+from analysis.simulation.jagged import Floats, Ints
 from analysis.simulation.kinematics import about_z
 from analysis.simulation.pairing import frames
-from analysis.simulation.pools import batches, renumbered
+from analysis.simulation.pools import batches, merged, renumbered
 from analysis.simulation.prospects import Contents, event_prospects, thinned, uses
 from analysis.simulation.response import with_fake_lepton
-from analysis.simulation.rows import Rows, stack
+from analysis.simulation.rows import Rows, numbered, stack
+from analysis.simulation.sides import Begun, Side, together
 from analysis.simulation.tags import LEPTON_P_STAR
+from analysis.simulation.triage import may_hold_candidate
 
 BATCH = 10_000
 # Uses of the most promising events per rotation asked for: almost all have worse prospects
@@ -45,13 +47,14 @@ def simulate(kind: SampleType, n: int, rotations: int, seed: int, rng: np.random
         All other randomness.
     """
     generator = Generator(kind.value, seed)
-    parts, first, start = [], 0, 0
-    for size in batches(n):
-        for part in _uses(kind, generator.batch(size), rotations, first, rng):
-            parts.append(part.shifted(start))
-            start += BATCH
-        first += size
-    return stack(parts, n * rotations * USES)
+
+    def made() -> Iterator[Rows]:
+        first = 0
+        for size in batches(n):
+            yield from _uses(kind, generator.batch(size), rotations, first, rng)
+            first += size
+
+    return stack(list(numbered(made())), n * rotations * USES)
 
 
 def _uses(kind: SampleType, pool: Pool, rotations: int, first: int, rng: np.random.Generator) -> Iterator[Rows]:
@@ -62,17 +65,35 @@ def _uses(kind: SampleType, pool: Pool, rotations: int, first: int, rng: np.rand
     rotations = rotations * USES
     number, unit = uses(prospects * rotations, rng)
     parents = np.repeat(np.arange(len(pool)), number)
-    for start in range(0, max(len(parents), 1), BATCH):
-        batch = parents[start : start + BATCH]
-        n = len(batch)
-        side = Side(pool, batch, frames(about_z(rng, n), np.zeros((3, n))), np.ones(n, dtype=np.int64), 0)
-        tracks, fake = with_fake_lepton(side.measure(rng), n, LEPTON_P_STAR, rng)
-        good, weight = thinned(may_hold_candidate(tracks, n), rotations * unit[batch] * fake, rng)
-        m = len(good)
-        events = assembled(renumbered(tracks, good, n), [side.clusters(good, rng)], np.full((2, m), NO_TAG), m, rng)
-        parent = batch[good]
-        origin = alone(first + parent)
-        yield finished(events, np.zeros((2, m), dtype=bool), weight, origin, kind, rng)
+
+    def begun() -> Iterator[Begun]:
+        for start in range(0, max(len(parents), 1), BATCH):
+            batch = parents[start : start + BATCH]
+            n = len(batch)
+            side = Side(pool, batch, frames(about_z(rng, n), np.zeros((3, n))), np.ones(n, dtype=np.int64), 0)
+            yield begun_with_lepton((side,), rotations * unit[batch], rng)
+
+    for events in together(begun()):
+        yield finished_continuum(events, first + events.sides[0].parents, kind, rng)
+
+
+def begun_with_lepton(sides: tuple[Side, ...], weight: Floats, rng: np.random.Generator) -> Begun:
+    """Measure the tracks of events, a fast hadron of which passes as lepton where there is none."""
+    n = len(weight)
+    measured = merged([side.measure(side.detect(rng), rng) for side in sides])
+    tracks, fake = with_fake_lepton(measured, n, LEPTON_P_STAR, rng)
+    kept, weight = thinned(may_hold_candidate(tracks, n), weight * fake, rng)
+    return Begun(
+        tuple(side.select(kept) for side in sides), renumbered(tracks, kept, n), weight, np.full(len(kept), -1)
+    )
+
+
+def finished_continuum(begun: Begun, parent: Ints, kind: SampleType, rng: np.random.Generator) -> Rows:
+    """Add the clusters to events without B mesons, and build their candidates."""
+    n, sides = len(begun), begun.sides
+    modes, direct = np.full((len(sides) + 1, n), NO_TAG), np.zeros((len(sides) + 1, n), dtype=bool)
+    events = assembled(begun.tracks, [side.clusters(rng) for side in sides], modes, n, rng)
+    return finished(events, direct, begun.weight, alone(parent), kind, rng)
 
 
 def alone(parent: Ints) -> Origin:

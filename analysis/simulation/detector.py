@@ -71,6 +71,7 @@ class Tracking:
     """Charged particles."""
 
     acceptance: tuple[float, float] = sourced((17 * DEGREE, 150 * DEGREE), "TDR", "polar angles of the CDC")
+    radius_max: float = sourced(10.0, "assumed", "cm from the beams: what starts beyond is not found from there")
     pt_min: float = sourced(0.1, "skim", "of clean tracks; slower ones curl and count as lost")
     efficiency: float = sourced(0.97, "assumed", "on the plateau")
     turn_on: tuple[float, float] = sourced((0.05, 0.06), "assumed", "1 − exp(−(pT − a)/b): 80 % at 0.15 GeV")

@@ -46,7 +46,14 @@ def frames(rotation: Floats, velocity: Floats) -> Floats:
     return result
 
 
-def place(particles: Particles, owner: Ints, frame: Floats, turn: Ints) -> Particles:
+def carried(p: Floats, owner: Ints, frame: Floats) -> Floats:
+    """Carry four-vectors (4, n_particles) from rest frames to the laboratory; see `place`."""
+    n = frame.shape[-1]
+    matrix = np.take(frame.reshape(16, n), owner, axis=1).reshape(4, 4, -1)
+    return np.asarray(np.einsum("ijn,jn->in", matrix, p))
+
+
+def place(particles: Particles, owner: Ints, frame: Floats, turn: Ints, *, vertices: bool = True) -> Particles:
     """Carry particles from rest frames to the laboratory.
 
     Parameters
@@ -59,19 +66,13 @@ def place(particles: Particles, owner: Ints, frame: Floats, turn: Ints) -> Parti
         Of every event; see `frames`.
     turn : (n,) int64
         -1 where the decay is replaced by its CP conjugate, else 1.
+    vertices
+        False: places of production are not needed, and come back as NaN.
     """
-    n = frame.shape[-1]
-    matrix = np.take(frame.reshape(16, n), owner, axis=1).reshape(4, 4, -1)
     pdg, mother = particles.pdg, particles.mother
     if np.any(turn < 0):
         flip = turn[owner] < 0
         pdg, mother = np.where(flip, conjugate(pdg), pdg), np.where(flip, conjugate(mother), mother)
-    return Particles(
-        owner,
-        pdg,
-        mother,
-        particles.vee,
-        particles.role,
-        np.einsum("ijn,jn->in", matrix, particles.p),
-        np.einsum("ijn,jn->in", matrix, particles.x),
-    )
+    p = carried(particles.p, owner, frame)
+    x = carried(particles.x, owner, frame) if vertices else np.broadcast_to(np.nan, p.shape)
+    return Particles(owner, pdg, mother, particles.vee, particles.role, p, x)

@@ -14,7 +14,7 @@ from analysis.simulation.jagged import Array, Bools, Floats, Ints, count, gather
 from analysis.simulation.kinematics import mass, norm, random_rotations, with_mass
 from analysis.simulation.pairing import b_velocities, frames, place
 from analysis.simulation.prospects import Contents, tag_prospects, thinned, uses
-from analysis.simulation.response import Clusters, Tracks, measure_clusters, measure_tracks
+from analysis.simulation.response import Clusters, Detected, Tracks, measure_clusters, measure_tracks
 from analysis.simulation.tags import KAON_ID, NONE, Tags, find_pi0s, reconstruct_tags, tag_lepton
 
 BATCH = 20_000
@@ -25,7 +25,7 @@ SPARE_KAON_ID = 0.1
 CLEAN, QUIET, NOISY = 1.0, 0.33, 0.2
 QUIET_ENERGY, LIGHT_MASS = 1.5, 2.1  # GeV, GeV/c^2: two tracks as kaons, beside the lepton
 CLEAN_ENERGY, CLEAN_MASS, CLEAN_COS_BY = 1.0, 0.020, (-1.75, 1.1)
-Listed = TypeVar("Listed", Particles, Tracks, Clusters)
+Listed = TypeVar("Listed", Particles, Detected, Tracks, Clusters)
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,8 @@ class TagPool:
         Of the tag B in the centre of mass.
     prospects : (n,) float64
         Chance to pass the analysis's selection, as far as the tag decides; in arbitrary units.
+    tracks_of_tag : (n,) int64
+        Number of its clean tracks.
     spare_kaon : (n,) bool
         It has kaons of both charges: one of them may be taken for the signal's.
     weight : (n,) float64
@@ -60,6 +62,7 @@ class TagPool:
     parent: Ints
     velocity: Floats
     prospects: Floats
+    tracks_of_tag: Ints
     spare_kaon: Bools
     weight: Floats
     probability: float
@@ -182,8 +185,8 @@ def _tag_pool(pool: Pool, decays: Ints, good: Ints, measured: Measured, weight: 
     prospects = np.where(_clean(found, tracks, clusters, n), CLEAN, np.where(_quiet(tracks, clusters, n), QUIET, NOISY))
     return TagPool(
         renumbered(tracks, good, n), renumbered(clusters, good, n), pool.tag_mode[parent], pool.tag_direct[parent],
-        pool.label[parent], parent, velocity[:, good], prospects[good], both[good], weight,
-        probability,
+        pool.label[parent], parent, velocity[:, good], prospects[good],
+        count(tracks.event, n, tracks.clean)[good], both[good], weight, probability,
     )  # fmt: skip
 
 

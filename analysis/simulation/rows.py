@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -52,6 +52,14 @@ class Rows:
             self.event[index], self.weight[index], self.parent[index], self.block[index],
             {name: values[index] for name, values in self.columns.items()}, self.mc_events, self.partner[index],
         )  # fmt: skip
+
+
+def numbered(parts: Iterable[Rows]) -> Iterator[Rows]:
+    """Yield parts with their event numbers shifted, so that no two parts share one."""
+    start = 0
+    for part in parts:
+        yield part.shifted(start)
+        start += int(part.event.max(initial=-1)) + 1
 
 
 def stack(parts: Sequence[Rows], mc_events: float) -> Rows:

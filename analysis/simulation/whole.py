@@ -24,7 +24,7 @@ from analysis.simulation.kinematics import boost, norm, random_rotations, with_m
 from analysis.simulation.pairing import b_velocities, frames, place
 from analysis.simulation.pools import batches, make_decays, make_tags, merged, on_side
 from analysis.simulation.response import Clusters, Tracks, beam_clusters, measure_clusters, measure_tracks
-from analysis.simulation.rows import Rows, stack
+from analysis.simulation.rows import Rows, numbered, stack
 from analysis.simulation.tags import find_pi0s, reconstruct_tags
 
 BATCH = 2000
@@ -166,8 +166,6 @@ def pooled(kind: SampleType, n: int, rotations: int, seeds: Ints, rng: np.random
     tags = make_tags(Generator("tag charged", int(seeds[1])), n, 1.0, rng)
     sources = bbbar.Sources(kind, side, side, tags, tags)
     parts = bbbar.tagged(sources, True, rotations / bbbar.SIGNAL_USES, rng)
-    # every part numbers its events from zero
-    numbered = [part.shifted(number * bbbar.BATCH) for number, part in enumerate(parts)]
-    made = stack(numbered, float(n * rotations))
+    made = stack(list(numbered(parts)), float(n * rotations))
     # per pair, not per event
     return replace(made, weight=made.weight * made.mc_events / (sources.either * tags.probability))

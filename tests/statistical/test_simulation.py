@@ -194,7 +194,7 @@ def test_wrong_tags_agree_with_pairs_of_generic_decays(monkeypatch: pytest.Monke
 
 def test_factorised_charm_agrees_with_whole_events() -> None:
     factorised = charm.simulate(20_000, 60, np.arange(2) + 1, np.random.default_rng(1))
-    whole = continuum.simulate(SampleType.CCBAR, 20_000, 60, 3, np.random.default_rng(2))
+    whole = continuum.simulate(SampleType.CCBAR, 30_000, 60, 3, np.random.default_rng(2))
     assert_agree(factorised, whole, 0.25)
 
 
