@@ -20,14 +20,11 @@ Conventions
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 from scipy import special
 
-from analysis import io
-from analysis.errors import InputError
 from analysis.provenance import Provenance
 
 LEVEL = 0.682689492137086
@@ -122,28 +119,6 @@ class CutFlow(_Frozen):
     steps: tuple[Step, ...]
     best_candidate: BestCandidateSummary
     provenance: Provenance | None = None
-
-
-def read_cutflow(path: str | Path) -> CutFlow:
-    """Read a cut flow that ``preselection`` has written.
-
-    Raises
-    ------
-    InputError
-        The file is missing or is not a cut flow of this version of the project.
-    """
-    content = io.read_json(path)
-    try:
-        return CutFlow.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise InputError(
-            "A file is not a cut flow of this version of the project.",
-            file=path,
-            where=".".join(map(str, first["loc"])),
-            found=first["msg"],
-            remedy="make it again with `preselection`",
-        ) from None
 
 
 def clopper_pearson(passed: int, total: float, level: float = LEVEL) -> tuple[float, float]:

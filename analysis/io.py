@@ -17,17 +17,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from pydantic import BaseModel, ValidationError
 
 from analysis.errors import InputError, OutputError, nearest
 
 Array = NDArray[Any]
 Columns = Mapping[str, Array]
+
+Kind = TypeVar("Kind", bound=BaseModel)
 
 METADATA_KEY = b"knunu"
 
@@ -143,6 +146,37 @@ def read_json(path: str | Path) -> Any:
         ) from None
     except OSError as error:
         raise InputError("A file cannot be read.", file=path, found=error.strerror, remedy="check the path") from None
+
+
+def read_model(path: str | Path, model: type[Kind], command: str) -> Kind:
+    """Read a JSON file that a command of this package has written.
+
+    Parameters
+    ----------
+    path
+        The file.
+    model
+        What it holds.
+    command
+        What makes such files, for the message.
+
+    Raises
+    ------
+    InputError
+        The file is missing, is not JSON, or is not what the command writes today.
+    """
+    content = read_json(path)
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(
+            f"A file is not what `{command}` of this version writes.",
+            file=path,
+            where=".".join(map(str, first["loc"])) or None,
+            found=first["msg"],
+            remedy=f"give the output of `{command}`, or make it again",
+        ) from None
 
 
 class TableWriter:

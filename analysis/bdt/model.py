@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xgboost
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from analysis import io
 from analysis.bdt import folds, inputs
 from analysis.bdt.eta import EtaMap
-from analysis.errors import InputError
 from analysis.provenance import Provenance
 
 Array = NDArray[Any]
@@ -119,25 +116,3 @@ def out_of_fold(
         rows = fold == k
         score[rows] = predict(booster, values[rows])
     return score
-
-
-def read_model(path: str | Path) -> Model:
-    """Read a frozen model.
-
-    Raises
-    ------
-    InputError
-        The file is missing or is not a model of this project.
-    """
-    content = io.read_json(path)
-    try:
-        return Model.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise InputError(
-            "A file is not a BDT model of this version of the project.",
-            file=path,
-            where=".".join(map(str, first["loc"])),
-            found=first["msg"],
-            remedy="train again with `train-bdt`",
-        ) from None

@@ -25,9 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
-    from analysis.bdt.model import read_model
+    from analysis.bdt.model import Model
 
-    model = read_model(args.model)
+    model = io.read_model(args.model, Model, "train-bdt")
     _score(model, args.model, args.table, args.output)
     if args.varied:
         _score(model, args.model, args.varied, args.varied_output)

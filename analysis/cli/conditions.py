@@ -54,7 +54,7 @@ def _record_arguments(parser: argparse.ArgumentParser) -> None:
 def _record(args: argparse.Namespace) -> int:
     """Read a sample's metadata into its conditions record."""
     configuration = config.load(args.config)
-    sample = _configured(configuration, args.sample)
+    sample = configuration.sample(args.sample)
     source = source_of(sample, args.files)
     settings = configuration.conditions
     conditions = record(source, known_tags(settings))
@@ -71,16 +71,6 @@ def _record(args: argparse.Namespace) -> int:
     io.write_json(args.output, plain)
     logger.info("%s", summary(conditions))
     return 0
-
-
-def _configured(configuration: config.Config, name: str) -> config.Sample:
-    try:
-        return configuration.sample(name)
-    except KeyError:
-        known = ", ".join(sample.name for sample in configuration.samples)
-        raise ConditionsError(
-            "There is no such sample.", where="--sample", found=name, expected=f"one of {known}"
-        ) from None
 
 
 def _ledger_arguments(parser: argparse.ArgumentParser) -> None:

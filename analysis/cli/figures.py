@@ -123,7 +123,7 @@ def _cut_flows(paths: Sequence[str], settings: config.Config) -> list[CutFlow]:
     from analysis.cutflow import CutFlow
 
     files = [path for path in paths if path.endswith(".cutflow.json")]
-    flows = {flow.sample: flow for flow in (CutFlow.model_validate(io.read_json(path)) for path in files)}
+    flows = {flow.sample: flow for flow in (io.read_model(path, CutFlow, "preselection") for path in files)}
     missing = [sample.name for sample in settings.samples if sample.name not in flows and not sample.type.is_data]
     if missing:
         raise InputError("Samples have no cut flow.", where=", ".join(missing), remedy="give the files of all samples")
@@ -140,7 +140,7 @@ def _bdt(args: argparse.Namespace, settings: config.Config, tag: Tag, write: Wri
     from analysis.report.spectra import pages, spectra
     from analysis.report.tables import training_tables
 
-    training = Training.model_validate(io.read_json(args.training))
+    training = io.read_model(args.training, Training, "train-bdt")
     edges = {each.name: variables.round_edges(each.edges) for each in training.inputs}
     edges["eta"] = np.round(np.linspace(0.0, 1.0, 21), 12)
     *inputs, eta = spectra(_tables(args.files, list(edges), settings), edges, blinded=settings.blinded)
@@ -192,9 +192,9 @@ def _templates(args: argparse.Namespace, settings: config.Config, tag: Tag, writ
     from analysis.report.tables import systematics_table, yields_tables
     from analysis.templates.document import Document
 
-    document = Document.model_validate(io.read_json(args.templates))
+    document = io.read_model(args.templates, Document, "templates")
     workspace = io.read_json(args.workspace)
-    result = FitResult.model_validate(io.read_json(args.result))
+    result = io.read_model(args.result, FitResult, "fit")
     before = likelihood.expected_before(workspace)
     for channel in likelihood.channels_before(document, result, before):
         band = "uncertainty before the fit"
@@ -221,8 +221,8 @@ def _fit(args: argparse.Namespace, settings: config.Config, tag: Tag, write: Wri
     from analysis.report import likelihood, summary
 
     workspace = io.read_json(args.workspace)
-    result = FitResult.model_validate(io.read_json(args.result))
-    scan = Scan.model_validate({key: value for key, value in io.read_json(args.scan).items() if key != "provenance"})
+    result = io.read_model(args.result, FitResult, "fit")
+    scan = io.read_model(args.scan, Scan, "scan")
     write.figure("pulls", parameters.pulls(likelihood.pulls(workspace, result), tag))
     write.figure("simulation_pulls", parameters.simulation_pulls(likelihood.simulation_pulls(workspace, result), tag))
     matrix = np.asarray(result.correlations.matrix, dtype=float)
@@ -241,7 +241,7 @@ def _closure(args: argparse.Namespace, tag: Tag, write: Writer) -> None:
     from analysis.closure import Closure, verdict
     from analysis.plots import closure
 
-    found = Closure.model_validate(io.read_json(args.closure))
+    found = io.read_model(args.closure, Closure, "closure")
     shown = [
         closure.Pulls(
             point.mu,
@@ -262,10 +262,10 @@ def _inference(args: argparse.Namespace, settings: config.Config, tag: Tag, writ
     from analysis.plots.intervals import belt
     from analysis.report.inference import coverage_page, impacts_page
 
-    study = ToyStudy.model_validate(io.read_json(args.toys))
-    impacts = Impacts.model_validate(io.read_json(args.impacts))
-    result = FitResult.model_validate(io.read_json(args.result))
-    scan = Scan.model_validate({key: value for key, value in io.read_json(args.scan).items() if key != "provenance"})
+    study = io.read_model(args.toys, ToyStudy, "toys")
+    impacts = io.read_model(args.impacts, Impacts, "impacts")
+    result = io.read_model(args.result, FitResult, "fit")
+    scan = io.read_model(args.scan, Scan, "scan")
     for name, figure in (*of_toys(study, tag), *of_impacts(impacts, tag), ("belt", belt(study.belt, scan, tag))):
         write.figure(name, figure)
     write.page("coverage_numbers", "Coverage of the intervals", coverage_page(study, result))
@@ -277,7 +277,7 @@ def _combination(args: argparse.Namespace, settings: config.Config, tag: Tag, wr
     from analysis.inference.results import Sensitivities
     from analysis.report.inference import combination_page
 
-    found = Sensitivities.model_validate(io.read_json(args.sensitivity))
+    found = io.read_model(args.sensitivity, Sensitivities, "combine")
     for name, figure in of_sensitivities(found, tag):
         write.figure(name, figure)
     write.page("combination", "Combination with published likelihoods", combination_page(found, tag_of(settings).text))
@@ -307,7 +307,7 @@ def _validation(args: argparse.Namespace, settings: config.Config, tag: Tag, wri
     from analysis.validation.document import Validation
     from analysis.validation.samples import PUBLISHED
 
-    found = Validation.model_validate(io.read_json(args.validation))
+    found = io.read_model(args.validation, Validation, "validate-simulation")
     write.figure("validation_pools", validation.pools(found.pools, tag))
     write.figure("validation_q2", validation.spectrum(found.q2, tag))
     write.figure("validation_kaon_id", validation.identification(found.identification, tag, "kaonID > 0.9"))

@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> None:
     accounts = [args.account] if args.account else []
     extras = {"minos_for": args.minos, "goodness_toys": args.goodness_toys, "seed": seed(args)}
     used |= {"poi": args.poi, "measurement": args.measurement, "asimov": asimov, "level": level, **extras}
-    study = ToyStudy.model_validate(io.read_json(args.toys)) if args.toys else None
+    study = io.read_model(args.toys, ToyStudy, "toys") if args.toys else None
     studies = [args.toys] if args.toys else []
     result = fit_workspace(
         io.read_json(args.workspace),

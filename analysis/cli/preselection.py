@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> None:
             remedy="give `preselection: cuts:`; an empty list only chooses the best candidates",
         )
     skim = io.read_table(args.skim)
-    kind = _type(skim, args.sample, settings)
+    kind = _type(skim, args.sample)
     sample = settings.sample(args.sample)
     # A size in the configuration replaces that of the metadata, also where it is of the other kind.
     scale = normalisation(
@@ -98,7 +98,7 @@ def _varied(result: Result, number: int, used: set[str]) -> dict[str, NDArray[An
     return kept | {VARIATION: np.full(len(kept["weight"]), number, dtype=np.int8)}
 
 
-def _type(skim: io.Table, name: str, settings: config.Config) -> SampleType:
+def _type(skim: io.Table, name: str) -> SampleType:
     """Return the sample's type; the skim must be of the sample named."""
     if skim.metadata.get("sample") != name:
         raise InputError(
@@ -108,8 +108,6 @@ def _type(skim: io.Table, name: str, settings: config.Config) -> SampleType:
             expected=name,
             remedy="give the skim of this sample, or its name with --sample",
         )
-    if name not in {sample.name for sample in settings.samples}:
-        raise ConfigurationError(f"The configuration has no sample '{name}'.", where="samples")
     return SampleType(skim.metadata["type"])
 
 

@@ -90,7 +90,7 @@ def run(args: argparse.Namespace) -> None:
         [args.workspace, *accounts],
         conditions=provenance.conditions_of(accounts),
     )
-    io.write_json(args.output, {**found.model_dump(mode="json"), "provenance": origin})
+    io.write_json(args.output, found.model_copy(update={"provenance": origin}).model_dump(mode="json"))
     draw(args, lambda tag: of_scan(found, tag), origin)
     logger.info("written: %s", args.output)
 

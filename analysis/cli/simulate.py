@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from analysis import config
 from analysis.conditions.buckets import read_buckets
 from analysis.conditions.metadata import SIDECAR_SUFFIX
-from analysis.errors import ConfigurationError, nearest
+from analysis.errors import ConfigurationError
 from analysis.io import atomic, write_json
 from analysis.log import logger
 
@@ -58,13 +58,6 @@ def _request(configuration: config.Config, name: str, number: int) -> Request:
     from analysis.simulation.buckets import share
     from analysis.simulation.chunk import Request
 
-    names = [sample.name for sample in configuration.samples]
-    if name not in names:
-        raise ConfigurationError(
-            f"The configuration has no sample '{name}'.",
-            found=f"samples: {', '.join(names)}",
-            remedy=f"nearest: {nearest(name, names)}",
-        )
     sample = configuration.sample(name)
     if not sample.simulated or configuration.simulation is None:
         raise ConfigurationError(
@@ -81,7 +74,7 @@ def _request(configuration: config.Config, name: str, number: int) -> Request:
             expected=f"0 to {configuration.simulation.files - 1}",
             remedy="raise `simulation: files:` or ask for another chunk",
         )
-    request = Request(name, names.index(name), sample.type, number)
+    request = Request(name, configuration.samples.index(sample), sample.type, number)
     if not (sample.type.is_data and configuration.conditions.buckets):
         return request
     closed = list(read_buckets(configuration.conditions.buckets).values())

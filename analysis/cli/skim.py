@@ -17,7 +17,7 @@ from analysis import config, provenance
 from analysis.columns import COLUMNS
 from analysis.conditions.records import SampleConditions, read_record
 from analysis.conditions.sidecar import read_sidecar, sidecar_of
-from analysis.errors import ConfigurationError, InputError, nearest
+from analysis.errors import InputError
 from analysis.io import TableWriter, sha256_file
 from analysis.log import logger
 from analysis.ntuples.baskets import Counters
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the command."""
     args.files = [file.removeprefix("file://") for file in args.files]
     configuration = config.load(args.config)
-    sample = _sample(configuration, args.sample)
+    sample = configuration.sample(args.sample)
     record = _record(args.record, sample.name) if args.record else None
     store = IndexStore(args.index or Path(args.output).parent / ".index")
     options = Options(duplicates=configuration.skim.duplicates, store=store)
@@ -123,18 +123,6 @@ def _digest(file: str) -> str:
         return f"size, header and objects: {remote_digest(file)}"
     except DamagedFileError:
         return "out of reach"
-
-
-def _sample(configuration: config.Config, name: str) -> config.Sample:
-    try:
-        return configuration.sample(name)
-    except KeyError:
-        names = [sample.name for sample in configuration.samples]
-        raise ConfigurationError(
-            f"The configuration has no sample '{name}'.",
-            found=f"samples: {', '.join(names)}",
-            remedy=f"nearest: {nearest(name, names)}",
-        ) from None
 
 
 def _record(path: str, sample: str) -> SampleConditions:

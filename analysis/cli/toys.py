@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> None:
     defaults = config.load(args.config).fit if args.config else config.models.Fit()
     mus = list(defaults.true_values) if args.mu is None else args.mu
     n = at_least(defaults.toys if args.toys is None else args.toys, 2, "--toys")
-    belt = ToyStudy.model_validate(io.read_json(args.belt_of)).belt if args.belt_of else None
+    belt = io.read_model(args.belt_of, ToyStudy, "toys").belt if args.belt_of else None
     if args.belt_of and belt is None:
         logger.info("the asymptotic intervals of %s cover: there is no belt to test", args.belt_of)
     options = {

@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
     settings = config.load(args.config)
-    templates = Document.model_validate(io.read_json(args.templates))
+    templates = io.read_model(args.templates, Document, "templates")
     if templates.blinded != settings.blinded:
         raise InputError(
             "The templates were made under another blinding.",

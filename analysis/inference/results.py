@@ -193,6 +193,7 @@ class Scan(Result):
     asimov: float | None
     engine: str
     cross_check: float = Field(description="2NLL minus pyhf's own evaluation at the minimum")
+    provenance: JsonValue = None
 
 
 class Impact(Result):

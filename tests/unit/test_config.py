@@ -174,6 +174,12 @@ def test_files_that_are_no_configuration(tmp_path: Path, text: str, message: str
         config.load(tmp_path / "none.yaml")
 
 
+def test_a_sample_that_is_not_there_is_told_with_those_that_are() -> None:
+    assert resolve().sample("signal").type == "signal"
+    with pytest.raises(ConfigurationError, match=r"no sample 'signl'[^§]*nearest: 'signal'"):
+        resolve().sample("signl")
+
+
 def test_models_are_frozen() -> None:
     with pytest.raises(ValueError, match="frozen"):
         resolve().name = "y"  # type: ignore[misc]

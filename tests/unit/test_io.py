@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import BaseModel
 
 from analysis import io
 from analysis.cli import main
@@ -175,3 +176,18 @@ def test_the_remedy_for_broken_json_is_not_to_delete_what_people_wrote(tmp_path:
     (tmp_path / "mine.json").write_text("{")
     with pytest.raises(InputError, match="correct it; if the workflow made it, delete it"):
         io.read_json(tmp_path / "mine.json")
+
+
+def test_a_file_of_another_kind_is_told_with_the_command_that_makes_the_right_one(tmp_path: Path) -> None:
+    class Wanted(BaseModel):
+        mu: float
+
+    path = tmp_path / "result.json"
+    io.write_json(path, {"mu": 1.5})
+    assert io.read_model(path, Wanted, "fit").mu == 1.5
+    io.write_json(path, {"mu": "one"})
+    with pytest.raises(InputError, match="not what `fit` of this version writes") as caught:
+        io.read_model(path, Wanted, "fit")
+    assert (caught.value.file, caught.value.where) == (str(path), "mu")
+    with pytest.raises(InputError, match="missing"):
+        io.read_model(tmp_path / "none.json", Wanted, "fit")

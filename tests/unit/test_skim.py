@@ -17,7 +17,7 @@ from analysis.basf2 import make_root_compatible
 from analysis.cli import main
 from analysis.cli import skim as command
 from analysis.columns import COLUMNS, PRE, WEIGHTS, required
-from analysis.errors import ConfigurationError, InputError
+from analysis.errors import InputError
 from analysis.io import read_table
 from analysis.skim import ROWS_PER_GROUP, skim, wanted
 
@@ -384,12 +384,6 @@ def test_layout_is_remembered_beside_the_output(tmp_path):
     file = write(tmp_path / "a.root", {"a": np.arange(5.0)})
     run(tmp_path, [file])
     assert len(list((tmp_path / ".index").iterdir())) == 1
-
-
-def test_unknown_sample_names_the_nearest(tmp_path):
-    cfg = config.load(configuration(tmp_path))
-    with pytest.raises(ConfigurationError, match="'signal'"):
-        command._sample(cfg, "signl")
 
 
 def test_columns_named_by_later_stages(tmp_path):

@@ -17,6 +17,7 @@ from analysis.config.models.likelihood import Axis, Channel, Combination, Fit, S
 from analysis.config.models.samples import Dataset, Sample
 from analysis.config.models.selection import Bdt, Cut, Preselection, Skim, Weights
 from analysis.config.models.simulation import DecayLabel, Planted, Simulation
+from analysis.errors import ConfigurationError, nearest
 
 __all__ = [
     "INCONSISTENT",
@@ -80,10 +81,16 @@ class Config(Model):
 
         Raises
         ------
-        KeyError
-            There is none.
+        ConfigurationError
+            There is none; the message names those that there are.
         """
         for sample in self.samples:
             if sample.name == name:
                 return sample
-        raise KeyError(name)
+        names = [sample.name for sample in self.samples]
+        raise ConfigurationError(
+            f"The configuration has no sample '{name}'.",
+            where="samples",
+            found=", ".join(names),
+            remedy=f"nearest: {nearest(name, names)}",
+        )

@@ -10,7 +10,7 @@ from analysis import io
 from analysis.basf2 import SampleType
 from analysis.bdt import metrics
 from analysis.bdt.metrics import Scored
-from analysis.bdt.model import Model, out_of_fold, read_model
+from analysis.bdt.model import Model, out_of_fold
 from analysis.bdt.train import Source, assemble, balanced, parameters, train
 from analysis.errors import InputError
 
@@ -102,7 +102,7 @@ def test_seed_and_order_of_samples(sources, settings):
 def test_reload_is_bit_identical(sources, settings, tmp_path):
     data, model = trained(sources, settings)
     io.write_json(tmp_path / "model.json", model.model_dump(mode="json"))
-    again = read_model(tmp_path / "model.json")
+    again = io.read_model(tmp_path / "model.json", Model, "train-bdt")
     columns = sources[0].columns
     before, after = model.apply(columns, sample="signal"), again.apply(columns, sample="signal")
     assert np.array_equal(before.score, after.score)
@@ -197,8 +197,8 @@ def test_parameters_come_from_the_configuration(settings):
 
 def test_model_of_another_version_is_refused(tmp_path):
     io.write_json(tmp_path / "model.json", {"inputs": ["R2"]})
-    with pytest.raises(InputError, match="not a BDT model"):
-        read_model(tmp_path / "model.json")
+    with pytest.raises(InputError, match="not what `train-bdt`"):
+        io.read_model(tmp_path / "model.json", Model, "train-bdt")
 
 
 def test_model_file_holds_xgboosts_own_json(sources, settings):

@@ -25,7 +25,9 @@ def run(tmp_path, write_skim, monkeypatch):
         table, flow = tmp_path / f"{name}.parquet", tmp_path / f"{name}.cutflow.json"
         outputs = ["--output", str(table), "--cutflow", str(flow)]
         status = main(["preselection", "--config", str(config), "--sample", name, *outputs, str(path)])
-        return (status, io.read_table(table), cutflow.read_cutflow(flow)) if not status else (status, None, None)
+        if status:
+            return status, None, None
+        return status, io.read_table(table), io.read_model(flow, cutflow.CutFlow, "preselection")
 
     return run
 

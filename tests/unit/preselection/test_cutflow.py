@@ -96,10 +96,10 @@ def test_text_table_shows_each_step():
 def test_written_and_read_back(tmp_path):
     nominal = flow("signal", COUNTS)
     io.write_json(tmp_path / "c.json", nominal.model_dump(mode="json"))
-    assert cutflow.read_cutflow(tmp_path / "c.json") == nominal
+    assert io.read_model(tmp_path / "c.json", cutflow.CutFlow, "preselection") == nominal
 
 
 def test_another_file_is_refused(tmp_path):
     io.write_json(tmp_path / "c.json", {"sample": "signal"})
-    with pytest.raises(InputError, match="not a cut flow"):
-        cutflow.read_cutflow(tmp_path / "c.json")
+    with pytest.raises(InputError, match="not what `preselection` of this version writes"):
+        io.read_model(tmp_path / "c.json", cutflow.CutFlow, "preselection")
