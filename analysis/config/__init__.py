@@ -126,7 +126,7 @@ def resolve(
         What ``extends`` is relative to; default: the folder of ``source``.
     complete
         Whether it must have what the whole analysis needs: signal and signal region if there are templates, and the
-        files that it names (tables, databases, workspaces; not ntuples).
+        files that it names (ntuples, metadata, tables, databases, workspaces).
 
     Raises
     ------

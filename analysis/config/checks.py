@@ -5,6 +5,7 @@ Each check returns the mistakes it finds, one line each: key, value, remedy.
 
 from __future__ import annotations
 
+import glob
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
@@ -12,11 +13,12 @@ from typing import TYPE_CHECKING
 
 from analysis.basf2 import SampleType
 from analysis.columns import CHANGED, COLUMNS, VARIATION
+from analysis.conditions.metadata import SIDECAR_SUFFIX
 from analysis.errors import nearest
 from analysis.ntuples.expression import Expression
 
 if TYPE_CHECKING:
-    from analysis.config.models import Config
+    from analysis.config.models import Config, Sample
 
 # In the order in which columns come to be.
 _STAGES = ("ntuple", "preselection", "bdt")
@@ -49,14 +51,44 @@ def missing(config: Config, source: str | Path, damaged: Collection[str] = ()) -
     source
         The configuration's file.
     """
-    return [*_regions(config, damaged), *_missing_files(config, source)]
+    return [
+        *_regions(config, damaged),
+        *_missing_files(config, source),
+        *(line for sample in config.samples if not sample.simulated for line in _missing_ntuples(sample, source)),
+    ]
+
+
+def _missing_ntuples(sample: Sample, source: str | Path) -> Iterator[str]:
+    """Yield what a sample names and is not there: ntuples, their metadata."""
+    files = []
+    for key, patterns in (("files", sample.files), ("metadata", sample.metadata)):
+        for pattern in patterns:
+            found = glob.glob(pattern, recursive=True)  # noqa: PTH207 - absolute patterns
+            if key == "files":
+                files += found
+            if not found:
+                yield f"samples ({sample.name}).{key}: {_nothing(pattern, source)}"
+    bare = [file for file in files if not sample.metadata and not Path(f"{file}{SIDECAR_SUFFIX}").is_file()]
+    if bare:
+        yield (
+            f"samples ({sample.name}).files: {len(bare)} of {len(files)} ntuples have no metadata beside them, "
+            f"{bare[0]}{SIDECAR_SUFFIX} is missing; README.md, 'Your own ntuples', tells what it holds, or name files "
+            "under `metadata:`"
+        )
+
+
+def _nothing(pattern: str, source: str | Path) -> str:
+    """Return that no file has a name, and which file may have been meant: paths start in the working directory."""
+    folder = Path(source).resolve().parent
+    bases = [] if Path(pattern).is_absolute() else [folder, folder.parent]
+    near = next((base for base in bases if glob.glob(str(base / pattern), recursive=True)), None)  # noqa: PTH207
+    what = f"nothing matches {pattern!r}" if glob.has_magic(pattern) else f"there is no file {pattern!r}"
+    remedy = f"there is {near / pattern}: write that" if near else "correct the path, or make the file first"
+    return f"{what} in {Path.cwd()}, where relative paths start; {remedy}"
 
 
 def _missing_files(config: Config, source: str | Path) -> list[str]:
-    """Return the files that are named and not there, ntuples and sidecars aside.
-
-    A path that would be right from the configuration's folder, or from the folder above, is told.
-    """
+    """Return the files that are named and not there, those of samples aside."""
     named = [
         ("weights.kaon_id", config.weights.kaon_id),
         *(("conditions.databases", path) for path in config.conditions.databases),
@@ -69,15 +101,7 @@ def _missing_files(config: Config, source: str | Path) -> list[str]:
             *((f"combination.compare.{label}", path) for label, path in config.combination.compare.items()),
             ("combination.map", config.combination.map),
         ]
-    folder = Path(source).resolve().parent
-    result = []
-    for key, path in named:
-        if path is None or Path(path).is_file():
-            continue
-        near = next((base / path for base in (folder, folder.parent) if (base / path).is_file()), None)
-        remedy = f"there is {near}: write that" if near else "correct the path, or make the file first"
-        result.append(f"{key}: there is no file {path!r} in {Path.cwd()}, where relative paths start; {remedy}")
-    return result
+    return [f"{key}: {_nothing(path, source)}" for key, path in named if path is not None and not Path(path).is_file()]
 
 
 def _samples(config: Config, damaged: Collection[str]) -> Iterator[str]:

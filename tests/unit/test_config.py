@@ -15,6 +15,15 @@ ROOT = Path(__file__).parents[2]
 MINIMAL: dict[str, Any] = {"name": "x", "samples": [{"name": "signal", "type": "signal", "files": ["*.root"]}]}
 
 
+@pytest.fixture
+def ntuples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder in which the ntuples of the minimal configuration lie, now the working directory."""
+    for name in ("a.root", "a.root.metadata.json"):
+        (tmp_path / name).write_text("")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
 def resolve(**changes: Any) -> config.Config:
     return config.resolve(config.merge(MINIMAL, changes), source="test.yaml")
 
@@ -214,8 +223,8 @@ def test_anchors_and_merge_keys_may_be_overridden(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-def test_the_other_file_of_a_name_is_told_but_not_a_renamed_one(tmp_path: Path) -> None:
-    one, two, origin = tmp_path / "one.yaml", tmp_path / "two.yaml", tmp_path / "config.provenance.json"
+def test_the_other_file_of_a_name_is_told_but_not_a_renamed_one(ntuples: Path) -> None:
+    one, two, origin = ntuples / "one.yaml", ntuples / "two.yaml", ntuples / "config.provenance.json"
     one.write_text(yaml.safe_dump(MINIMAL))
     two.write_text(yaml.safe_dump(MINIMAL))
     loaded = config.load(two)
@@ -280,7 +289,7 @@ def signal(**changes: Any) -> dict[str, Any]:
         ({"blinded": "perhaps"}, "blinded: must be true or false (found 'perhaps')"),
     ],
 )
-def test_what_later_stages_would_stumble_over_is_refused(changes: dict[str, Any], message: str) -> None:
+def test_what_later_stages_would_stumble_over_is_refused(changes: dict[str, Any], message: str, ntuples: Path) -> None:
     with pytest.raises(ConfigurationError) as caught:
         config.resolve(config.merge({**MINIMAL, **ALMOST}, changes), source="test.yaml", complete=True)
     assert message in str(caught.value)
@@ -331,11 +340,24 @@ def test_named_files_that_are_missing_are_told_together(tmp_path: Path, capfd: p
     (tmp_path / "config" / "tables" / "k.csv").write_text("")
     path = tmp_path / "config" / "mine.yaml"
     changes = {"weights": {"kaon_id": "config/tables/k.csv"}, "conditions": {"run_information": "runs.csv"}}
+    changes |= signal(files=["ntuples/*.root", "config/mine.yaml", str(path)], metadata=["none.json"])
     path.write_text(yaml.safe_dump({**MINIMAL, **changes}))
     config.load(path)
     assert main(["configuration", "--config", str(path)]) == 1
     message = " ".join(capfd.readouterr().err.split())
-    assert "2 mistakes" in message
+    assert "5 mistakes" in message
+    assert "samples (signal).files: nothing matches 'ntuples/*.root' in" in message
+    assert f"samples (signal).files: there is no file 'config/mine.yaml' in {Path.cwd()}" in message
+    assert f"there is {path}: write that" in message
+    assert "samples (signal).metadata: there is no file 'none.json'" in message
     assert "weights.kaon_id: there is no file 'config/tables/k.csv' in" in message
     assert "write that" in message
     assert "conditions.run_information: there is no file 'runs.csv'" in message
+
+
+def test_ntuples_without_metadata_are_told_with_the_first(ntuples: Path) -> None:
+    config.resolve(MINIMAL, source=ntuples / "mine.yaml", complete=True)
+    (ntuples / "b.root").write_text("")
+    with pytest.raises(ConfigurationError, match=r"1 of 2 ntuples have no .*b\.root\.metadata\.json is missing"):
+        config.resolve(MINIMAL, source=ntuples / "mine.yaml", complete=True)
+    config.resolve({**MINIMAL, **signal(metadata=["a.root.metadata.json"])}, source="mine.yaml", complete=True)

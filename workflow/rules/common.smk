@@ -23,7 +23,8 @@ CONFIG_PATH = os.path.relpath(CONFIG_FILES[0]) if CONFIG_FILES else "config/conf
 # of the file is a reason to rerun, a change of the `params: settings=` made from it is.
 CONFIG = Path(CONFIG_PATH)
 try:
-    # Not Snakemake's own reading of the file, which takes the last of two equal keys.
+    # Not Snakemake's own reading of the file, which takes the last of two equal keys. That all files are there is checked
+    # before anything runs: Snakemake takes an existing output for good where the inputs of its rule are gone.
     CFG = analysis.config.load(CONFIG_PATH, complete=True)
     KNOWN_TAGS = known_tags(CFG.conditions)
 except AnalysisError as error:
@@ -82,27 +83,18 @@ def ntuple_files(sample):
         return [
             RESULTS / f"ntuples/{sample.name}/{sample.name}_{chunk:04d}.root" for chunk in range(CFG.simulation.files)
         ]
-    return matches(f"samples.{sample.name}.files", sample.files)
+    return matches(sample.files)
 
 
 def sidecar_files(sample):
     """The metadata sidecars of a sample."""
     beside = [f"{path}.metadata.json" for path in ntuple_files(sample)]
-    return (
-        beside if sample.simulated else matches(f"samples.{sample.name}: metadata sidecar", sample.metadata or beside)
-    )
+    return matches(sample.metadata) if sample.metadata else beside
 
 
-def matches(what, patterns):
-    """The files that match; each pattern must match one at least."""
-    found = {pattern: sorted(glob.glob(pattern, recursive=True)) for pattern in patterns}
-    missing = [pattern for pattern, paths in found.items() if not paths]
-    if missing:
-        raise WorkflowError(
-            f"{what}: nothing matches {missing[0]!r} in {Path.cwd()} ({len(missing)} of {len(found)} missing); "
-            "paths are relative to the working directory, and README.md, 'Your own ntuples', tells what is needed"
-        )
-    return [path for paths in found.values() for path in paths]
+def matches(patterns):
+    """The files that match; that each pattern matches one at least was checked above."""
+    return [path for pattern in patterns for path in sorted(glob.glob(pattern, recursive=True))]
 
 
 def ntuples(wildcards):
@@ -119,8 +111,3 @@ def tags(wildcards):
     """What the conditions databases tell of a sample's global tags; all of it where its metadata are yet to be made."""
     sample = CFG.sample(wildcards.sample)
     return told_of_tags(None if sample.simulated else sidecar_files(sample), KNOWN_TAGS)
-
-
-# Before anything runs: Snakemake takes an existing output for good where the inputs of its rule are gone.
-for sample in CFG.samples:
-    sidecar_files(sample)
