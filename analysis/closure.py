@@ -24,7 +24,7 @@ from analysis.basf2 import SampleType
 from analysis.config.models import Systematics, Templates
 from analysis.errors import FitError, InputError
 from analysis.inference.engine import Bools, Floats
-from analysis.inference.fit import compiled_engine
+from analysis.inference.engines import compiled_engine
 from analysis.inference.minimiser import NewtonEngine
 from analysis.inference.problem import load
 from analysis.inference.profile import BetterMinimumError, Profile, signed_root

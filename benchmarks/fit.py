@@ -97,7 +97,7 @@ class Ours:
     name = "this project"
 
     def __init__(self, workspace: Workspace) -> None:
-        from analysis.inference.fit import make_engine
+        from analysis.inference.engines import make_engine
         from analysis.inference.problem import load
 
         self.workspace = workspace

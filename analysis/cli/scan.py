@@ -43,9 +43,9 @@ def run(args: argparse.Namespace) -> None:
     """Run the command."""
     import numpy as np
 
-    from analysis.inference.contours import scan_2d
-    from analysis.inference.fit import index_of, make_engine, scan
+    from analysis.inference.engines import make_engine
     from analysis.inference.problem import load
+    from analysis.inference.scans import scan, scan_2d
 
     settings = config.load(args.config) if args.config else None
     defaults = settings.fit if settings else config.models.Fit()
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> None:
     workspace = io.read_json(args.workspace)
     choice = {"poi": args.poi, "measurement": args.measurement, "asimov": asimov}
     problem = load(workspace, **choice)
-    poi = index_of(problem, args.parameter)
+    poi = problem.index_of(args.parameter)
     engine = make_engine(problem)
     best = engine.minimise()
     error = float(np.sqrt(engine.covariance(best.x, best.free)[poi, poi]))
@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> None:
         )
     values = np.linspace(*inside, points).tolist()
     if args.second:
-        name, other = args.second[0], index_of(problem, args.second[0])
+        name, other = args.second[0], problem.index_of(args.second[0])
         width = SIGMAS * float(np.sqrt(engine.covariance(best.x, best.free)[other, other]))
         around = float(best.x[other]) - width, float(best.x[other]) + width
         ends = _numbers(args.second[1:]) if len(args.second) > 1 else around

@@ -40,16 +40,20 @@ class Measurements:
         Auxiliary data of the constraints, in their order.
     offset : (T,)
         −ln L of the saturated model: what no parameter changes.
+    shares : (T, B) float64, optional
+        v of the bins without data, each of which then contributes v λ instead of max(λ, 0); of the others ignored.
     """
 
     counts: Floats
     normal: Floats
     poisson: Floats
     offset: Floats
+    shares: Floats | None = None
 
     def rows(self, index: Ints) -> Measurements:
         """Return some of the data sets."""
-        return Measurements(self.counts[index], self.normal[index], self.poisson[index], self.offset[index])
+        shares = None if self.shares is None else self.shares[index]
+        return Measurements(self.counts[index], self.normal[index], self.poisson[index], self.offset[index], shares)
 
 
 def measurements(n_bins: int, constraints: Constraints, data: Floats) -> Measurements:

@@ -13,7 +13,7 @@ from scipy.stats import beta, chi2
 from analysis.errors import FitError
 from analysis.inference.belt import LEVELS, build, critical_root
 from analysis.inference.engine import Floats, ImpossibleError
-from analysis.inference.fit import compiled_engine, cross_check
+from analysis.inference.engines import compiled_engine, cross_check
 from analysis.inference.minimiser import NewtonEngine
 from analysis.inference.problem import load
 from analysis.inference.profile import Profile
@@ -106,6 +106,7 @@ def toy_study(
         passed=all(c.passed for point in points for c in point.coverage if c.method == quoted),
         cross_check=max((ensemble.cross_check(mu) for mu in mus), key=abs),
         engine="compiled likelihood, preconditioned L-BFGS",
+        remarks=ensemble.engine.remarks,
         provenance=provenance,
     )
 

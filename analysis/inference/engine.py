@@ -48,6 +48,10 @@ class Engine(Protocol):
     name: str
     problem: Problem
 
+    @property
+    def remarks(self) -> list[str]:
+        """Return what a reader of the results should know of how they were found."""
+
     def minimise(
         self,
         data: Floats | None = None,

@@ -9,24 +9,21 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from pydantic import JsonValue
 
-from analysis.errors import FitError, nearest
+from analysis.errors import FitError
 from analysis.inference.belt import LEVELS, asymptotic_interval, neyman_interval
 from analysis.inference.clipping import clipping_notes
-from analysis.inference.compiled import UnsupportedModelError
 from analysis.inference.engine import Engine, Floats, Minimum, at_bounds
+from analysis.inference.engines import compiled_engine, cross_check, make_engine
 from analysis.inference.goodness import goodness_of_fit, with_toys
 from analysis.inference.limits import AsymptoticCLs
-from analysis.inference.minimiser import NewtonEngine, NotConvergedError
+from analysis.inference.minimiser import NewtonEngine
 from analysis.inference.parameters import correlations, parameters
 from analysis.inference.problem import Problem, load, negative_yields
-from analysis.inference.profile import BetterMinimumError, Profile, minos, scan_1d, signed_root
-from analysis.inference.pyhf_engine import PyhfEngine
+from analysis.inference.profile import MAX_RESTARTS, BetterMinimumError, Profile, minos, restless, signed_root
 from analysis.inference.results import (
     FitResult,
     GoodnessOfFit,
     Interval,
-    Scan,
-    ScanPoint,
     SignalStrength,
     Significance,
     StandardModel,
@@ -98,17 +95,9 @@ def fit_workspace(
     """
     problem = load(workspace, poi=poi, measurement=measurement, asimov=asimov)
     engine = make_engine(problem)
-    notes = list(problem.notes)
     chosen = _chosen(problem, minos_for)
-    try:
-        best, covariance, found = _fit(engine, level, chosen, study)
-    except NotConvergedError as error:
-        log.warning("%s; trying pyhf and Minuit", error)
-        notes.append(f"the compiled engine did not converge ({error.found}): pyhf and Minuit did")
-        engine = PyhfEngine(problem)
-        best, covariance, found = _fit(engine, level, chosen, study)
-    if isinstance(engine, PyhfEngine) and engine.reason:
-        notes.append(f"pyhf evaluated the model: {engine.reason}")
+    best, covariance, found = _fit(engine, level, chosen, study)
+    goodness = None if asimov is not None else _goodness(engine, best, goodness_toys, seed)
     warnings = [*clipping_notes(engine, best), *_bound_notes(problem, best, covariance, found)]
     for note in warnings:
         log.warning("%s", note)
@@ -124,7 +113,7 @@ def fit_workspace(
         branching_fraction=branching_fraction(mu, found.limit, standard_model)
         if convertible and mu is not None and standard_model is not None
         else None,
-        goodness_of_fit=None if asimov is not None else _goodness(engine, best, goodness_toys, seed),
+        goodness_of_fit=goodness,
         parameters=parameters(problem, best, covariance, found.minos),
         n_parameters=len(problem.names),
         n_free=int(best.free.sum()),
@@ -137,7 +126,8 @@ def fit_workspace(
         cross_check=cross_check(problem, best),
         status="converged",
         diagnosis=[
-            *notes,
+            *problem.notes,
+            *engine.remarks,
             *negative_yields(problem),
             *warnings,
             *_study_notes(study),
@@ -145,109 +135,6 @@ def fit_workspace(
         warnings=warnings,
         provenance=provenance,
     )
-
-
-def scan(
-    workspace: Mapping[str, object],
-    values: Sequence[float],
-    *,
-    parameter: str | None = None,
-    poi: str | None = None,
-    measurement: str | None = None,
-    asimov: float | None = None,
-) -> Scan:
-    """Profile the likelihood over ``values`` of one parameter, the one of interest when None."""
-    problem = load(workspace, poi=poi, measurement=measurement, asimov=asimov)
-    engine = make_engine(problem)
-    index = index_of(problem, parameter)
-    best = engine.minimise()
-    for _ in range(MAX_RESTARTS):
-        try:
-            heights = scan_1d(Profile(engine, index, best), values)
-            break
-        except BetterMinimumError as better:
-            best = engine.minimise(start=better.x)
-    else:
-        raise _restless(problem)
-    return Scan(
-        parameters=(problem.names[index],),
-        minimum=(float(best.x[index]),),
-        points=[
-            ScanPoint(values=(value,), twice_delta_nll=height) for value, height in zip(values, heights, strict=True)
-        ],
-        asimov=asimov,
-        engine=engine.name,
-        cross_check=cross_check(problem, best),
-    )
-
-
-# How often a profile may discover a deeper minimum before the fit gives up.
-MAX_RESTARTS = 5
-# Agreement of 2NLL with pyhf that every fit must show.
-CROSS_CHECK = 1e-9
-
-
-def make_engine(problem: Problem) -> Engine:
-    """Return the compiled engine for a problem, or pyhf with Minuit where that is needed."""
-    try:
-        return NewtonEngine(problem)
-    except UnsupportedModelError as error:
-        log.warning("the compiled likelihood does not know %s: pyhf and Minuit take over", error)
-        return PyhfEngine(problem, reason=f"the compiled likelihood does not know {error}")
-
-
-def compiled_engine(problem: Problem) -> NewtonEngine:
-    """Return the compiled engine, for what pyhf would take days for.
-
-    Raises
-    ------
-    FitError
-        The compiled likelihood does not know the model.
-    """
-    try:
-        return NewtonEngine(problem)
-    except UnsupportedModelError as error:
-        raise FitError(
-            "the compiled likelihood does not know the model, and with pyhf this would take days",
-            found=str(error),
-            remedy="fit and scan work with pyhf; toys and impacts need the compiled likelihood",
-        ) from error
-
-
-def cross_check(problem: Problem, best: Minimum) -> float:
-    """Return 2NLL minus pyhf's own evaluation at the minimum.
-
-    Raises
-    ------
-    FitError
-        They differ by more than 1e-9, beyond the rounding of the sum over bins.
-    """
-    judged = PyhfEngine(problem).twice_nll(best.x)
-    difference = best.twice_nll - judged
-    counts = problem.data[: problem.n_bins]
-    rounding = 1e-15 * float(np.sum(counts * np.log(counts + 2.0)))
-    if not abs(difference) <= CROSS_CHECK + rounding:
-        raise FitError(
-            "the compiled likelihood disagrees with pyhf's evaluation at the minimum",
-            found=f"2NLL {best.twice_nll!r}",
-            expected=f"{judged!r} (pyhf)",
-            remedy="report the workspace: this is an error of the program",
-        )
-    return difference
-
-
-def index_of(problem: Problem, parameter: str | None) -> int:
-    """Return the index of a parameter by name, of the parameter of interest when None."""
-    if parameter is None:
-        if problem.poi is None:
-            raise FitError("the workspace has no parameter of interest", remedy="name a parameter")
-        return problem.poi
-    if parameter not in problem.names:
-        raise FitError(
-            f"no parameter '{parameter}' in the model",
-            expected=nearest(parameter, problem.names),
-        )
-    return problem.names.index(parameter)
 
 
 def intervals(profile: Profile, mu: SignalStrength, study: ToyStudy | None) -> list[Interval]:
@@ -285,14 +172,15 @@ def _chosen(problem: Problem, names: Sequence[str]) -> list[int]:
     """Return the indices of the named parameters, of all that are not constant for ("all",)."""
     if tuple(names) == ("all",):
         return [int(i) for i in np.flatnonzero(~problem.fixed)]
-    return [index_of(problem, name) for name in names]
+    return [problem.index_of(name) for name in names]
 
 
 def _goodness(engine: Engine, best: Minimum, n_toys: int, seed: int) -> GoodnessOfFit:
     found = goodness_of_fit(engine.problem, best)
     if not n_toys:
         return found
-    return with_toys(found, compiled_engine(engine.problem), best, n_toys, seed)
+    fitter = engine if isinstance(engine, NewtonEngine) else compiled_engine(engine.problem)
+    return with_toys(found, fitter, best, n_toys, seed)
 
 
 def _fit(engine: Engine, level: float, chosen: Sequence[int], study: ToyStudy | None) -> tuple[Minimum, Floats, _Poi]:
@@ -307,7 +195,7 @@ def _fit(engine: Engine, level: float, chosen: Sequence[int], study: ToyStudy | 
         except BetterMinimumError as better:
             log.info("a profile found a deeper minimum (%s): fitting again from there", better)
             best = engine.minimise(start=better.x)
-    raise _restless(engine.problem)
+    raise restless(engine.problem.poi_name)
 
 
 def _minos_errors(engine: Engine, best: Minimum, covariance: Floats, index: int) -> tuple[float, float]:
@@ -329,14 +217,6 @@ def _covariance(engine: Engine, best: Minimum) -> Floats:
         return engine.covariance(best.x, counted)
     except FitError:
         return engine.covariance(best.x, best.free)
-
-
-def _restless(problem: Problem) -> FitError:
-    return FitError(
-        "profile fits keep finding deeper minima: the likelihood has several",
-        where=problem.poi_name,
-        remedy="scan the parameter of interest and narrow the bounds to one minimum",
-    )
 
 
 def _interest(engine: Engine, best: Minimum, covariance: Floats, level: float, study: ToyStudy | None) -> _Poi:

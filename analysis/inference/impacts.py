@@ -16,12 +16,10 @@ from pydantic import JsonValue
 
 from analysis.errors import FitError
 from analysis.inference.engine import Engine, Floats, Minimum, at_bounds
-from analysis.inference.fit import compiled_engine, cross_check
+from analysis.inference.engines import compiled_engine, cross_check
 from analysis.inference.problem import Problem, load
-from analysis.inference.profile import BetterMinimumError, Profile, minos
+from analysis.inference.profile import MAX_RESTARTS, BetterMinimumError, Profile, minos, restless
 from analysis.inference.results import GroupShare, Impact, Impacts
-
-MAX_RESTARTS = 5
 
 
 class NoImpactError(FitError):
@@ -64,7 +62,7 @@ def impacts(
             return _impacts(engine, best, members, asimov, with_minos, provenance)
         except BetterMinimumError as better:
             best = engine.minimise(start=better.x)
-    raise FitError("profile fits keep finding deeper minima", where=problem.poi_name)
+    raise restless(problem.poi_name)
 
 
 def _impacts(
@@ -104,6 +102,7 @@ def _impacts(
         asimov=asimov,
         engine=engine.name,
         cross_check=cross_check(problem, best),
+        remarks=engine.remarks,
         provenance=provenance,
     )
 

@@ -44,6 +44,10 @@ class Kinks:
         """Return the parameters that lie at a kink of theirs at ``x`` (P,), and its sides."""
         return {i: (left, right) for i, kinks in self.points.items() for left, right in kinks if left <= x[i] <= right}
 
+    def near(self, x: Floats, reach: float) -> list[tuple[int, tuple[float, float]]]:
+        """Return the parameters of ``x`` (P,) with a kink within ``reach``, and its sides."""
+        return [(i, sides) for i, kinks in self.points.items() for sides in kinks if abs(x[i] - sum(sides) / 2) < reach]
+
     def piece(self, x: Floats, held: Bools, lower: Floats, upper: Floats) -> tuple[Floats, Floats]:
         """Return the bounds, (P,) each, of the smooth piece around ``x`` within ``lower`` and ``upper``."""
         low, high = lower.copy(), upper.copy()

@@ -79,6 +79,16 @@ class Problem:
         """Name of the parameter of interest."""
         return None if self.poi is None else self.names[self.poi]
 
+    def index_of(self, parameter: str | None) -> int:
+        """Return the index of a parameter by name, of the parameter of interest when None."""
+        if parameter is None:
+            if self.poi is None:
+                raise FitError("the workspace has no parameter of interest", remedy="name a parameter")
+            return self.poi
+        if parameter not in self.names:
+            raise FitError(f"no parameter '{parameter}' in the model", expected=nearest(parameter, self.names))
+        return self.names.index(parameter)
+
     def with_data(self, data: Floats) -> Problem:
         """Return the same problem with other data."""
         return replace(self, data=data)

@@ -14,6 +14,8 @@ from analysis.inference.engine import Engine, Floats, ImpossibleError, Minimum
 
 # A profile point below the minimum by more than this means that the minimum was not the global one.
 BETTER = 1e-6
+# How often a profile may discover a deeper minimum before the fit gives up.
+MAX_RESTARTS = 5
 # √2ΔNLL where the likelihood is zero: above every quantile, and finite for the search of a root.
 HIGH = 1e3
 
@@ -24,6 +26,15 @@ class BetterMinimumError(Exception):
     def __init__(self, x: Floats, gain: float) -> None:
         super().__init__(f"2NLL lower by {gain:.2g}")
         self.x = x
+
+
+def restless(where: str | None) -> FitError:
+    """Return the error of a fit whose profiles found deeper minima MAX_RESTARTS times."""
+    return FitError(
+        "profile fits keep finding deeper minima: the likelihood has several",
+        where=where,
+        remedy="scan the parameter of interest and narrow the bounds to one minimum",
+    )
 
 
 @dataclass

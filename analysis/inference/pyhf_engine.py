@@ -44,6 +44,11 @@ class PyhfEngine:
         self.problem = problem
         self.reason = reason
 
+    @property
+    def remarks(self) -> list[str]:
+        """Why pyhf evaluated the model."""
+        return [f"pyhf evaluated the model: {self.reason}"] if self.reason else []
+
     def twice_nll(self, x: Floats, data: Floats | None = None) -> float:
         """Return −2 ln L as pyhf evaluates it; NaN (a negative expectation) becomes infinite."""
         data = self.problem.data if data is None else data

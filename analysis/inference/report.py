@@ -105,7 +105,7 @@ def limit_table(result: Limits) -> str:
     if result.feldman_cousins:
         interval = result.feldman_cousins
         lines.append(f"{100 * interval.level:g} % Feldman–Cousins    [{interval.lower:.4g}, {interval.upper:.4g}]")
-    return "\n".join(lines)
+    return "\n".join([*lines, *_remarks(result)])
 
 
 def toy_table(result: ToyStudy) -> str:
@@ -126,7 +126,11 @@ def toy_table(result: ToyStudy) -> str:
     lines.append(f"to be quoted: {result.quoted}; {'passed' if result.passed else 'FAILED'}")
     ensemble = {"auxiliary": "auxiliary measurements fluctuate", "parameters": "parameters fluctuate"}
     lines.append(f"{ensemble[result.nuisances]}; true parameters: {result.truth}; seed {result.seed}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *_remarks(result)])
+
+
+def _remarks(result: Impacts | Limits | ToyStudy) -> list[str]:
+    return [f"note: {remark}" for remark in result.remarks]
 
 
 def impact_table(result: Impacts, n: int = 15) -> str:
@@ -142,7 +146,7 @@ def impact_table(result: Impacts, n: int = 15) -> str:
         lines.append(f"… and {len(result.impacts) - n} more in the JSON file")
     lines += ["", f"{result.poi} = {result.value:.4g} ± {result.error:.4g}, of which"]
     lines += [f"  {share.name:<28} {share.sigma:>+8.4f}" for share in result.groups]
-    return "\n".join(lines)
+    return "\n".join([*lines, *_remarks(result)])
 
 
 def sensitivity_table(result: Sensitivities) -> str:

@@ -20,7 +20,7 @@ from scipy.optimize import isotonic_regression
 from scipy.stats import norm
 
 from analysis.errors import FitError
-from analysis.inference.fit import compiled_engine, cross_check
+from analysis.inference.engines import compiled_engine, cross_check
 from analysis.inference.limits import BANDS, AsymptoticCLs
 from analysis.inference.minimiser import NewtonEngine
 from analysis.inference.problem import load
@@ -138,6 +138,7 @@ def limits(
         asimov=asimov,
         engine=engine.name,
         cross_check=cross_check(problem, best),
+        remarks=engine.remarks,
         provenance=provenance,
     )
 

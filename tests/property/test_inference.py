@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import warnings
 
@@ -12,6 +13,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from analysis.errors import FitError
+from analysis.inference.engine import ImpossibleError
 from analysis.inference.likelihood import Likelihood
 from analysis.inference.minimiser import NewtonEngine
 from analysis.inference.problem import from_model
@@ -164,6 +166,18 @@ def test_newton_never_ends_above_minuit(case):
         except FitError:
             continue  # free factors that nothing determines: Minuit gives up
         assert best.twice_nll <= minuit.twice_nll + 1e-6
+
+
+@settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(models(), st.floats(0.0, 5.0))
+def test_newton_converges_by_itself(case, held):
+    model, data, _ = case
+    problem = from_model(model, data)
+    engine = NewtonEngine(problem)
+    best = engine.minimise()
+    with contextlib.suppress(ImpossibleError):  # a bin with data may expect nothing there
+        engine.minimise(fixed={problem.poi: held}, start=best.x)
+    assert engine.remarks == []  # Minuit was not asked
 
 
 def kinked(count: float, code: str):

@@ -14,8 +14,9 @@ from analysis.config import Config
 from analysis.config.models import Axis, Channel, Systematics, Templates
 from analysis.cutflow import BestCandidateSummary, Count, CutFlow
 from analysis.errors import InputError
-from analysis.inference.fit import fit_workspace, scan
+from analysis.inference.fit import fit_workspace
 from analysis.inference.results import StandardModel
+from analysis.inference.scans import scan
 from analysis.plots.style import Tag
 from analysis.report import html, likelihood, summary, tables
 from analysis.report.published import PUBLISHED

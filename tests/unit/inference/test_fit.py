@@ -12,10 +12,10 @@ import pytest
 
 from analysis.cli import main
 from analysis.errors import FitError
-from analysis.inference.contours import scan_2d
-from analysis.inference.fit import fit_workspace, scan
+from analysis.inference.fit import fit_workspace
 from analysis.inference.limits import cls
 from analysis.inference.results import FitResult, StandardModel
+from analysis.inference.scans import scan, scan_2d
 
 
 @pytest.fixture(scope="module")

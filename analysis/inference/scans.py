@@ -1,4 +1,4 @@
-"""Profile likelihoods over two parameters."""
+"""Profile likelihoods over one or two parameters."""
 
 from __future__ import annotations
 
@@ -8,10 +8,45 @@ import numpy as np
 
 from analysis.errors import FitError
 from analysis.inference.engine import Engine, Floats, Minimum
-from analysis.inference.fit import MAX_RESTARTS, cross_check, index_of, make_engine
+from analysis.inference.engines import cross_check, make_engine
 from analysis.inference.problem import load
-from analysis.inference.profile import BETTER, BetterMinimumError
+from analysis.inference.profile import BETTER, MAX_RESTARTS, BetterMinimumError, Profile, restless, scan_1d
 from analysis.inference.results import Scan, ScanPoint
+
+
+def scan(
+    workspace: Mapping[str, object],
+    values: Sequence[float],
+    *,
+    parameter: str | None = None,
+    poi: str | None = None,
+    measurement: str | None = None,
+    asimov: float | None = None,
+) -> Scan:
+    """Profile the likelihood over ``values`` of one parameter, the one of interest when None."""
+    problem = load(workspace, poi=poi, measurement=measurement, asimov=asimov)
+    engine = make_engine(problem)
+    index = problem.index_of(parameter)
+    best = engine.minimise()
+    for _ in range(MAX_RESTARTS):
+        try:
+            heights = scan_1d(Profile(engine, index, best), values)
+            break
+        except BetterMinimumError as better:
+            best = engine.minimise(start=better.x)
+    else:
+        raise restless(problem.names[index])
+    return Scan(
+        parameters=(problem.names[index],),
+        minimum=(float(best.x[index]),),
+        points=[
+            ScanPoint(values=(value,), twice_delta_nll=height) for value, height in zip(values, heights, strict=True)
+        ],
+        asimov=asimov,
+        engine=engine.name,
+        cross_check=cross_check(problem, best),
+        remarks=engine.remarks,
+    )
 
 
 def scan_2d(
@@ -45,7 +80,7 @@ def scan_2d(
     """
     problem = load(workspace, poi=poi, measurement=measurement, asimov=asimov)
     engine = make_engine(problem)
-    indices = index_of(problem, first[0]), index_of(problem, second[0])
+    indices = problem.index_of(first[0]), problem.index_of(second[0])
     if indices[0] == indices[1]:
         raise FitError("a scan over two parameters needs two", found=f"'{first[0]}' twice")
     best = engine.minimise()
@@ -56,7 +91,7 @@ def scan_2d(
         except BetterMinimumError as better:
             best = engine.minimise(start=better.x)
     else:
-        raise FitError("profile fits keep finding deeper minima", where=f"{first[0]}, {second[0]}")
+        raise restless(f"{first[0]}, {second[0]}")
     return Scan(
         parameters=(first[0], second[0]),
         minimum=(float(best.x[indices[0]]), float(best.x[indices[1]])),
@@ -68,6 +103,7 @@ def scan_2d(
         asimov=asimov,
         engine=engine.name,
         cross_check=cross_check(problem, best),
+        remarks=engine.remarks,
     )
 
 
