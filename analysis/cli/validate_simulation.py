@@ -56,6 +56,7 @@ def run(args: argparse.Namespace) -> int:
         *made.checks,
         *samples.unphysical(_tables(args.tables, "skim", settings)),
         *map(samples.of_composition, composition),
+        *samples.independence(scored, channels),
     ]
     result = Validation(
         checks=tuple(checks), q2=made.q2, pools=made.pools, identification=made.identification, peaks=made.peaks,

@@ -60,14 +60,9 @@ def composition(tables: Sequence[Table], channels: Sequence[Channel]) -> list[Co
         for table in tables:
             if table.type not in BACKGROUNDS:
                 continue
-            weight = table.columns["weight"]
-            inside = Expression.parse(channel.cut).mask(table.columns) if channel.cut else np.ones(len(weight), bool)
-            in_axes = inside.copy()
-            for axis in channel.axes:
-                values = table.columns[axis.column]
-                in_axes &= (values >= axis.edges[0]) & (values <= axis.edges[-1])
-            events[table.type] += float(weight[in_axes].sum())
-            squares[table.type] += _variance(table.columns, in_axes)
+            inside = _inside(table.columns, channel)
+            events[table.type] += float(table.columns["weight"][inside].sum())
+            squares[table.type] += _variance(table.columns, inside)
         total = sum(events.values())
         if total > 0:
             found.append(
@@ -78,6 +73,49 @@ def composition(tables: Sequence[Table], channels: Sequence[Channel]) -> list[Co
                 )
             )  # fmt: skip
     return found
+
+
+def independence(tables: Sequence[Table], channels: Sequence[Channel]) -> Iterator[Check]:
+    """Yield how much more than Poisson the numbers of pseudo-data fluctuate, in all channels together and in each.
+
+    A simulated decay is used several times over. Where the uses of decay i expect m_i events in the data, their number
+    has the variance Σ (m_i + m_i²), Poisson and that of the decay's own presence. It is told of the simulation, whose
+    numbers of decays the pseudo-data share. Decays of the signal-side B count (``parentId``), shared tags do not.
+
+    Parameters
+    ----------
+    tables
+        Scored events of simulated samples: ``weight``, ``parentId`` and what the channels name.
+    channels
+        Of the likelihood.
+    """
+    regions = {"all channels": channels, **{channel.name: [channel] for channel in channels}}
+    for name, region in regions.items():
+        expected, beyond, sizes = 0.0, 0.0, []
+        for table in tables:
+            inside = np.any([_inside(table.columns, channel) for channel in region], axis=0)
+            events, square = float(table.columns["weight"][inside].sum()), _variance(table.columns, inside)
+            if events > 0:
+                sizes.append(f"{table.name} {events / square:.3g}")
+                expected, beyond = expected + events, beyond + square
+        if expected > 0:
+            yield Check(
+                group="independence of the pseudo-data", name=f"variance over mean of the number of events, {name}",
+                found=f"{1 + beyond / expected:.2f}, {expected:.1f} events expected",
+                expected="1, if each stood on decays of its own", passed=None,
+                note=f"independent simulated events behind an expected one: {', '.join(sizes)}",
+            )  # fmt: skip
+
+
+def _inside(columns: Columns, channel: Channel) -> NDArray[np.bool_]:
+    """Return (n,) bool: the row is in the region of a channel and inside its axes."""
+    inside = np.ones(len(columns["weight"]), dtype=bool)
+    if channel.cut:
+        inside &= Expression.parse(channel.cut).mask(columns)
+    for axis in channel.axes:
+        values = columns[axis.column]
+        inside &= (values >= axis.edges[0]) & (values <= axis.edges[-1])
+    return inside
 
 
 def _variance(columns: Columns, inside: NDArray[np.bool_]) -> float:

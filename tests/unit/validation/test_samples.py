@@ -3,7 +3,7 @@ import pytest
 
 from analysis.basf2 import SampleType
 from analysis.config.models import Axis, Channel
-from analysis.validation.samples import PUBLISHED, Table, composition, of_composition, unphysical
+from analysis.validation.samples import PUBLISHED, Table, composition, independence, of_composition, unphysical
 
 CHANNEL = Channel(name="SR", cut="eta > 0.5", axes=(Axis(column="q2_rec", edges=(0.0, 10.0)),))
 
@@ -46,3 +46,21 @@ def test_unphysical_values_are_told_by_sample_and_column() -> None:
     assert first.passed is True
     assert second.passed is False
     assert "K_kaonID (1)" in second.found
+
+
+def test_pseudo_data_of_shared_decays_fluctuate_more_than_poisson() -> None:
+    """Against a simulation of it: each decay is there or not, its uses are drawn with Poisson's distribution."""
+    wide = Channel(name="CR", cut="eta < 0.5", axes=(Axis(column="q2_rec", edges=(0.0, 10.0)),))
+    shared = table(SampleType.MIXED, 0.5, n=80, parents=8)
+    both, region, _ = independence([table(SampleType.CHARGED, 0.02), shared], [CHANNEL, wide])
+    inside = (shared.columns["eta"] > 0.5) & (shared.columns["q2_rec"] < 10)
+    uses = 0.5 * np.bincount(shared.columns["parentId"][inside])
+    # How many decays of a kind there are is a Poisson number, and so is the number of events that each gives.
+    rng = np.random.default_rng(1)
+    decays = rng.poisson(1.0, (40_000, len(uses)))
+    counts = rng.poisson(decays @ uses) + rng.poisson(50 * 0.02, 40_000)
+    assert float(region.found.split(",")[0]) == pytest.approx(counts.var() / counts.mean(), rel=0.03)
+    assert region.passed is None
+    assert region.note.endswith("charged 50, mixed 0.2")  # four decays with ten rows each
+    assert both.name.endswith("all channels")
+    assert "31.5 events" in both.found
