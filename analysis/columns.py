@@ -195,6 +195,10 @@ _DECLARED = (
             truth=True, nan="not matched"),
     _column("Btag_isSignal", "float64", "", "tag is correct, neutrino aside",
             "daughter(0, isSignalAcceptMissingNeutrino)", truth=True, nan="not matched"),
+    _column("DecayHash", "float64", "", "hash of the event's decay string, the bits of a float; the file's tree "
+            "`hashtable` tells what it stands for", "extraInfo(DecayHash)", truth=True, nan="bits that are no number"),
+    _column("DecayHashExtended", "float64", "", "the same for how it was reconstructed, and the decay string",
+            "extraInfo(DecayHashExtended)", truth=True, nan="bits that are no number"),
     _column("nBeamClusters", "float64", "", "calorimeter clusters of beam background in the event; toy only",
             truth=True),
     _column("Bsig_label", "int32", "", "kind of decay of the B behind the signal kaon: bits of "

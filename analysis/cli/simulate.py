@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
-    from analysis.simulation import chunk, ntuple, sidecar
+    from analysis.simulation import chunk, decay_hashes, ntuple, sidecar
 
     configuration = config.load(args.config)
     request = _request(configuration, args.sample, args.chunk)
@@ -44,6 +44,7 @@ def run(args: argparse.Namespace) -> int:
         result.columns,
         identity=f"{configuration.seed}/{request.sample}/{request.chunk}",
         tree=configuration.sample(request.sample).tree,
+        beside={decay_hashes.TREE: result.decays.branches} if result.decays else None,
     )
     with atomic(args.output + SIDECAR_SUFFIX) as temporary:
         temporary.write_text(sidecar.file_metadata(result.origin, n, events).to_json(), encoding="utf-8")

@@ -24,7 +24,8 @@ import numpy as np
 
 from analysis.basf2 import SampleType
 from analysis.simulation.candidates import Events, build
-from analysis.simulation.generator import Generator, Pool, conjugate, forced_fraction
+from analysis.simulation.generator import Generator, Pool, forced_fraction
+from analysis.simulation.histories import UPSILON_4S, VIRTUAL_PHOTON, Chain, conjugate, event_string
 from analysis.simulation.jagged import Array, Bools, Floats, Ints, count
 from analysis.simulation.kinematics import random_rotations
 from analysis.simulation.pairing import b_velocities, frames
@@ -209,7 +210,7 @@ def _finished_beside(
     direct = np.array([pooled.direct[tag], side.direct])
     labels = np.array([pooled.label[tag], side.pool.label[side.parents]])
     partner = pooled.parent[tag] + (BLOCK if true else 0)
-    origin = Origin(side.parents, partner, side.pool.q2[side.parents], labels)
+    origin = Origin(side.parents, partner, side.pool.q2[side.parents], labels, (pooled.chain(tag), side.chain))
     return finished(events, direct, weight * scale, origin, sources.kind, rng)
 
 
@@ -284,7 +285,7 @@ def _finished_mixed(begun: Begun, sources: Sources, scale: float, rng: np.random
     modes = np.array([one.true_mode, other.true_mode])
     events = assembled(begun.tracks, [one.clusters(rng), other.clusters(rng)], modes, len(begun), rng)
     labels = np.array([one.pool.label[one.parents], other.pool.label[other.parents]])
-    origin = Origin(other.parents, one.parents, other.pool.q2[other.parents], labels)
+    origin = Origin(other.parents, one.parents, other.pool.q2[other.parents], labels, (one.chain, other.chain))
     direct = np.array([one.direct, other.direct])
     return finished(without_true_tags(events), direct, begun.weight * scale, origin, sources.kind, rng)
 
@@ -301,12 +302,15 @@ class Origin:
         Mass squared of the neutrinos of the signal-side B.
     label : (2, n) int64
         Labels of the decays, by side.
+    chains
+        All decays of the events: see `histories.event_string`.
     """
 
     parent: Ints
     partner: Ints
     q2: Floats
     label: Ints
+    chains: tuple[Chain, ...]
 
 
 def finished(
@@ -319,10 +323,15 @@ def finished(
     columns["Btag_isSignal"] = (matched & direct[side, event]).astype(float)
     columns["q2_gen"] = origin.q2[event] if kind is SampleType.SIGNAL else np.full(len(event), np.nan)
     columns["Bsig_label"] = origin.label[np.minimum(kaon_side, 1), event]
-    conjugated(columns, np.where(rng.random(events.n) < 0.5, -1, 1)[event])
+    sign = np.where(rng.random(events.n) < 0.5, -1, 1)
+    conjugated(columns, sign[event])
+    top = VIRTUAL_PHOTON if kind.is_continuum else UPSILON_4S
+    decays = np.full(events.n, "", dtype=object)
+    for each in np.unique(event).tolist():
+        decays[each] = event_string(origin.chains, top, each, int(sign[each]))
     order = np.argsort(event, kind="stable")
     parent = origin.parent[event]
-    rows = Rows(event, weight[event], parent, parent, columns, 0.0, origin.partner[event])
+    rows = Rows(event, weight[event], parent, parent, columns, 0.0, origin.partner[event], decays[event])
     return rows.select(order)
 
 

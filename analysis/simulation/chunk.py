@@ -18,6 +18,7 @@ from analysis.config.models import Config, Dataset, Simulation
 from analysis.errors import ConfigurationError
 from analysis.seeds import generator, seed_sequence
 from analysis.simulation import background, bbbar, charm, continuum, planting, sidecar
+from analysis.simulation.decay_hashes import Hashtable, hashtable
 from analysis.simulation.jagged import Array, Bools, Floats, Ints, gather
 from analysis.simulation.rows import Rows, stack
 
@@ -119,11 +120,12 @@ class PlantedTruth:
 
 @dataclass(frozen=True)
 class Chunk:
-    """One file: its columns by canonical name, its origin, and the planted truth of pseudo-data."""
+    """One file: its columns by canonical name, its origin, the planted truth of pseudo-data, decays of simulation."""
 
     columns: dict[str, Array]
     origin: sidecar.Origin
     truth: PlantedTruth | None
+    decays: Hashtable | None
 
 
 def simulate(request: Request, configuration: Config) -> Chunk:
@@ -145,6 +147,7 @@ def simulate(request: Request, configuration: Config) -> Chunk:
     events, candidate, n_candidates = _numbered(rows.event)
     base = (request.index * 10_000 + request.chunk) * _ID
     production = FIRST_PRODUCTION + 100 * request.index + request.chunk // CHUNKS_PER_PRODUCTION
+    decays = hashtable(rows.decay, rows.columns)
     columns = dict(rows.columns) | {
         "__experiment__": np.full(len(rows), sidecar.MC_EXPERIMENT),
         "__run__": np.zeros(len(rows), dtype=np.int64),
@@ -155,13 +158,14 @@ def simulate(request: Request, configuration: Config) -> Chunk:
         "__weight__": rows.weight,
         "parentGroup": base + rows.block,
         "parentId": base + rows.parent,
+        **decays.columns,
     }
     expected = expected_events(request.type, dataset, 1.0)
     origin = sidecar.Origin(
         request.type, production, request.chunk, _seed_text(seed, request), int(rows.mc_events),
         float(dataset.luminosity * rows.mc_events / expected), ((sidecar.MC_EXPERIMENT, 0),),
     )  # fmt: skip
-    return Chunk(columns, origin, None)
+    return Chunk(columns, origin, None, decays)
 
 
 def _seed_text(seed: int, request: Request) -> str:
@@ -301,7 +305,7 @@ def _pseudo_data(request: Request, settings: Simulation, dataset: Dataset, seed:
         settings.signal_strength, dataset.branching_fraction_sm, luminosity, tuple(truths),
         settings.planted.model_dump(mode="json"),
     )  # fmt: skip
-    return Chunk(columns, origin, truth)
+    return Chunk(columns, origin, truth, None)
 
 
 def _placed(rows: Rows, n: int, beam: Floats, rng: np.random.Generator) -> tuple[Ints, Ints]:

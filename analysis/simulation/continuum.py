@@ -93,10 +93,11 @@ def finished_continuum(begun: Begun, parent: Ints, kind: SampleType, rng: np.ran
     n, sides = len(begun), begun.sides
     modes, direct = np.full((len(sides) + 1, n), NO_TAG), np.zeros((len(sides) + 1, n), dtype=bool)
     events = assembled(begun.tracks, [side.clusters(rng) for side in sides], modes, n, rng)
-    return finished(events, direct, begun.weight, alone(parent), kind, rng)
+    return finished(events, direct, begun.weight, alone(parent, sides), kind, rng)
 
 
-def alone(parent: Ints) -> Origin:
+def alone(parent: Ints, sides: tuple[Side, ...]) -> Origin:
     """Return the origin of continuum events: one parent, no B."""
     n = len(parent)
-    return Origin(parent, np.full(n, -1), np.zeros(n), np.zeros((2, n), dtype=np.int64))
+    chains = tuple(side.chain for side in sides)
+    return Origin(parent, np.full(n, -1), np.zeros(n), np.zeros((2, n), dtype=np.int64), chains)

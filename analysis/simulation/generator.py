@@ -24,6 +24,8 @@ from analysis.basf2 import SampleType
 from analysis.errors import InputError
 from analysis.simulation.channels import ALIASES, D0_MODES, STRATA, added_channels, forced_fraction, stratum_of
 from analysis.simulation.detector import DETECTOR, M_B0, M_BPLUS
+from analysis.simulation.histories import History, conjugate
+from analysis.simulation.histories import joined as joined_histories
 from analysis.simulation.jagged import Array, Bools, Floats, Ints, Table, count, offsets
 from analysis.simulation.truth import labels
 
@@ -86,6 +88,8 @@ class Pool:
         What kind of decay it is: see `analysis.simulation.truth`.
     weight : (n_parents,) float64
         Probability of the decay over the probability with which it was generated; the mean is one. See `STRATA`.
+    history
+        Who decayed to whom, neutrinos and all.
     """
 
     particles: Particles
@@ -95,6 +99,7 @@ class Pool:
     q2: Floats
     label: Ints
     weight: Floats
+    history: History
 
     def __len__(self) -> int:
         return len(self.tag_mode)
@@ -116,7 +121,8 @@ def joined(pools: Sequence[Pool]) -> Pool:
         k: np.concatenate([getattr(pool, k) for pool in pools])
         for k in ("tag_mode", "tag_direct", "q2", "label", "weight")
     }
-    return Pool(Particles(**fields), offsets(count(fields["event"], int(starts[-1]))), **own)
+    history = joined_histories([pool.history for pool in pools])
+    return Pool(Particles(**fields), offsets(count(fields["event"], int(starts[-1]))), **own, history=history)
 
 
 def charge_of(pdg: Array) -> Floats:
@@ -124,13 +130,6 @@ def charge_of(pdg: Array) -> Floats:
     kind = np.abs(pdg)
     sign = np.where((kind == 11) | (kind == 13), -1.0, 1.0)
     return np.where(is_charged_stable(pdg), np.sign(pdg) * sign, 0.0)
-
-
-def conjugate(pdg: Array) -> Array:
-    """Return the codes of the antiparticles; neutral mesons of one flavour, γ, K_S and K_L are their own."""
-    kind = np.abs(pdg)
-    flavourless = (kind // 1000 % 10 == 0) & (kind // 100 % 10 == kind // 10 % 10)
-    return np.where(flavourless | np.isin(kind, (22, 130, 310)), pdg, -pdg)
 
 
 def is_charged_stable(pdg: Array) -> Bools:
@@ -330,6 +329,7 @@ def _extract(counts: Ints, pdg: Array, status: Array, mother1: Array, p: Floats,
         np.maximum(missing[3] ** 2 - np.sum(missing[:3] ** 2, axis=0), 0.0),
         label,
         np.ones(n),
+        History.of(counts, code, mother1),
     )
 
 

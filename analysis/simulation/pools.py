@@ -10,6 +10,7 @@ import numpy as np
 
 from analysis.simulation.detector import M_D0, M_K
 from analysis.simulation.generator import NO_TAG, Generator, Particles, Pool, joined
+from analysis.simulation.histories import Chain, History
 from analysis.simulation.jagged import Array, Bools, Floats, Ints, count, gather, offsets, total
 from analysis.simulation.kinematics import mass, norm, random_rotations, with_mass
 from analysis.simulation.pairing import b_velocities, frames, place
@@ -40,6 +41,8 @@ class TagPool:
         See `Pool`.
     parent : (n,) int64
         Decay behind the tag, a number within the block.
+    history, turn
+        Of these decays; -1 where they are conjugated, else 1.
     velocity : (3, n) float64
         Of the tag B in the centre of mass.
     prospects : (n,) float64
@@ -60,6 +63,8 @@ class TagPool:
     direct: Bools
     label: Ints
     parent: Ints
+    history: History
+    turn: int
     velocity: Floats
     prospects: Floats
     tracks_of_tag: Ints
@@ -69,6 +74,10 @@ class TagPool:
 
     def __len__(self) -> int:
         return len(self.mode)
+
+    def chain(self, chosen: Ints) -> Chain:
+        """Return the decays of chosen tags, for decay strings."""
+        return Chain(self.history, self.parent[chosen], np.full(len(chosen), self.turn))
 
 
 def batches(n: int, size: int = BATCH) -> Iterator[int]:
@@ -133,7 +142,7 @@ def make_tags(generator: Generator, n: int, forced: float, rng: np.random.Genera
     tracks, clusters, found, velocity = _measured(pool, decays, 1, rng)
     accepted = count(found.event, n, found.matched) > 0
     good = np.flatnonzero(accepted)
-    return _tag_pool(pool, decays, good, (tracks, clusters, found, velocity), ones[good], forced * len(good) / n)
+    return _tag_pool(pool, decays, 1, good, (tracks, clusters, found, velocity), ones[good], forced * len(good) / n)
 
 
 def make_wrong_tags(pool: Pool, rotations: float, rng: np.random.Generator) -> TagPool:
@@ -157,7 +166,7 @@ def make_wrong_tags(pool: Pool, rotations: float, rng: np.random.Generator) -> T
     scale = 1.0 / rotations
     good, weight = thinned(np.where(tagged, lone, 0.0), pool.weight[decays] * unit[decays] / scale, rng)
     weight = weight * scale
-    return _tag_pool(pool, decays, good, measured, weight, float(weight.sum()) / len(pool))
+    return _tag_pool(pool, decays, -1, good, measured, weight, float(weight.sum()) / len(pool))
 
 
 Measured = tuple[Tracks, Clusters, Tags, Floats]
@@ -175,7 +184,9 @@ def _measured(pool: Pool, decays: Ints, turn: int, rng: np.random.Generator) -> 
     return tracks, clusters, reconstruct_tags(tracks, find_pi0s(clusters, n), clusters, true_mode, n), velocity
 
 
-def _tag_pool(pool: Pool, decays: Ints, good: Ints, measured: Measured, weight: Floats, probability: float) -> TagPool:
+def _tag_pool(
+    pool: Pool, decays: Ints, turn: int, good: Ints, measured: Measured, weight: Floats, probability: float
+) -> TagPool:
     tracks, clusters, found, velocity = measured
     n, parent = len(decays), decays[good]
     kaon = tracks.clean & (tracks.kaon_id > SPARE_KAON_ID)
@@ -185,7 +196,7 @@ def _tag_pool(pool: Pool, decays: Ints, good: Ints, measured: Measured, weight: 
     prospects = np.where(_clean(found, tracks, clusters, n), CLEAN, np.where(_quiet(tracks, clusters, n), QUIET, NOISY))
     return TagPool(
         renumbered(tracks, good, n), renumbered(clusters, good, n), pool.tag_mode[parent], pool.tag_direct[parent],
-        pool.label[parent], parent, velocity[:, good], prospects[good],
+        pool.label[parent], parent, pool.history, turn, velocity[:, good], prospects[good],
         count(tracks.event, n, tracks.clean)[good], both[good], weight, probability,
     )  # fmt: skip
 

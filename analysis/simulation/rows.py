@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from analysis.simulation.histories import Texts
 from analysis.simulation.jagged import Array, Floats, Ints
 
 
@@ -29,6 +30,8 @@ class Rows:
         Equivalent number of generated events.
     partner : (n,) int64
         Decay of the other B, a number within the block; -1 in continuum.
+    decay : (n,) str
+        Decay string of the event: see `analysis.simulation.histories`.
     """
 
     event: Ints
@@ -38,6 +41,7 @@ class Rows:
     columns: Mapping[str, Array]
     mc_events: float
     partner: Ints
+    decay: Texts
 
     def __len__(self) -> int:
         return len(self.event)
@@ -51,6 +55,7 @@ class Rows:
         return Rows(
             self.event[index], self.weight[index], self.parent[index], self.block[index],
             {name: values[index] for name, values in self.columns.items()}, self.mc_events, self.partner[index],
+            self.decay[index],
         )  # fmt: skip
 
 
@@ -72,5 +77,12 @@ def stack(parts: Sequence[Rows], mc_events: float) -> Rows:
 
     columns = {name: np.concatenate([part.columns[name] for part in parts]) for name in parts[0].columns}
     return Rows(
-        joined("event"), joined("weight"), joined("parent"), joined("block"), columns, mc_events, joined("partner")
+        joined("event"),
+        joined("weight"),
+        joined("parent"),
+        joined("block"),
+        columns,
+        mc_events,
+        joined("partner"),
+        joined("decay"),
     )

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from analysis.simulation.generator import Pool
+from analysis.simulation.histories import Chain
 from analysis.simulation.jagged import Bools, Floats, Ints, gather
 from analysis.simulation.pairing import carried, place
 from analysis.simulation.pools import on_side, renumbered, stacked
@@ -67,6 +68,11 @@ class Side:
         chosen = self.pool.particles.select(items)
         particles = place(chosen, owner, self.frame, self.turn, vertices=False)
         return measure_clusters(particles, on_side(len(particles.pdg), self.number), rng)
+
+    @property
+    def chain(self) -> Chain:
+        """Its decays, for decay strings."""
+        return Chain(self.pool.history, self.parents, self.turn)
 
     @property
     def true_mode(self) -> Ints:

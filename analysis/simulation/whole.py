@@ -19,6 +19,7 @@ from analysis.simulation import bbbar
 from analysis.simulation.candidates import Events
 from analysis.simulation.detector import DETECTOR, M_K
 from analysis.simulation.generator import Generator, Pool
+from analysis.simulation.histories import Chain
 from analysis.simulation.jagged import Array, Floats, Ints, count
 from analysis.simulation.kinematics import boost, norm, random_rotations, with_mass
 from analysis.simulation.pairing import b_velocities, frames, place
@@ -116,7 +117,8 @@ def _batch(kind: SampleType, pools: tuple[Pool, Pool], start: int, rng: np.rando
     direct = np.array([pools[0].tag_direct, pools[1].tag_direct])
     weight = 1 / np.maximum(bbbar.true_sides(chosen, n), 1)
     number = np.arange(n) + start
-    origin = bbbar.Origin(number, number, pools[1].q2, np.array([pools[0].label, pools[1].label]))
+    chains = tuple(Chain(pool.history, np.arange(n), np.ones(n, dtype=np.int64)) for pool in pools)
+    origin = bbbar.Origin(number, number, pools[1].q2, np.array([pools[0].label, pools[1].label]), chains)
     rows = bbbar.finished(events, direct, weight, origin, kind, rng).shifted(start)
     kaons, pions = _species(tracks, 321), _species(tracks, 211)
     return {

@@ -61,6 +61,7 @@ _NOMINAL: Mapping[str, Range] = {
     "K_mcPDG": _PDG, "K_genMotherPDG": _PDG, "Btag_isSignal": Range(0, 1, whole=True),
     "K_isSignal": Range(0, 1, whole=True), "K_mcErrors": Range(0, 4095, whole=True), "Btag_l_mcPDG": _PDG,
     "Btag_l_genMotherPDG": _PDG, "nBeamClusters": _COUNT, "Bsig_label": Range(0, 511, whole=True),
+    "DecayHash": Range(-INF, INF), "DecayHashExtended": Range(-INF, INF),  # bits of a hash
     "q2_gen": Range(0, 22.95), "parentGroup": Range(-1, INF, whole=True), "parentId": Range(-1, INF, whole=True),
 }  # fmt: skip
 
