@@ -25,6 +25,8 @@ ROOT = Path(__file__).parent
 # The configuration acts on a result only through its validated values, which are digested apart (`settings`);
 # an edit of the models that leaves the values as they are must rerun nothing.
 NOT_FOLLOWED = ("analysis.config", "analysis.errors", "analysis.log", "analysis.provenance")
+# Data that belong to a module: a file beside it, of its name.
+DATA_SUFFIX = ".json"
 
 
 class Provenance(BaseModel):
@@ -117,7 +119,8 @@ def closure(module: str) -> tuple[dict[str, str], set[str]]:
     Returns
     -------
     sources, libraries
-        Syntax trees (docstrings stripped) of the module and of all it imports from the package, by module name;
+        Syntax trees (docstrings stripped) of the module and of all it imports from the package, by module name, with
+        the hash of the data that lie beside a module under its name (``probability.json`` beside ``probability.py``);
         and the top-level names of the third-party packages imported on the way.
     """
     sources: dict[str, str] = {}
@@ -131,6 +134,9 @@ def closure(module: str) -> tuple[dict[str, str], set[str]]:
         if path is None:
             continue
         sources[name], imports = _parse(path, name, _stat(path))
+        table = path.with_suffix(DATA_SUFFIX)
+        if table.is_file():
+            sources[name + DATA_SUFFIX] = sha256_file(table)
         for imported in imports:
             top = imported.partition(".")[0]
             if top == PACKAGE:
@@ -169,7 +175,7 @@ def fingerprint(module: str) -> str:
     """Return the SHA-256 over the code that decides a module's results.
 
     It covers the syntax trees of the module and of everything it imports from this package, docstrings and comments
-    left out, and the versions of the third-party libraries they import.
+    left out, the data files beside them, and the versions of the third-party libraries they import.
 
     Raises
     ------

@@ -56,6 +56,14 @@ def test_code_counts_wherever_it_is_imported(package: Path, name: str) -> None:
     assert provenance.fingerprint(MODULE) != before
 
 
+def test_data_count_that_lie_beside_a_module_under_its_name(package: Path) -> None:
+    marks = {provenance.fingerprint(MODULE)}
+    for name, text in (("deep/helper.json", "{}"), ("deep/helper.json", "[]"), ("neighbour.json", "{}")):
+        (package / name).write_text(text)
+        marks.add(provenance.fingerprint(MODULE))
+    assert len(marks) == 3
+
+
 @pytest.mark.parametrize("name", ["neighbour.py", "config/__init__.py"])
 def test_what_is_not_imported_and_the_models_of_the_configuration_do_not_count(package: Path, name: str) -> None:
     before = provenance.fingerprint(MODULE)
