@@ -74,7 +74,12 @@ def _column(
 
 PRE, WEIGHTS, BDT, TEMPLATES = "preselection", "weights", "bdt", "templates"
 _K = "daughter(1, daughter(0, {}))"
-_L = "daughter(0, daughter(1, {}))"
+# With a pion beside the D(*) (decayModeID 4 to 7) the lepton is the tag's third daughter; D* modes are 2, 3, 6 and 7.
+_L = "daughter(0, conditionalVariableSelector(extraInfo(decayModeID) < 4, daughter(1, {0}), daughter(2, {0})))"
+_STAR = "[1 < extraInfo(decayModeID) and extraInfo(decayModeID) < 4] or extraInfo(decayModeID) > 5"
+_OF_D = f"daughter(0, conditionalVariableSelector({_STAR}, daughter(0, daughter(0, {{0}})), daughter(0, {{0}})))"
+# a daughter that is not there gives NaN
+_OF_STAR = f"daughter(0, conditionalVariableSelector({_STAR}, daughter(0, {{0}}), daughter(9, {{0}})))"
 _LEPTON_ID = "conditionalVariableSelector(abs(PDG) == 11, electronID, muonID)"
 
 _OF_REST = {0: "charged particles of the rest", 1: "neutral particles of the rest", 2: "the missing momentum"}
@@ -125,9 +130,14 @@ _DECLARED = (
     _column("Btag_l_theta", "float64", "rad", "polar angle of the tag lepton", _L.format("theta")),
     _column("Btag_l_leptonID", "float64", "", "electronID (electron modes) or muonID (muon modes) of the tag lepton",
             _L.format(_LEPTON_ID), PRE),
-    _column("Btag_D_M", "float64", "GeV/c^2", "mass of the tag's D", "daughter(0, daughter(0, M))", PRE),
-    _column("Btag_D_decayModeID", "float64", "", "FEI decay mode of the tag's D",
-            "daughter(0, daughter(0, extraInfo(decayModeID)))"),
+    _column("Btag_D_M", "float64", "GeV/c^2", "mass of the tag's D, be it a D*'s or not", _OF_D.format("M"), PRE),
+    _column("Btag_D_decayModeID", "float64", "", "FEI decay mode of the tag's D, be it a D*'s or not",
+            _OF_D.format("extraInfo(decayModeID)")),
+    _column("Btag_Dst_dM", "float64", "GeV/c^2", "M(D*) − M(D) of the tag's D*", _OF_STAR.format("massDifference(0)"),
+            nan="no D* in the tag"),
+    _column("Btag_Dst_decayModeID", "float64", "", "FEI decay mode of the tag's D*: D*⁰ 0 D⁰π⁰, 1 D⁰γ; D*⁺ 0 D⁰π⁺, "
+            "1 D⁺π⁰, 2 D⁺γ", _OF_STAR.format("extraInfo(decayModeID)"), nan="no D* in the tag"),
+    _column("Btag_chiProb", "float64", "", "χ² probability of the tag's vertex", "daughter(0, chiProb)"),
     # Signal side
     _column("K_charge", "float64", "e", "charge of the signal kaon", _K.format("charge"), PRE),
     _column("K_p", "float64", "GeV/c", "momentum of the signal kaon", _K.format("p"), WEIGHTS),
@@ -199,6 +209,9 @@ _DECLARED = (
             "`hashtable` tells what it stands for", "extraInfo(DecayHash)", truth=True, nan="bits that are no number"),
     _column("DecayHashExtended", "float64", "", "the same for how it was reconstructed, and the decay string",
             "extraInfo(DecayHashExtended)", truth=True, nan="bits that are no number"),
+    _column("Btag_mcErrors", "float64", "", "what is wrong with the tag, bits: 8 neutrino, 16 photon, 32 massive "
+            "particle, 64 K_L missing, 128 misidentified, 256 wrong particle added, 512 not matched",
+            "daughter(0, mcErrors)", truth=True),
     _column("nBeamClusters", "float64", "", "calorimeter clusters of beam background in the event; toy only",
             truth=True),
     _column("Bsig_label", "int32", "", "kind of decay of the B behind the signal kaon: bits of "

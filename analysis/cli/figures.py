@@ -312,6 +312,7 @@ def _validation(args: argparse.Namespace, settings: config.Config, tag: Tag, wri
     write.figure("validation_q2", validation.spectrum(found.q2, tag))
     write.figure("validation_kaon_id", validation.identification(found.identification, tag, "kaonID > 0.9"))
     write.figure("validation_d_mass", validation.peaks(found.peaks, tag))
+    write.figure("validation_probability", validation.calibration(found.calibration, tag))
     write.figure("validation_composition", validation.composition(found.composition, dict(PUBLISHED), tag))
     write.page("validation", "Validation of the toy samples", list(validation_page(found)))
 

@@ -12,6 +12,7 @@ from analysis.errors import ConfigurationError
 from analysis.log import logger
 
 if TYPE_CHECKING:
+    from analysis.validation.document import Calibration
     from analysis.validation.generator import Found
     from analysis.validation.samples import Table
 
@@ -20,6 +21,7 @@ SETTINGS = ("seed", "dataset", "samples", "templates")
 # 13 500 signal events give 2000 candidates; as many of generic B⁺ take 400 000 events and 25 CPU s a side.
 EVENTS = {SampleType.SIGNAL: 14_000, SampleType.CHARGED: 40_000}
 ROTATIONS = 2
+TAG_EVENTS = 60_000
 MAX_POOL = 100_000  # decays: the pools are held in memory, whole events are not
 
 
@@ -32,6 +34,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             f"--{kind.value}-events", metavar="N", type=int, default=n,
             help=f"whole {kind.value} events to compare the pools with (default {n})",
         )  # fmt: skip
+    parser.add_argument(
+        "--tag-events", metavar="N", type=int, default=TAG_EVENTS,
+        help=f"generic BB̄ events to judge the tags' signal probability with (default {TAG_EVENTS})",
+    )  # fmt: skip
     parser.add_argument("--strict", action="store_true", help="exit with status 1 if a check fails")
     parser.add_argument("tables", metavar="PARQUET", nargs="*", help="skims and scored tables of the simulated samples")
 
@@ -42,24 +48,28 @@ def run(args: argparse.Namespace) -> int:
     from analysis.validation import samples
     from analysis.validation.document import Validation
     from analysis.validation.generator import detector
+    from analysis.validation.tags import of_calibration
 
     settings = config.load(args.config)
     events = {kind: getattr(args, f"{kind.value}_events") for kind in EVENTS}
-    for kind, n in events.items():
+    for name, n in [*((kind.value, n) for kind, n in events.items()), ("tag", args.tag_events)]:
         if n < 1:
-            raise ConfigurationError("A number of events is not positive.", where=f"--{kind.value}-events", found=n)
+            raise ConfigurationError("A number of events is not positive.", where=f"--{name}-events", found=n)
     made = _generated(settings, events)
+    calibration = _calibration(settings, args.tag_events)
     scored = list(_tables(args.tables, "bdt", settings))
     channels = settings.templates.channels if settings.templates else ()
     composition = samples.composition(scored, channels)
     checks = [
         *made.checks,
+        *of_calibration(calibration),
         *samples.unphysical(_tables(args.tables, "skim", settings)),
         *map(samples.of_composition, composition),
         *samples.independence(scored, channels),
     ]
     result = Validation(
         checks=tuple(checks), q2=made.q2, pools=made.pools, identification=made.identification, peaks=made.peaks,
+        calibration=calibration,
         composition=tuple(composition), detector=detector(), sources=dict(SOURCES),
         provenance=provenance.Provenance(
             **provenance.collect(
@@ -90,6 +100,17 @@ def _generated(settings: config.Config, events: dict[SampleType, int]) -> Found:
         made[kind] = whole.make(kind, n, seeds[:2], rngs[0])
         pooled[kind] = whole.pooled(kind, min(n, MAX_POOL), ROTATIONS, seeds[2:], rngs[1])
     return check(made, pooled, settings.dataset.sqrt_s)
+
+
+def _calibration(settings: config.Config, events: int) -> Calibration:
+    """Judge the signal probability on generic events from seeds of their own."""
+    from analysis.seeds import generator, seed_sequence
+    from analysis.simulation.tags import probability, training
+    from analysis.validation.tags import calibration
+
+    seeds = 1 + seed_sequence(settings.seed, "validate", "tags").generate_state(1).astype("int64") % 900_000_000
+    rng = generator(settings.seed, "validate", "tags", "sample")
+    return calibration(training.sample(events, seeds, rng, probability.default()))
 
 
 def _tables(paths: Sequence[str], stage: str, settings: config.Config) -> Iterator[Table]:

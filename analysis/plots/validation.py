@@ -25,7 +25,7 @@ from analysis.plots.style import (
     put_tag,
     styled,
 )
-from analysis.validation.document import Comparison, Composition, Counted, Efficiency, Peak, Spectrum
+from analysis.validation.document import Calibration, Comparison, Composition, Counted, Efficiency, Peak, Spectrum
 
 COLUMNS = 3
 FEWEST = 20  # tracks in a bin that are worth a point
@@ -111,15 +111,16 @@ def identification(found: Sequence[Efficiency], tag: Tag, cut: str) -> Figure:
 @styled
 def peaks(found: Sequence[Peak], tag: Tag) -> Figure:
     """Return the mass peaks of true tags."""
-    figure = new_figure(3.3 * max(len(found), 2), 3.2, pad=0.06)
-    grid = np.atleast_1d(figure.subplots(1, max(len(found), 2)))
+    rows = max(-(-len(found) // COLUMNS), 1)
+    figure = new_figure(3.3 * COLUMNS, 2.9 * rows, pad=0.06, space=0.04)
+    grid = np.atleast_1d(figure.subplots(rows, COLUMNS)).ravel()
     for axes, peak in zip(grid, found, strict=False):
         edges = np.asarray(peak.edges)
         draw_step(axes, edges, np.asarray(peak.counts, dtype=float), BACKGROUND_COLOUR, peak.name)
         axes.axvline(peak.median, color=ACCENT_COLOUR, linewidth=1)
         axes.axvspan(peak.median - peak.width, peak.median + peak.width, color=GREY, alpha=0.2)
-        axes.set_xlabel(axis_label("Btag_D_M"))
-        axes.set_ylabel(f"Candidates / {1e3 * (edges[1] - edges[0]):.0f} MeV/$c^2$")
+        axes.set_xlabel(axis_label(peak.column))
+        axes.set_ylabel(f"Candidates / {1e3 * (edges[1] - edges[0]):g} MeV/$c^2$")
         axes.set_xlim(edges[0], edges[-1])
         axes.set_ylim(0)
         headroom(axes, 1.25)
@@ -128,6 +129,29 @@ def peaks(found: Sequence[Peak], tag: Tag) -> Figure:
     for axes in grid[len(found) :]:
         axes.set_visible(False)
     put_tag(grid[0], tag, right="")
+    return figure
+
+
+@styled
+def calibration(found: Calibration, tag: Tag) -> Figure:
+    """Return the purity of tag candidates against their signal probability."""
+    figure = new_figure(6.0, 5.0)
+    axes = figure.subplots()
+    edges, predicted = np.asarray(found.edges), np.asarray(found.predicted)
+    spans = np.array([predicted - edges[:-1], edges[1:] - predicted])
+    axes.plot(edges[[0, -1]], edges[[0, -1]], color=GREY, linewidth=1, label="calibrated")
+    axes.errorbar(
+        predicted, found.purity, found.error, spans, fmt="o", color=BACKGROUND_COLOUR, markersize=4,
+        label=f"generic $B\\bar{{B}}$, area under the ROC {found.area:.3f}",
+    )  # fmt: skip
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlabel(axis_label("Btag_SignalProbability"))
+    axes.set_ylabel("Share of correct candidates")
+    axes.set_xlim(edges[0], edges[-1])
+    axes.set_ylim(edges[0] / 2, 1.5)
+    axes.legend(loc="upper left")
+    put_tag(axes, tag, right="")
     return figure
 
 

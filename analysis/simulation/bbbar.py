@@ -26,7 +26,7 @@ from analysis.basf2 import SampleType
 from analysis.simulation.candidates import Events, build
 from analysis.simulation.generator import Generator, Pool, forced_fraction
 from analysis.simulation.histories import UPSILON_4S, VIRTUAL_PHOTON, Chain, conjugate, event_string
-from analysis.simulation.jagged import Array, Bools, Floats, Ints, count
+from analysis.simulation.jagged import Array, Floats, Ints, count
 from analysis.simulation.kinematics import random_rotations
 from analysis.simulation.pairing import b_velocities, frames
 from analysis.simulation.pools import (
@@ -200,21 +200,20 @@ def _finished_beside(
     tracks = merged([begun.tracks, taken(pooled.tracks, len(pooled), tag)])
     events = assembled(
         tracks, [side.clusters(rng), taken(pooled.clusters, len(pooled), tag)],
-        np.array([pooled.mode[tag], side.true_mode]), n, rng,
+        np.array([pooled.truth[tag], side.truth]), n, rng,
     )  # fmt: skip
     if true:
         weight = weight / np.maximum(true_sides(events.tags, n), 1)
     else:
         events = without_true_tags(events)
         weight = weight / (1 + like_tag(tracks, 1, n))
-    direct = np.array([pooled.direct[tag], side.direct])
     labels = np.array([pooled.label[tag], side.pool.label[side.parents]])
     partner = pooled.parent[tag] + (BLOCK if true else 0)
     origin = Origin(side.parents, partner, side.pool.q2[side.parents], labels, (pooled.chain(tag), side.chain))
-    return finished(events, direct, weight * scale, origin, sources.kind, rng)
+    return finished(events, weight * scale, origin, sources.kind, rng)
 
 
-def assembled(tracks: Tracks, clusters: list[Clusters], true_mode: Ints, n: int, rng: np.random.Generator) -> Events:
+def assembled(tracks: Tracks, clusters: list[Clusters], truth: Ints, n: int, rng: np.random.Generator) -> Events:
     """Put the parts of events and the beam background together and reconstruct π⁰ and tags.
 
     Events that can't pass the loose selection come back empty.
@@ -224,7 +223,7 @@ def assembled(tracks: Tracks, clusters: list[Clusters], true_mode: Ints, n: int,
     tracks = tracks.select(~hopeless[tracks.event])
     all_clusters = all_clusters.select(~hopeless[all_clusters.event])
     pi0s = find_pi0s(all_clusters, n)
-    found = reconstruct_tags(tracks, pi0s, all_clusters, true_mode, n)
+    found = reconstruct_tags(tracks, pi0s, all_clusters, truth, n)
     return Events(n, tracks, all_clusters, pi0s, found)
 
 
@@ -282,12 +281,11 @@ def _begun_mixed(
 def _finished_mixed(begun: Begun, sources: Sources, scale: float, rng: np.random.Generator) -> Rows:
     """Add the clusters to events, and build their candidates."""
     one, other = begun.sides
-    modes = np.array([one.true_mode, other.true_mode])
-    events = assembled(begun.tracks, [one.clusters(rng), other.clusters(rng)], modes, len(begun), rng)
+    truth = np.array([one.truth, other.truth])
+    events = assembled(begun.tracks, [one.clusters(rng), other.clusters(rng)], truth, len(begun), rng)
     labels = np.array([one.pool.label[one.parents], other.pool.label[other.parents]])
     origin = Origin(other.parents, one.parents, other.pool.q2[other.parents], labels, (one.chain, other.chain))
-    direct = np.array([one.direct, other.direct])
-    return finished(without_true_tags(events), direct, begun.weight * scale, origin, sources.kind, rng)
+    return finished(without_true_tags(events), begun.weight * scale, origin, sources.kind, rng)
 
 
 @dataclass(frozen=True)
@@ -313,14 +311,10 @@ class Origin:
     chains: tuple[Chain, ...]
 
 
-def finished(
-    events: Events, direct: Bools, weight: Floats, origin: Origin, kind: SampleType, rng: np.random.Generator
-) -> Rows:
+def finished(events: Events, weight: Floats, origin: Origin, kind: SampleType, rng: np.random.Generator) -> Rows:
     """Build the candidates and attach what only the maker of the events knows; half of the events are conjugated."""
     event, columns = build(events)
-    matched = columns.pop("tag_matched") > 0
-    side, kaon_side = (columns.pop(name).astype(np.int64) for name in ("tag_side", "kaon_side"))
-    columns["Btag_isSignal"] = (matched & direct[side, event]).astype(float)
+    kaon_side = columns.pop("kaon_side").astype(np.int64)
     columns["q2_gen"] = origin.q2[event] if kind is SampleType.SIGNAL else np.full(len(event), np.nan)
     columns["Bsig_label"] = origin.label[np.minimum(kaon_side, 1), event]
     sign = np.where(rng.random(events.n) < 0.5, -1, 1)

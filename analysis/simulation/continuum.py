@@ -13,7 +13,7 @@ import numpy as np
 
 from analysis.basf2 import SampleType
 from analysis.simulation.bbbar import Origin, assembled, finished
-from analysis.simulation.generator import NO_TAG, Generator, Pool
+from analysis.simulation.generator import Generator, Pool
 from analysis.simulation.jagged import Floats, Ints
 from analysis.simulation.kinematics import about_z
 from analysis.simulation.pairing import frames
@@ -91,9 +91,9 @@ def begun_with_lepton(sides: tuple[Side, ...], weight: Floats, rng: np.random.Ge
 def finished_continuum(begun: Begun, parent: Ints, kind: SampleType, rng: np.random.Generator) -> Rows:
     """Add the clusters to events without B mesons, and build their candidates."""
     n, sides = len(begun), begun.sides
-    modes, direct = np.full((len(sides) + 1, n), NO_TAG), np.zeros((len(sides) + 1, n), dtype=bool)
-    events = assembled(begun.tracks, [side.clusters(rng) for side in sides], modes, n, rng)
-    return finished(events, direct, begun.weight, alone(parent, sides), kind, rng)
+    truth = np.array([side.truth for side in sides])
+    events = assembled(begun.tracks, [side.clusters(rng) for side in sides], truth, n, rng)
+    return finished(events, begun.weight, alone(parent, sides), kind, rng)
 
 
 def alone(parent: Ints, sides: tuple[Side, ...]) -> Origin:

@@ -22,22 +22,16 @@ from numpy.typing import NDArray
 
 from analysis.basf2 import SampleType
 from analysis.errors import InputError
-from analysis.simulation.channels import ALIASES, D0_MODES, STRATA, added_channels, forced_fraction, stratum_of
+from analysis.simulation.channels import ALIASES, STRATA, added_channels, forced_fraction, stratum_of
 from analysis.simulation.detector import DETECTOR, M_B0, M_BPLUS
 from analysis.simulation.histories import History, conjugate
 from analysis.simulation.histories import joined as joined_histories
 from analysis.simulation.jagged import Array, Bools, Floats, Ints, Table, count, offsets
+from analysis.simulation.true_tags import Role, contents, true_tags
 from analysis.simulation.truth import labels
 
-NO_TAG = -1
 _NEUTRINOS = (12, 14, 16)
 PDG_KS, PDG_LAMBDA = 310, 3122
-
-
-class Role:
-    """What a particle is to the true semileptonic tag D(*)ℓν in its B decay."""
-
-    NONE, LEPTON, D_DAUGHTER = 0, 1, 2
 
 
 @dataclass(frozen=True)
@@ -52,7 +46,7 @@ class Particles(Table):
     vee : (n,) int64
         Index within the event of the K_S or Λ that it comes from, else -1.
     role : (n,) int8
-        See `Role`.
+        See `true_tags.Role`.
     p : (4, n) float64
         Four-momentum, GeV.
     x : (4, n) float64
@@ -78,10 +72,8 @@ class Pool:
         Sorted by parent.
     first : (n_parents + 1,) int64
         Offsets of the parents' particles.
-    tag_mode : (n_parents,) int64
-        FEI mode of the D⁰ in a true semileptonic tag, else ``NO_TAG``.
-    tag_direct : (n_parents,) bool
-        The D⁰ of the tag comes from the B itself, not from a D*.
+    truth : (n_parents,) int64
+        What it is to a semileptonic tag: see `analysis.simulation.true_tags`.
     q2 : (n_parents,) float64
         Mass squared of all neutrinos together, GeV^2/c^4.
     label : (n_parents,) int64
@@ -94,15 +86,14 @@ class Pool:
 
     particles: Particles
     first: Ints
-    tag_mode: Ints
-    tag_direct: Bools
+    truth: Ints
     q2: Floats
     label: Ints
     weight: Floats
     history: History
 
     def __len__(self) -> int:
-        return len(self.tag_mode)
+        return len(self.truth)
 
     @cached_property
     def charged(self) -> tuple[Particles, Ints]:
@@ -117,10 +108,7 @@ def joined(pools: Sequence[Pool]) -> Pool:
     parts = [pool.particles for pool in pools]
     fields = {k: np.concatenate([getattr(part, k) for part in parts], axis=-1) for k in vars(parts[0])}
     fields["event"] = np.concatenate([part.event + start for part, start in zip(parts, starts[:-1], strict=True)])
-    own = {
-        k: np.concatenate([getattr(pool, k) for pool in pools])
-        for k in ("tag_mode", "tag_direct", "q2", "label", "weight")
-    }
+    own = {k: np.concatenate([getattr(pool, k) for pool in pools]) for k in ("truth", "q2", "label", "weight")}
     history = joined_histories([pool.history for pool in pools])
     return Pool(Particles(**fields), offsets(count(fields["event"], int(starts[-1]))), **own, history=history)
 
@@ -201,7 +189,8 @@ class Generator:
     Parameters
     ----------
     kind
-        "charged" or "mixed" (generic B⁺ or B⁰ at rest), "tag charged" or "tag mixed" (B⁻ or B̄⁰ forced to D(*)ℓν),
+        "charged" or "mixed" (generic B⁺ or B⁰ at rest), "tag charged" or "tag mixed" (B⁻ or B̄⁰ forced to
+        D(*)ℓν or D(*)πℓν),
         "signal" (B⁺ → K⁺νν̄, phase space), a key of `CHARM` (at rest), a continuum sample (whole events, centre-of-mass
         frame), or "ccbar stable" (the same with the hadrons of `CHARM` undecayed).
     seed
@@ -304,9 +293,10 @@ def _extract(counts: Ints, pdg: Array, status: Array, mother1: Array, p: Floats,
     mother = first[event] + mother1  # flat index; entry 0 of each event is the system
     final = status > 0
     role = np.zeros(len(code), dtype=np.int8)
-    tag_mode, direct, label = np.full(n, NO_TAG), np.zeros(n, dtype=bool), np.zeros(n, dtype=np.int64)
+    truth, label = contents(event, n, code, final, mother), np.zeros(n, dtype=np.int64)
     if meson:
-        role, tag_mode, direct = _true_tags(event, n, code, final, mother, first)
+        role, word = true_tags(event, n, code, final, mother, first)
+        truth |= word
         label = labels(event, n, code, mother, first)
     neutrino = final & np.isin(np.abs(code), _NEUTRINOS)
     missing = np.array([np.bincount(event[neutrino], weights=p[i, neutrino], minlength=n) for i in range(4)])
@@ -324,8 +314,7 @@ def _extract(counts: Ints, pdg: Array, status: Array, mother1: Array, p: Floats,
     return Pool(
         particles,
         offsets(count(particles.event, n)),
-        tag_mode,
-        direct,
+        truth,
         np.maximum(missing[3] ** 2 - np.sum(missing[:3] ** 2, axis=0), 0.0),
         label,
         np.ones(n),
@@ -333,46 +322,4 @@ def _extract(counts: Ints, pdg: Array, status: Array, mother1: Array, p: Floats,
     )
 
 
-def _true_tags(
-    event: Ints, n: int, code: Array, final: Bools, mother: Ints, first: Ints
-) -> tuple[NDArray[np.int8], Ints, Bools]:
-    """Find B → D(*)ℓν with D⁰ in a mode of the toy; entry 1 of each event is the B.
-
-    Returns the role of every entry, the mode of every event and whether its D⁰ comes from the B directly. Only B →
-    (D⁰, D*⁰, D*⁺ → D⁰) ℓ ν with exactly three products counts.
-    """
-    kind = np.abs(code)
-    b_meson = first[event] + 1
-    of_b = (mother == b_meson) & (np.arange(len(code)) != b_meson) & (mother != first[event])
-    n_products = count(event, n, of_b)
-    lepton = of_b & final & ((kind == 11) | (kind == 13))
-    d_star = of_b & ((kind == 413) | (kind == 423))
-    d0 = (kind == 421) & (of_b | d_star[mother])
-    candidate = (n_products == 3) & (count(event, n, lepton) == 1) & (count(event, n, d0) == 1)
-    # the D⁰ above every entry, if any; deepest chains D⁰ -> a1 -> rho -> pi0 -> gamma have five steps
-    d_index = np.full(n, -1)
-    d_index[event[d0]] = np.flatnonzero(d0)
-    target = d_index[event]
-    above = np.arange(len(code))
-    inside = np.zeros(len(code), dtype=bool)
-    for _ in range(8):
-        above = mother[above]
-        inside |= (above == target) & (target >= 0)
-    kaons = count(event, n, inside & final & (kind == 321))
-    pions = count(event, n, inside & final & (kind == 211))
-    pi0s = count(event, n, inside & (kind == 111))
-    others = count(event, n, inside & final & ~np.isin(kind, (321, 211, 22)))
-    photons = count(event, n, inside & final & (kind == 22))
-    clean = candidate & (kaons == 1) & (others == 0) & (photons == 2 * pi0s)
-    mode = np.full(n, NO_TAG)
-    mode[clean & (pions == 1) & (pi0s == 0)] = 0
-    mode[clean & (pions == 1) & (pi0s == 1)] = 1
-    mode[clean & (pions == 3) & (pi0s == 0)] = 3
-    is_tag = (mode != NO_TAG)[event]
-    role = np.zeros(len(code), dtype=np.int8)
-    role[is_tag & inside & final] = Role.D_DAUGHTER
-    role[is_tag & lepton] = Role.LEPTON
-    return role, mode, (mode != NO_TAG) & (count(event, n, d_star) == 0)
-
-
-__all__ = ["D0_MODES", "NO_TAG", "Generator", "Particles", "Pool", "Role", "charge_of", "conjugate", "forced_fraction"]
+__all__ = ["Generator", "Particles", "Pool", "Role", "charge_of", "conjugate", "forced_fraction"]

@@ -8,15 +8,15 @@ from typing import TypeVar
 
 import numpy as np
 
-from analysis.simulation.detector import M_D0, M_K
-from analysis.simulation.generator import NO_TAG, Generator, Particles, Pool, joined
+from analysis.simulation.detector import M_K
+from analysis.simulation.generator import Generator, Particles, Pool, joined
 from analysis.simulation.histories import Chain, History
 from analysis.simulation.jagged import Array, Bools, Floats, Ints, count, gather, offsets, total
 from analysis.simulation.kinematics import mass, norm, random_rotations, with_mass
 from analysis.simulation.pairing import b_velocities, frames, place
 from analysis.simulation.prospects import Contents, tag_prospects, thinned, uses
 from analysis.simulation.response import Clusters, Detected, Tracks, measure_clusters, measure_tracks
-from analysis.simulation.tags import KAON_ID, NONE, Tags, find_pi0s, reconstruct_tags, tag_lepton
+from analysis.simulation.tags import KAON_ID, Tags, find_kshorts, find_pi0s, reconstruct_tags, tag_lepton
 
 BATCH = 20_000
 CROWDED_TAGS = 0.2  # kept of the wrong tags with more tracks than a tag has
@@ -26,7 +26,7 @@ SPARE_KAON_ID = 0.1
 CLEAN, QUIET, NOISY = 1.0, 0.33, 0.2
 QUIET_ENERGY, LIGHT_MASS = 1.5, 2.1  # GeV, GeV/c^2: two tracks as kaons, beside the lepton
 CLEAN_ENERGY, CLEAN_MASS, CLEAN_COS_BY = 1.0, 0.020, (-1.75, 1.1)
-Listed = TypeVar("Listed", Particles, Detected, Tracks, Clusters)
+Listed = TypeVar("Listed", Particles, Detected, Tracks, Clusters, Tags)
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class TagPool:
     ----------
     tracks, clusters
         Their measured particles; ``event`` is the number of the tag.
-    mode, direct, label : (n,)
+    truth, label : (n,)
         See `Pool`.
     parent : (n,) int64
         Decay behind the tag, a number within the block.
@@ -59,8 +59,7 @@ class TagPool:
 
     tracks: Tracks
     clusters: Clusters
-    mode: Ints
-    direct: Bools
+    truth: Ints
     label: Ints
     parent: Ints
     history: History
@@ -73,7 +72,7 @@ class TagPool:
     probability: float
 
     def __len__(self) -> int:
-        return len(self.mode)
+        return len(self.truth)
 
     def chain(self, chosen: Ints) -> Chain:
         """Return the decays of chosen tags, for decay strings."""
@@ -180,8 +179,8 @@ def _measured(pool: Pool, decays: Ints, turn: int, rng: np.random.Generator) -> 
     particles = place(pool.particles.select(items), owner, frames(random_rotations(rng, n), velocity), np.full(n, turn))
     side = on_side(len(particles.pdg), 0)
     tracks, clusters = measure_tracks(particles, side, rng), measure_clusters(particles, side, rng)
-    true_mode = np.array([pool.tag_mode[decays], np.full(n, NO_TAG)])
-    return tracks, clusters, reconstruct_tags(tracks, find_pi0s(clusters, n), clusters, true_mode, n), velocity
+    truth = pool.truth[decays][None]
+    return tracks, clusters, reconstruct_tags(tracks, find_pi0s(clusters, n), clusters, truth, n), velocity
 
 
 def _tag_pool(
@@ -195,8 +194,8 @@ def _tag_pool(
     )
     prospects = np.where(_clean(found, tracks, clusters, n), CLEAN, np.where(_quiet(tracks, clusters, n), QUIET, NOISY))
     return TagPool(
-        renumbered(tracks, good, n), renumbered(clusters, good, n), pool.tag_mode[parent], pool.tag_direct[parent],
-        pool.label[parent], parent, pool.history, turn, velocity[:, good], prospects[good],
+        renumbered(tracks, good, n), renumbered(clusters, good, n), pool.truth[parent], pool.label[parent], parent,
+        pool.history, turn, velocity[:, good], prospects[good],
         count(tracks.event, n, tracks.clean)[good], both[good], weight, probability,
     )  # fmt: skip
 
@@ -208,10 +207,11 @@ def lone_tag(tracks: Tracks, n: int) -> Bools:
 
 
 def like_tag(tracks: Tracks, side: int, n: int) -> Bools:
-    """Whether one side alone offers a lepton and a kaon of the same charge."""
-    own = tracks.clean & (tracks.side == side)
+    """Whether one side alone offers a lepton, and a kaon of the same charge or a K_S."""
+    tracks = tracks.select(tracks.side == side)
+    own = tracks.clean
     lepton, kaon = own & tag_lepton(tracks), own & (tracks.kaon_id > KAON_ID)
-    found = np.zeros(n, dtype=bool)
+    found = (count(tracks.event, n, lepton) > 0) & (count(find_kshorts(tracks, n).event, n) > 0)
     for sign in (1, -1):
         same = tracks.charge == sign
         # the lepton itself may look like a kaon, too
@@ -236,11 +236,12 @@ def _quiet(tracks: Tracks, clusters: Clusters, n: int) -> Bools:
 def _clean(found: Tags, tracks: Tracks, clusters: Clusters, n: int) -> Bools:
     """Whether events with one tag would pass the analysis's selection, as far as the tag decides."""
     event = found.event
-    free = count(tracks.event, n, tracks.clean)[event] - 1 - np.sum(found.daughters != NONE, axis=0)
+    clean = tracks.clean
+    free = count(tracks.event, n, clean)[event] - 1 - found.clean_daughters(clean)
     energy = np.append(np.where(clusters.present, norm(clusters.p), 0.0), 0.0)
     rest = total(clusters.event, energy[:-1], n)[event] - np.sum(energy[found.photons], axis=0)
     good = (
-        (free == 0) & (rest < CLEAN_ENERGY) & (np.abs(found.mass - M_D0) < CLEAN_MASS)
+        (free == 0) & (rest < CLEAN_ENERGY) & (np.abs(found.mass_shift) < CLEAN_MASS)
         & (found.cos_by > CLEAN_COS_BY[0]) & (found.cos_by < CLEAN_COS_BY[1])
     )  # fmt: skip
     return np.asarray(count(event, n, good) > 0)

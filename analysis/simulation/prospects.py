@@ -20,7 +20,7 @@ from analysis.simulation.kinematics import norm
 LEPTON_P_MIN = 0.9  # of a lepton that may reach 1 GeV in the centre of mass; in the B's rest frame, GeV
 KAON_P_MIN = 0.2
 CHARGED_P_MIN = 0.05
-MAX_CHARGED = 9  # true charged particles of an event worth looking at: seven tracks and two lost ones
+MAX_CHARGED = 11  # true charged particles of an event worth looking at: nine tracks and two lost ones
 MIN_CHARGED = 4
 ENERGY_EDGES = (0.4, 1.0, 2.0)  # classes of the photons' energy in a decay, GeV
 MAX_WEIGHT = 8.0  # above which nothing is thinned; rows of the signal region weigh about one or less
@@ -99,7 +99,7 @@ def side_prospects(contents: Contents, true: bool) -> Floats:
 
 # Wrong tags: by (lepton and kaon of one charge, a fast lepton), by the number of charged particles
 _TAG = {(True, True): 1.0, (False, True): 0.3, (False, False): 0.05}
-_TAG_CHARGED = {2: 0.3, 3: 1.0, 4: 0.9, 5: 0.8, 6: 0.5, 7: 0.3, 8: 0.2, 9: 0.2, 10: 0.1}
+_TAG_CHARGED = {2: 0.3, 3: 1.0, 4: 0.9, 5: 0.8, 6: 0.5, 7: 0.3, 8: 0.2, 9: 0.2, 10: 0.1, 11: 0.1, 12: 0.1}
 _TAG_MIN = 0.04
 
 
@@ -113,7 +113,7 @@ def tag_prospects(contents: Contents) -> Floats:
 # Whole events: by (a fast lepton, kaons of both charges), by the number of charged particles, by the photons' energy
 _EVENT = {(True, True): 1.0, (True, False): 0.4, (False, True): 0.08, (False, False): 0.03}
 _EVENT_MIN = 0.03
-_EVENT_CHARGED = {4: 2.0, 5: 1.3, 6: 1.0, 7: 0.8, 8: 0.6, 9: 0.2}
+_EVENT_CHARGED = {4: 2.0, 5: 1.3, 6: 1.0, 7: 0.8, 8: 0.6, 9: 0.2, 10: 0.1, 11: 0.05}
 _EVENT_ENERGY = ((0.0, 1.0), (1.0, 0.8), (1.6, 0.6), (2.2, 0.4), (3.2, 0.15))
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from analysis.simulation.generator import Pool
 from analysis.simulation.histories import Chain
-from analysis.simulation.jagged import Bools, Floats, Ints, gather
+from analysis.simulation.jagged import Floats, Ints, gather
 from analysis.simulation.pairing import carried, place
 from analysis.simulation.pools import on_side, renumbered, stacked
 from analysis.simulation.response import Clusters, Detected, Tracks, detect, measure_clusters, measured
@@ -54,7 +54,8 @@ class Side:
         """Return which charged particles of all events are found."""
         charged, first = self.pool.charged
         items, owner = gather(first, self.parents)
-        found = detect(owner, charged.pdg[items], carried(charged.p[:, items], owner, self.frame), rng)
+        p = carried(charged.p[:, items], owner, self.frame)
+        found = detect(owner, charged.pdg[items], charged.mother[items], p, rng)
         return replace(found, item=items[found.item], charge=found.charge * self.turn[found.event])
 
     def measure(self, found: Detected, rng: np.random.Generator) -> Tracks:
@@ -75,14 +76,9 @@ class Side:
         return Chain(self.pool.history, self.parents, self.turn)
 
     @property
-    def true_mode(self) -> Ints:
-        """Modes of the true tags, (n,)."""
-        return self.pool.tag_mode[self.parents]
-
-    @property
-    def direct(self) -> Bools:
-        """Whether the true tags' D⁰ come from the B directly, (n,)."""
-        return self.pool.tag_direct[self.parents]
+    def truth(self) -> Ints:
+        """What the decays are to a tag, (n,): see `true_tags`."""
+        return self.pool.truth[self.parents]
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,10 @@ from analysis.simulation.candidates import KAON_ID, MAX_E_EXTRA
 from analysis.simulation.jagged import Array, Bools, Floats, Ints, count, offsets, total
 from analysis.simulation.kinematics import norm
 from analysis.simulation.response import Clusters, Detected, Tracks
+from analysis.simulation.tags.combine import SLOW_PHOTON_E
 
 MAX_OTHER_TRACKS = 3  # clean tracks of the other B beside a true tag: the kaon, an extra one, one lent to a wrong tag
-MAX_TRACKS = 7  # lepton, K3π, kaon and an extra one
+MAX_TRACKS = 9  # lepton, K3π, slow pion and another one; kaon and an extra one
 MIN_TRACKS = 4
 # Chances of events that have a track too many or more, or no kaon that is surely one
 EXTRA_TRACK, CROWDED, UNSURE_KAON, SURE_KAON_ID = 0.2, 0.04, 0.5, 0.9
@@ -31,23 +32,26 @@ def logit(probability: float) -> float:
 
 @dataclass(frozen=True)
 class _Charged:
-    """What decides: charged particles by event, with sign and log likelihood ratios."""
+    """What decides: charged particles by event, with sign and log likelihood ratios; events of possible K_S."""
 
     event: Ints
     charge: Floats
     log_kaon: Floats
     lepton: Bools
+    kshort: Ints
 
     @classmethod
-    def of(cls, items: Detected | Tracks) -> _Charged:
+    def of(cls, items: Detected | Tracks, n: int) -> _Charged:
         """Of clean tracks, or of found particles: what is measured is not known yet, hence a margin."""
         if isinstance(items, Tracks):
+            kshort = tags.find_kshorts(items, n).event
             clean: Tracks = items.select(items.clean)
             fast, items = norm(clean.p) > LEPTON_P_MIN, clean
         else:
+            kshort = np.flatnonzero(count(items.event, n, items.of_kshort) > 1)
             fast = items.momentum > 0.9 * LEPTON_P_MIN
         lepton = (np.maximum(items.log_electron, items.log_muon) > 0) & fast
-        return cls(items.event, items.charge, items.log_kaon, lepton)
+        return cls(items.event, items.charge, items.log_kaon, lepton, kshort)
 
     def number(self, n: int, mask: Bools | None = None) -> Ints:
         """Return how many (of the chosen ones) events have, (n,)."""
@@ -101,10 +105,10 @@ def possible_beside_a_tag(tracks: Tracks, spare: Bools, tag_tracks: Ints, n: int
 def may_hold_candidate(items: Detected | Tracks, n: int) -> Floats:
     """Return with which chance events are looked at further.
 
-    It is zero unless an event has few enough tracks, a fast ℓ∓ with a K∓ for the tag and a K± for the signal side.
-    Found particles may still turn out not to be clean: `holds_candidate` asks again.
+    It is zero unless an event has few enough tracks, a fast ℓ∓ with a K∓ or K_S for the tag and a K± for the signal
+    side. Found particles may still turn out not to be clean: `holds_candidate` asks again.
     """
-    c = _Charged.of(items)
+    c = _Charged.of(items, n)
     number = c.number(n)
     able, surely = _tag_and_kaon(c, n)
     able &= number >= MIN_TRACKS
@@ -120,22 +124,28 @@ def holds_candidate(tracks: Tracks, n: int) -> Bools:
 
 
 def _tag_and_kaon(c: _Charged, n: int) -> tuple[Bools, Bools]:
-    """Whether there are a lepton and a kaon of one charge and a kaon of the other; and whether that is surely one."""
+    """Whether there are a lepton with a kaon of its charge or a K_S, and a kaon of the other; if that is surely one."""
+    kshort = count(c.kshort, n) > 0
     found, surely = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
     for sign in (1, -1):
         same, other = c.charge == sign, c.charge == -sign
-        tag = (c.number(n, c.lepton & same) > 0) & (c.number(n, same & (c.log_kaon > logit(tags.KAON_ID))) > 0)
+        strange = kshort | (c.number(n, same & (c.log_kaon > logit(tags.KAON_ID))) > 0)
+        tag = (c.number(n, c.lepton & same) > 0) & strange
         found |= tag & (c.number(n, other & (c.log_kaon > logit(KAON_ID))) > 0)
         surely |= tag & (c.number(n, other & (c.log_kaon > logit(SURE_KAON_ID))) > 0)
     return found, surely
 
 
 def too_much_energy(clusters: Clusters, n: int) -> Bools:
-    """Whether more energy than allowed stays in the rest of the event, even if a tag takes the best two clusters."""
+    """Whether more energy than allowed stays in the rest of the event, even if a tag takes the best clusters.
+
+    They are the best two for the D, and two more for the D*, of limited energy.
+    """
     energy = np.where(clusters.present, norm(clusters.p), 0.0)
     first = offsets(count(clusters.event, n))
     filled = np.flatnonzero(np.diff(first))
     largest = np.zeros(n)
     if len(filled):
         largest[filled] = np.maximum.reduceat(energy, first[filled])
-    return np.asarray(total(clusters.event, energy, n) - 2 * largest > MAX_E_EXTRA)
+    taken = 2 * largest + 2 * np.minimum(largest, SLOW_PHOTON_E[1])
+    return np.asarray(total(clusters.event, energy, n) - taken > MAX_E_EXTRA)

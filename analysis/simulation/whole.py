@@ -23,10 +23,11 @@ from analysis.simulation.histories import Chain
 from analysis.simulation.jagged import Array, Floats, Ints, count
 from analysis.simulation.kinematics import boost, norm, random_rotations, with_mass
 from analysis.simulation.pairing import b_velocities, frames, place
-from analysis.simulation.pools import batches, make_decays, make_tags, merged, on_side
+from analysis.simulation.pools import batches, make_decays, make_tags, merged, on_side, stacked
 from analysis.simulation.response import Clusters, Tracks, beam_clusters, measure_clusters, measure_tracks
 from analysis.simulation.rows import Rows, numbered, stack
-from analysis.simulation.tags import find_pi0s, reconstruct_tags
+from analysis.simulation.tags import Tags, find_pi0s, reconstruct_tags
+from analysis.simulation.tags.matching import Errors
 
 BATCH = 2000
 
@@ -50,10 +51,10 @@ class Whole:
         Candidates of the events whose forced tag was accepted.
     generated
         Number of events.
-    mode, accepted : (generated,)
-        FEI mode of the forced tag's D⁰, and whether a true candidate of it was found.
-    tag_mode, tag_mass : (m,)
-        Of the true candidates.
+    truth, accepted, correct : (generated,)
+        Word of the forced tag (`true_tags`), whether a candidate of it was found, and whether a fully correct one was.
+    found
+        The candidates of forced tags.
     kaons, pions
         Clean tracks of the signal side, whatever else the event holds.
     q2 : (generated,)
@@ -62,10 +63,10 @@ class Whole:
 
     rows: Rows
     generated: int
-    mode: Ints
+    truth: Ints
     accepted: NDArray[np.bool_]
-    tag_mode: Ints
-    tag_mass: Floats
+    correct: NDArray[np.bool_]
+    found: Tags
     kaons: Species
     pions: Species
     q2: Floats
@@ -97,8 +98,8 @@ def make(kind: SampleType, n: int, seeds: Ints, rng: np.random.Generator) -> Who
         return np.concatenate([part[name] for part in parts])
 
     return Whole(
-        stack([part["rows"] for part in parts], float(n)), n, joined("mode"), joined("accepted"), joined("tag_mode"),
-        joined("tag_mass"), Species(joined("kaon_event"), joined("kaon_p"), joined("kaon_id")),
+        stack([part["rows"] for part in parts], float(n)), n, joined("truth"), joined("accepted"), joined("correct"),
+        stacked([part["found"] for part in parts]), Species(joined("kaon_event"), joined("kaon_p"), joined("kaon_id")),
         Species(joined("pion_event"), joined("pion_p"), joined("pion_id")),
         joined("q2"),
     )  # fmt: skip
@@ -108,22 +109,22 @@ def _batch(kind: SampleType, pools: tuple[Pool, Pool], start: int, rng: np.rando
     n = len(pools[0])
     tracks, clusters = _measured(pools, rng)
     pi0s = find_pi0s(clusters, n)
-    true_mode = np.array([pools[0].tag_mode, pools[1].tag_mode])
-    found = reconstruct_tags(tracks, pi0s, clusters, true_mode, n)
+    truth = np.array([pool.truth for pool in pools])
+    found = reconstruct_tags(tracks, pi0s, clusters, truth, n)
     forced = found.matched & (found.side == 0)
     accepted = count(found.event, n, forced) > 0
+    correct = count(found.event, n, forced & ((found.errors & ~int(Errors.MISS_NEUTRINO)) == 0)) > 0
     chosen = found.select(accepted[found.event])
     events = Events(n, tracks, clusters, pi0s, chosen)
-    direct = np.array([pools[0].tag_direct, pools[1].tag_direct])
     weight = 1 / np.maximum(bbbar.true_sides(chosen, n), 1)
     number = np.arange(n) + start
     chains = tuple(Chain(pool.history, np.arange(n), np.ones(n, dtype=np.int64)) for pool in pools)
     origin = bbbar.Origin(number, number, pools[1].q2, np.array([pools[0].label, pools[1].label]), chains)
-    rows = bbbar.finished(events, direct, weight, origin, kind, rng).shifted(start)
+    rows = bbbar.finished(events, weight, origin, kind, rng).shifted(start)
     kaons, pions = _species(tracks, 321), _species(tracks, 211)
     return {
-        "rows": rows, "mode": pools[0].tag_mode, "accepted": accepted, "tag_mode": found.mode[forced],
-        "tag_mass": found.mass[forced], "kaon_event": kaons.event + start,
+        "rows": rows, "truth": pools[0].truth, "accepted": accepted, "correct": correct, "found": found.select(forced),
+        "kaon_event": kaons.event + start,
         "pion_event": pions.event + start, "kaon_p": kaons.p_star, "kaon_id": kaons.kaon_id, "pion_p": pions.p_star,
         "pion_id": pions.kaon_id, "q2": pools[1].q2,
     }  # fmt: skip

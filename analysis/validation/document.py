@@ -78,12 +78,27 @@ class Peak(_Frozen):
     """A mass peak: median and half of the central 68 % of true candidates, GeV/c²."""
 
     name: str
+    column: str
+    nominal: float
     edges: tuple[float, ...]
     counts: tuple[int, ...]
     median: float
     median_error: float
     width: float
     width_error: float
+
+
+class Calibration(_Frozen):
+    """Purity of tag candidates against their signal probability, per bin, and the area under the ROC."""
+
+    edges: tuple[float, ...]
+    predicted: tuple[float, ...]
+    """Mean probability."""
+    purity: tuple[float, ...]
+    error: tuple[float, ...]
+    candidates: tuple[float, ...]
+    area: float
+    area_of_mode: dict[str, float]
 
 
 class Composition(_Frozen):
@@ -114,6 +129,7 @@ class Validation(_Frozen):
     pools: tuple[Comparison, ...]
     identification: tuple[Efficiency, ...]
     peaks: tuple[Peak, ...]
+    calibration: Calibration
     composition: tuple[Composition, ...]
     detector: tuple[Number, ...]
     sources: dict[str, str]

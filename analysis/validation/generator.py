@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 
 from analysis import formfactors
 from analysis.basf2 import SampleType
-from analysis.cutflow import clopper_pearson
 from analysis.selection import q2_rec
-from analysis.simulation.detector import DETECTOR, M_D0, described
-from analysis.simulation.generator import NO_TAG, forced_fraction
+from analysis.simulation.detector import DETECTOR, described
 from analysis.simulation.rows import Rows
 from analysis.simulation.whole import Species, Whole
+from analysis.validation import tags
 from analysis.validation.document import Check, Comparison, Efficiency, Number, Peak, Spectrum
 from analysis.validation.statistics import SIGNIFICANCE, counted, goodness, n_effective, two_sample
 
@@ -33,15 +32,6 @@ Q2_MEAN = 9.08
 KAON_CUT, KAON_EFFICIENCY, PION_FAKE_RATE = 0.9, 0.68, 0.012
 KAON_P_STAR = (0.5, 2.96)
 ALLOWED = {"kaon": 0.02, "pion": 0.002}
-# FEI, semileptonic B⁺ (arXiv:1807.08680), all its modes: ours are part of them. Quoted from memory.
-FEI_EFFICIENCY = 0.0145
-D_MODES = {
-    0: "K⁻π⁺", 1: "K⁻π⁺π⁰", 2: "K⁻π⁺π⁰π⁰", 3: "K⁻π⁺π⁺π⁻", 4: "K⁻π⁺π⁺π⁻π⁰", 9: "K_Sπ⁰", 10: "K_Sπ⁺π⁻",
-}  # fmt: skip
-# Widths of the mass peaks that are believable, GeV/c² (assumed): two tracks, more of them (the less energy is released,
-# the narrower), with a π⁰. The toy's tracks have the resolution of the TDR and no material, hence are rather too good.
-PEAK_WIDTH = {"two": (0.003, 0.008), "tracks": (0.0015, 0.008), "neutral": (0.008, 0.020)}
-PEAK_SHIFT = 0.0015
 COMPARED: dict[str, Floats] = {
     "roeEextra": np.linspace(0, 1.5, 16), "q2_rec": np.linspace(-2, 24, 14), "Btag_cosThetaBY": np.linspace(-4, 3, 15),
     "R2": np.linspace(0, 0.6, 13), "K_pStar": np.linspace(0.4, 3.0, 14), "candidates": np.arange(0.5, 9.0),
@@ -81,14 +71,14 @@ def check(whole: dict[SampleType, Whole], pooled: dict[SampleType, Rows], sqrt_s
         checks += [_of_comparison(each, kind, first=each is compared[0]) for each in compared]
         if kind is SampleType.SIGNAL:
             pools = compared
-    checks += _tags(charged)
+    checks += tags.efficiencies(charged)
     identification = [
         _efficiency(signal.kaons, "kaons of the signal"),
         _efficiency(charged.pions, "pions of B⁺ decays"),
     ]
     checks += _identification(signal, charged.pions)
-    peaks = list(_peaks(signal, charged))
-    checks += [_of_peak(peak) for peak in peaks]
+    peaks = list(tags.peaks(signal, charged))
+    checks += [tags.of_peak(peak) for peak in peaks]
     return Found(tuple(checks), spectrum, tuple(pools), tuple(identification), tuple(peaks))
 
 
@@ -156,27 +146,6 @@ def _of_comparison(comparison: Comparison, kind: SampleType, *, first: bool) -> 
     )  # fmt: skip
 
 
-def _tags(charged: Whole) -> Iterator[Check]:
-    """Efficiency of the forced tags: information per mode, and the sum beside the FEI's."""
-    for mode in np.unique(charged.mode[charged.mode != NO_TAG]):
-        of_mode = charged.mode == mode
-        passed, total = int(np.sum(charged.accepted[of_mode])), int(of_mode.sum())
-        low, high = clopper_pearson(passed, total)
-        yield Check(
-            group="tag efficiency", name=f"D⁰ → {D_MODES.get(int(mode), f'mode {mode}')}",
-            found=f"{passed / total:.1%} (68 % interval {low:.1%} to {high:.1%})", expected="not published",
-            passed=None, note="true tags found and inside the skim's cuts, of those generated in this mode",
-        )  # fmt: skip
-    efficiency = forced_fraction(SampleType.CHARGED) * float(np.mean(charged.accepted))
-    yield Check(
-        group="tag efficiency", name="true tags per B⁺, all modes and branching fractions",
-        found=f"{efficiency:.2%}",
-        expected=f"below the FEI's {FEI_EFFICIENCY:.2%} (arXiv:1807.08680, quoted from memory)",
-        passed=0 < efficiency < FEI_EFFICIENCY,
-        note="the FEI has more D modes; the toy's tracks and leptons are found more often than real ones",
-    )  # fmt: skip
-
-
 def _used(species: Species) -> NDArray[np.bool_]:
     return np.asarray((species.p_star > KAON_P_STAR[0]) & (species.p_star < KAON_P_STAR[1]))
 
@@ -208,36 +177,6 @@ def _identification(signal: Whole, pions: Species) -> Iterator[Check]:
             expected=f"({100 * published:g} ± {100 * ALLOWED[name]:g}) % (arXiv:2311.14647, quoted from memory)",
             passed=abs(value - published) < ALLOWED[name], note="Standard-Model spectrum" if name == "kaon" else "",
         )  # fmt: skip
-
-
-def _peaks(*samples: Whole) -> Iterator[Peak]:
-    mode = np.concatenate([sample.tag_mode for sample in samples])
-    mass = np.concatenate([sample.tag_mass for sample in samples])
-    for number in np.unique(mode):
-        values = mass[mode == number]
-        edges = np.linspace(M_D0 - 0.06, M_D0 + 0.06, 61)
-        low, median, high = np.quantile(values, [0.158655, 0.5, 0.841345])
-        width, n = float(high - low) / 2, len(values)
-        yield Peak(
-            name=f"D⁰ → {D_MODES.get(int(number), f'mode {number}')}", edges=tuple(edges.tolist()),
-            counts=tuple(np.histogram(values, edges)[0].tolist()), median=float(median),
-            # of a Gaussian's median and quantiles
-            median_error=1.2533 * width / np.sqrt(n), width=width, width_error=1.1 * width / np.sqrt(n),
-        )  # fmt: skip
-
-
-def _of_peak(peak: Peak) -> Check:
-    products = peak.name.split("→")[1]
-    low, high = PEAK_WIDTH["neutral" if "π⁰" in products else "two" if len(products.strip()) == 4 else "tracks"]
-    shift = 1e3 * (peak.median - M_D0)
-    right = abs(peak.median - M_D0) < max(PEAK_SHIFT, 4 * peak.median_error) and low < peak.width < high
-    return Check(
-        group="D mass", name=peak.name,
-        found=f"median − m(D⁰) = ({shift:+.2f} ± {1e3 * peak.median_error:.2f}) MeV/c², "
-        f"half of central 68 % ({1e3 * peak.width:.2f} ± {1e3 * peak.width_error:.2f}) MeV/c²",
-        expected=f"within {1e3 * PEAK_SHIFT:g}, and {1e3 * low:g} to {1e3 * high:g} MeV/c² (assumed)",
-        passed=bool(right),
-    )  # fmt: skip
 
 
 def detector() -> tuple[Number, ...]:

@@ -43,6 +43,7 @@ _NOMINAL: Mapping[str, Range] = {
     "Btag_charge": Range(-1, 1, whole=True), "Btag_cosThetaBY": Range(-20, 20),
     "Btag_l_pStar": Range(0, SQRT_S / 2), "Btag_l_p": Range(0, P_MAX), "Btag_l_theta": Range(0, PI),
     "Btag_l_leptonID": _UNIT, "Btag_D_M": Range(1.6, 2.2), "Btag_D_decayModeID": Range(0, 40, whole=True),
+    "Btag_Dst_dM": Range(0.1, 0.3), "Btag_Dst_decayModeID": Range(0, 2, whole=True), "Btag_chiProb": _UNIT,
     "K_charge": Range(-1, 1, whole=True), "K_p": Range(0, P_MAX), "K_theta": Range(0, PI),
     "K_pStar": Range(0, SQRT_S / 2), "K_kaonID": _UNIT, "K_electronID": _UNIT, "K_muonID": _UNIT,
     "K_dr": Range(0, 10), "K_dz": Range(-50, 50), "K_nCDCHits": Range(0, 200, whole=True),
@@ -59,6 +60,7 @@ _NOMINAL: Mapping[str, Range] = {
     **{name: Range(0 if name.endswith("0") else -1.5, 1.5) for name in COLUMNS if name.startswith("KSFW_h")},
     **{name: Range(0, SQRT_S) for name in COLUMNS if name.startswith("CleoConeCS_")},
     "K_mcPDG": _PDG, "K_genMotherPDG": _PDG, "Btag_isSignal": Range(0, 1, whole=True),
+    "Btag_mcErrors": Range(0, 4095, whole=True),
     "K_isSignal": Range(0, 1, whole=True), "K_mcErrors": Range(0, 4095, whole=True), "Btag_l_mcPDG": _PDG,
     "Btag_l_genMotherPDG": _PDG, "nBeamClusters": _COUNT, "Bsig_label": Range(0, 511, whole=True),
     "DecayHash": Range(-INF, INF), "DecayHashExtended": Range(-INF, INF),  # bits of a hash

@@ -8,12 +8,15 @@ import pytest
 from numpy.typing import NDArray
 
 from analysis.basf2 import SampleType
-from analysis.simulation import bbbar, charm, continuum, pairing, pools, prospects
-from analysis.simulation.channels import D0_MODES, forced_fraction
+from analysis.simulation import bbbar, charm, continuum, pairing, pools, prospects, true_tags
 from analysis.simulation.chunk import selected
-from analysis.simulation.generator import Generator
-from analysis.simulation.pools import TagPool, make_tags
+from analysis.simulation.generator import Pool
+from analysis.simulation.jagged import count
+from analysis.simulation.kinematics import random_rotations
+from analysis.simulation.pools import make_decays, on_side
+from analysis.simulation.response import measure_clusters, measure_tracks
 from analysis.simulation.rows import Rows
+from analysis.simulation.tags import find_pi0s, reconstruct_tags
 
 pytest.importorskip("pythia8mc", reason="the extra `toy` is not installed")
 pytestmark = [pytest.mark.statistical, pytest.mark.slow]
@@ -119,43 +122,38 @@ def test_efficiencies(signal: Rows, charged: Rows) -> None:
 
 
 def test_forced_tags_are_accepted_like_generic_ones() -> None:
-    """The same tags found among generic decays: per mode, the same acceptance."""
-    generator = Generator("tag charged", 5)
-    forced = make_tags(generator, 12_000, forced_fraction(SampleType.CHARGED), np.random.default_rng(1))
-    generic = _generic_tags(80_000)
-    for mode in D0_MODES:
-        a, n_a = forced_share(forced, mode, 12_000)
-        b, n_b = generic[mode]
-        pooled = (a * n_a + b * n_b) / (n_a + n_b)
-        assert abs(a - b) < 3.5 * np.sqrt(pooled * (1 - pooled) * (1 / n_a + 1 / n_b))
+    """The same tags found among generic decays: per decay chain, the same acceptance."""
+    forced, generic = (
+        accepted_by_chain(make_decays(kind, n, 8), turn)
+        for kind, n, turn in (("tag charged", 12_000, 1), ("charged", 100_000, -1))
+    )
+    compared = 0
+    for chain, (passed, number) in forced.items():
+        other_passed, other = generic.get(chain, (0, 0))
+        if min(number, other) >= 50:
+            pooled = (passed + other_passed) / (number + other)
+            difference = passed / number - other_passed / other
+            assert abs(difference) < 3.7 * np.sqrt(pooled * (1 - pooled) * (1 / number + 1 / other)), chain
+            compared += 1
+    assert compared >= 12
 
 
-def forced_share(pool: TagPool, mode: int, generated: int) -> tuple[float, float]:
-    n = generated * D0_MODES[mode] / sum(D0_MODES.values())
-    return float(np.sum(pool.mode == mode) / n), n
-
-
-def _generic_tags(n: int) -> dict[int, tuple[float, float]]:
-    from analysis.simulation.generator import NO_TAG
-    from analysis.simulation.jagged import count
-    from analysis.simulation.kinematics import random_rotations
-    from analysis.simulation.pools import make_decays, on_side
-    from analysis.simulation.response import measure_clusters, measure_tracks
-    from analysis.simulation.tags import find_pi0s, reconstruct_tags
-
-    rng = np.random.default_rng(2)
-    pool = make_decays("charged", n, 8)
+def accepted_by_chain(pool: Pool, turn: int) -> dict[tuple[int, int, bool], tuple[int, int]]:
+    """Return (accepted, generated) true tags by D channel, D* and whether a pion stands beside it."""
+    rng, n = np.random.default_rng(2), len(pool)
     frame = pairing.frames(random_rotations(rng, n), pairing.b_velocities(rng, n))
-    particles = pairing.place(pool.particles, pool.particles.event, frame, np.full(n, -1))
+    particles = pairing.place(pool.particles, pool.particles.event, frame, np.full(n, turn))
     side = on_side(len(particles.pdg), 0)
     tracks, clusters = measure_tracks(particles, side, rng), measure_clusters(particles, side, rng)
-    modes = np.array([pool.tag_mode, np.full(n, NO_TAG)])
-    found = reconstruct_tags(tracks, find_pi0s(clusters, n), clusters, modes, n)
+    found = reconstruct_tags(tracks, find_pi0s(clusters, n), clusters, pool.truth[None], n)
     accepted = count(found.event, n, found.matched) > 0
-    return {
-        mode: (float(np.mean(accepted[pool.tag_mode == mode])), float(np.sum(pool.tag_mode == mode)))
-        for mode in D0_MODES
-    }
+    tag = true_tags.is_tag(pool.truth)
+    parts = (true_tags.channel(pool.truth), true_tags.star(pool.truth), true_tags.bachelor(pool.truth))
+    result = {}
+    for chain in set(zip(*(part[tag].tolist() for part in parts), strict=True)):
+        mine = tag & (parts[0] == chain[0]) & (parts[1] == chain[1]) & (parts[2] == chain[2])
+        result[chain] = int(np.sum(accepted & mine)), int(np.sum(mine))
+    return result
 
 
 def test_importance_does_not_move_the_yield(monkeypatch: pytest.MonkeyPatch) -> None:

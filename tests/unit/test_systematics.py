@@ -75,28 +75,32 @@ def test_luminosity_moves_continuum_and_n_bb_the_rest():
 
 
 @pytest.mark.parametrize(
-    ("tag", "d", "tracks"),
+    ("tag", "d", "star", "tracks"),
     [
-        (0, 0, 4),  # K, ℓ, D̄⁰ → Kπ
-        (1, 3, 6),  # D̄⁰ → K3π
-        (0, 10, 6),  # D̄⁰ → K_S ππ
-        (4, 0, 6),  # K, ℓ, π, D⁻ → Kππ
-        (5, 10, 8),  # D⁻ → K K_S K_S
-        (2, 0, 5),  # D̄*⁰: its D̄⁰ is not known, three tracks
-        (6, 0, 7),  # D*⁻ → D̄⁰π⁻: K, ℓ, π, slow π, three
-        (6, 1, 6),  # D*⁻ → D⁻π⁰
-        (0, np.nan, 5),
-        (0, 99, 5),
-        (np.nan, 0, 5),
+        (0, 0, np.nan, 4),  # K, ℓ, D̄⁰ → Kπ
+        (1, 3, np.nan, 6),  # D̄⁰ → K3π
+        (0, 10, np.nan, 6),  # D̄⁰ → K_S ππ
+        (4, 0, np.nan, 6),  # K, ℓ, π, D⁻ → Kππ
+        (5, 10, np.nan, 8),  # D⁻ → K K_S K_S
+        (2, 0, 0, 4),  # D̄*⁰ → D̄⁰π⁰, D̄⁰ → Kπ
+        (3, 3, 1, 6),  # D̄*⁰ → D̄⁰γ, D̄⁰ → K3π
+        (6, 0, 0, 6),  # D*⁻ → D̄⁰π⁻: K, ℓ, π, slow π, two
+        (6, 0, 1, 6),  # D*⁻ → D⁻π⁰: K, ℓ, π, three
+        (7, 7, 2, 6),  # D*⁻ → D⁻γ, D⁻ → K_S π
+        (6, 0, np.nan, 6),  # D*⁻ of unknown decay: K, ℓ, π, three
+        (0, np.nan, np.nan, 5),
+        (2, np.nan, 0, 5),
+        (0, 99, np.nan, 5),
+        (np.nan, 0, np.nan, 5),
     ],
 )
-def test_charged_tracks_of_the_candidate(tag, d, tracks):
-    assert tracking.candidate_tracks(np.array([float(tag)]), np.array([float(d)])).tolist() == [tracks]
+def test_charged_tracks_of_the_candidate(tag, d, star, tracks):
+    assert tracking.candidate_tracks(*(np.array([float(each)]) for each in (tag, d, star))).tolist() == [tracks]
 
 
 def test_a_table_without_the_decay_of_the_d_counts_three_tracks():
     source = only(tracking.sources(Systematics(tracking=0.01)))
-    assert source.optional == {"Btag_D_decayModeID"}
+    assert source.optional == {"Btag_D_decayModeID", "Btag_Dst_decayModeID"}
     assert source.vary({"Btag_decayModeID": np.zeros(1)}).up.ratio == pytest.approx([1.01**5])
 
 

@@ -51,7 +51,13 @@ rule figures_validation:
             REPORT / "validation_d_mass.svg",
             caption="../report/validation_d_mass.rst",
             category="7 Validation",
-            labels={"content": "D mass"},
+            labels={"content": "D and D* mass"},
+        ),
+        report(
+            REPORT / "validation_probability.svg",
+            caption="../report/validation_probability.rst",
+            category="7 Validation",
+            labels={"content": "Signal probability of tags"},
         ),
         report(
             REPORT / "validation_composition.svg",

@@ -15,8 +15,8 @@ DecayLabel = Literal["SEMILEPTONIC", "D_STAR_STAR", "DK", "D_TO_KL", "K_KL_KL", 
 class Planted(Model):
     """Differences of the pseudo-data from the simulation, data over simulation; no stage of the analysis reads them."""
 
-    tag_efficiency: dict[int, Positive] = {}
-    """Of true tags, by FEI mode of the D⁰ (0: Kπ, 1: Kππ⁰, 3: K3π)."""
+    tag_efficiency: dict[Annotated[int, Field(ge=0, le=7)], Positive] = {}
+    """Of correct tags, by the FEI's `decayModeID`: 0/1 D⁰ e/μ, 2/3 D*⁰, 4/5 D⁺π⁻, 6/7 D*⁺π⁻."""
     kaon_efficiency: Positive = 1.0
     """Of true kaons."""
     kaon_fake_rate: Positive = 1.0

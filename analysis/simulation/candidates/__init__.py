@@ -11,7 +11,9 @@ from analysis.simulation.detector import DETECTOR, M_K
 from analysis.simulation.jagged import Array, Floats, Ints, count, join, total
 from analysis.simulation.kinematics import boost, cosine, norm, with_mass
 from analysis.simulation.response import Tracks
-from analysis.simulation.tags import NONE, Tags
+from analysis.simulation.tag_modes import D_MODES, STAR_MODES
+from analysis.simulation.tags import Tags
+from analysis.simulation.tags.matching import Errors
 
 __all__ = ["KAON_ID", "MAX_E_EXTRA", "Events", "build"]
 
@@ -25,6 +27,9 @@ CLUSTER_ENERGY = (2.0, 7.0)  # skim: sum over the calorimeter, centre of mass
 PDG_K = 321
 # Bits of basf2's mcErrors: c_MisID, and c_InternalError for what matches no particle.
 MIS_ID, NO_MATCH = 128.0, 512.0
+# The FEI's decayModeID of D and D*, by their places in `tag_modes`; NaN where there is no D*.
+D_NUMBERS = np.array([float(mode.number) for mode in D_MODES])
+STAR_NUMBERS = np.array([mode.number if mode else np.nan for mode in STAR_MODES])
 
 
 def _pairs(events: Events) -> tuple[Ints, Ints, Ints]:
@@ -38,7 +43,7 @@ def _pairs(events: Events) -> tuple[Ints, Ints, Ints]:
     keep = (t.charge[kaon] == -t.charge[tags.lepton[tag]]) & np.all(tags.daughters[:, tag] != kaon, axis=0)
     tag, kaon = tag[keep], kaon[keep]
     n_clean = count(t.event, events.n, clean)
-    extra = n_clean[tags.event[tag]] - 2 - np.sum(tags.daughters[:, tag] != NONE, axis=0)
+    extra = n_clean[tags.event[tag]] - 2 - tags.clean_daughters(clean)[tag]
     few = extra <= MAX_EXTRA_TRACKS
     return tag[few], kaon[few], extra[few]
 
@@ -52,7 +57,7 @@ def build(events: Events) -> tuple[Ints, dict[str, Array]]:
         Event of every candidate, sorted.
     columns
         Canonical column name to array (n,); the keys and the truth that only the maker of the events knows are missing.
-        Also ``tag_matched``, ``tag_side`` and ``kaon_side`` (see `Tags`).
+        Also ``kaon_side``, the B that the kaon comes from.
     """
     tag, kaon, extra = _pairs(events)
     whole = shape.event_columns(events)
@@ -84,16 +89,17 @@ def _extra_energy(events: Events, others: Rest, n: int) -> Floats:
 def _angle_to_tag(events: Events, tag: Ints, kaon: Ints) -> Floats:
     """Return the cosine between the tag's D ℓ system and the kaon, centre of mass."""
     beta = -DETECTOR.beams.beta
-    p_tag = events.tags.p_d[:, tag] + events.tags.p_lepton[:, tag]
+    p_tag = events.tags.p_hadrons[:, tag] + events.tags.p_lepton[:, tag]
     return cosine(boost(p_tag, beta), boost(with_mass(events.tracks.p[:, kaon], M_K), beta))
 
 
 def _tag_columns(tags: Tags, tracks: Tracks) -> dict[str, Floats]:
     p, leptons = tags.p_lepton, tracks.select(tags.lepton)
+    unmatched = tags.errors == Errors.INTERNAL_ERROR
     lepton_id = np.where(tags.is_muon, tracks.muon_id[tags.lepton], tracks.electron_id[tags.lepton])
     return {
         "Btag_SignalProbability": tags.probability,
-        "Btag_decayModeID": tags.is_muon.astype(float),
+        "Btag_decayModeID": tags.mode.astype(float),
         "Btag_charge": tracks.charge[tags.lepton],
         "Btag_cosThetaBY": tags.cos_by,
         "Btag_l_pStar": tags.p_star,
@@ -103,9 +109,12 @@ def _tag_columns(tags: Tags, tracks: Tracks) -> dict[str, Floats]:
         "Btag_l_mcPDG": np.where(leptons.matched, leptons.pdg, np.nan),
         "Btag_l_genMotherPDG": np.where(leptons.matched, leptons.mother, np.nan),
         "Btag_D_M": tags.mass,
-        "Btag_D_decayModeID": tags.mode.astype(float),
-        "tag_matched": tags.matched.astype(float),
-        "tag_side": tags.side.astype(float),
+        "Btag_D_decayModeID": D_NUMBERS[tags.channel],
+        "Btag_Dst_dM": tags.delta_m,
+        "Btag_Dst_decayModeID": STAR_NUMBERS[tags.star],
+        "Btag_chiProb": tags.vertex,
+        "Btag_isSignal": np.where(unmatched, np.nan, (tags.errors & ~int(Errors.MISS_NEUTRINO)) == 0),
+        "Btag_mcErrors": tags.errors.astype(float),
     }
 
 

@@ -56,7 +56,7 @@ def columns(events: Events, rest: Rest, tag: Ints, kaon: Ints, extra: Ints) -> d
     energy = norm(events.clusters.p[:, rest.clusters])
     e_neutral = total(rest.cluster_owner, energy, n)
     tags = events.tags
-    p_candidate = tags.p_d[:, tag] + tags.p_lepton[:, tag] + with_mass(events.tracks.p[:, kaon], M_K)
+    p_candidate = tags.p_hadrons[:, tag] + tags.p_lepton[:, tag] + with_mass(events.tracks.p[:, kaon], M_K)
     return {
         "roeEextra": e_neutral + total(rest.track_owner, events.tracks.ecl[rest.tracks], n),
         "roeNeextra": e_neutral,
@@ -84,8 +84,9 @@ def _vees(tracks: Tracks, rest: Rest, n: int, pdg: int) -> Ints:
 
 def _free_pi0s(events: Events, tag: Ints, event: Ints) -> Ints:
     """Count the photon pairs at the π⁰ mass that share no photon with the tag."""
-    i, owner = gather(offsets(count(events.pi0s.event, events.n)), event)
-    photons, of_tag = events.pi0s.photons[:, i], events.tags.photons[:, tag[owner]]
+    pi0s = events.pi0s.select(events.pi0s.fast)
+    i, owner = gather(offsets(count(pi0s.event, events.n)), event)
+    photons, of_tag = pi0s.photons[:, i], events.tags.photons[:, tag[owner]]
     shared = np.any(photons[:, None, :] == of_tag[None, :, :], axis=(0, 1))
     return count(owner, len(tag), ~shared)
 

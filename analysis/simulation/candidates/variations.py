@@ -64,10 +64,11 @@ def _clusters(clusters: Clusters, owner: Ints, n: int, name: str, sign: int) -> 
     # what is kept counts as found, whatever the nominal detector says
     as_found = np.full(len(index), Kind.PHOTON, dtype=np.int8)
     varied = Clusters(owner[index], p[:, index], as_found, clusters.role[index], clusters.side[index])
+    pi0s = find_pi0s(varied, n)
     return {
         "roeNeextra": total(varied.event, norm(varied.p), n),
         "roeNPhotons": count(varied.event, n).astype(float),
-        "roeNPi0": count(find_pi0s(varied, n).event, n).astype(float),
+        "roeNPi0": count(pi0s.event[pi0s.fast], n).astype(float),
     }
 
 
@@ -95,7 +96,7 @@ def _lost_track(events: Events, rest: Rest, nominal: Mapping[str, Floats]) -> di
 
 def _cos_by(events: Events, tag: Ints, sign: int) -> Floats:
     """Return cosθ_BY for a collision energy that is assumed too high or too low; the boost stays."""
-    y = boost(events.tags.p_d[:, tag] + events.tags.p_lepton[:, tag], -DETECTOR.beams.beta)
+    y = boost(events.tags.p_hadrons[:, tag] + events.tags.p_lepton[:, tag], -DETECTOR.beams.beta)
     e_b = (DETECTOR.beams.sqrt_s + sign * DETECTOR.systematics.energy) / 2
     p_b = np.sqrt(e_b**2 - M_BPLUS**2)
     return np.asarray((2 * e_b * y[3] - M_BPLUS**2 - mass(y) ** 2) / (2 * p_b * norm(y)))

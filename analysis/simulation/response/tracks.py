@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from analysis.simulation.detector import DETECTOR, M_K
-from analysis.simulation.generator import Particles, charge_of, is_charged_stable
+from analysis.simulation.generator import PDG_KS, Particles, charge_of, is_charged_stable
 from analysis.simulation.jagged import Array, Bools, Floats, Ints, Table
 
 
@@ -38,7 +38,7 @@ class Tracks(Table):
     vee : (n,) int64
         Number of the K_S or Λ that it comes from, unique within the event; -1 if none.
     role, side : (n,) int8
-        Role in a true tag (`generator.Role`), and which B it comes from.
+        Role in a tag's decay (`true_tags.Role`), and which B it comes from.
     """
 
     event: Ints
@@ -109,6 +109,8 @@ class Detected(Table):
         True, laboratory, GeV.
     log_kaon, log_electron, log_muon : (n,) float64
         Log likelihood ratios: kaon to pion, electron and muon to hadron.
+    of_kshort : (n,) bool
+        Whether it comes from a K_S.
     """
 
     event: Ints
@@ -118,16 +120,18 @@ class Detected(Table):
     log_kaon: Floats
     log_electron: Floats
     log_muon: Floats
+    of_kshort: Bools
 
 
-def detect(event: Ints, pdg: Array, p: Floats, rng: np.random.Generator) -> Detected:
+def detect(event: Ints, pdg: Array, mother: Array, p: Floats, rng: np.random.Generator) -> Detected:
     """Return the charged particles that leave a track, identified; neutral ones are passed over.
 
     Parameters
     ----------
     event : (n,) int64
         Sorted.
-    pdg : (n,) int32
+    pdg, mother : (n,) int32
+        Codes of the particles and of what they come from.
     p : (4, n) float64
         True momenta, laboratory.
     rng
@@ -146,7 +150,8 @@ def detect(event: Ints, pdg: Array, p: Floats, rng: np.random.Generator) -> Dete
     found = rng.random(len(index)) < efficiency
     index, momentum, kind = index[found], momentum[found], kind[found]
     full = _inside_cosine(p[2, index], momentum, DETECTOR.identification.top_arich)
-    return Detected(event[index], index, charge_of(pdg[index]), momentum, *_identify(kind, momentum, full, rng))
+    logs = _identify(kind, momentum, full, rng)
+    return Detected(event[index], index, charge_of(pdg[index]), momentum, *logs, np.abs(mother[index]) == PDG_KS)
 
 
 def _inside_cosine(pz: Floats, momentum: Floats, limits: tuple[float, float]) -> Bools:
@@ -166,7 +171,7 @@ def measure_tracks(particles: Particles, side: Array, rng: np.random.Generator) 
     rng
         Source of all randomness.
     """
-    detected = detect(particles.event, particles.pdg, particles.p, rng)
+    detected = detect(particles.event, particles.pdg, particles.mother, particles.p, rng)
     return measured(detected, particles.select(detected.item), side[detected.item], rng)
 
 

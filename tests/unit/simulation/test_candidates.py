@@ -12,6 +12,7 @@ from analysis.simulation.detector import DETECTOR, M_D0, M_E, M_K, M_PI
 from analysis.simulation.jagged import Floats
 from analysis.simulation.kinematics import boost, norm, with_mass
 from analysis.simulation.response import Clusters, Tracks
+from analysis.simulation.tag_modes import DPLUS_PI0, KSPI
 from analysis.simulation.tags import NONE, Pi0s, Tags
 
 # momenta in the centre of mass: e⁻, K⁻ and π⁺ of the tag, K⁺, and p π⁻ of a Λ far from the interaction point
@@ -46,10 +47,10 @@ def event() -> Events:
     one, whole = np.ones(1), np.zeros(1, np.int64)
     p_d = LAB[:, [1]] + LAB[:, [2]]
     tags = Tags(
-        event=whole, mode=whole, lepton=whole, is_muon=whole > 0,
-        daughters=np.array([[1], [2], [NONE], [NONE]]), photons=np.array([none, none]),
-        p_d=p_d, p_lepton=LAB[:, [0]], mass=one * M_D0, p_star=one, cos_by=0 * one,
-        vertex=one, probability=0.5 * one, matched=whole == 0, side=np.zeros(1, np.int8),
+        event=whole, mode=whole, channel=whole, star=whole, lepton=whole, is_muon=whole > 0,
+        daughters=np.array([[1], [2], *[[NONE]] * 4]), photons=np.array([none] * 4),
+        p_hadrons=p_d, p_lepton=LAB[:, [0]], mass=one * M_D0, delta_m=np.nan * one, p_star=one, cos_by=0 * one,
+        vertex=one, probability=0.5 * one, errors=whole + 8, matched=whole == 0, side=np.zeros(1, np.int8),
     )  # fmt: skip
     return Events(1, tracks, clusters, Pi0s(np.zeros(0, np.int64), np.zeros((2, 0), np.int64), np.zeros((4, 0))), tags)
 
@@ -108,6 +109,37 @@ def test_rest_of_event(made: dict[str, float]) -> None:
     assert made["roeEextra"] == pytest.approx(norm(VISIBLE).sum() + 0.2)
 
 
+def test_what_the_ntuple_tells_of_the_tag(made: dict[str, float], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (made["Btag_decayModeID"], made["Btag_D_decayModeID"], made["Btag_charge"]) == (0, 0, -1)
+    assert (made["Btag_isSignal"], made["Btag_mcErrors"], made["Btag_chiProb"]) == (1, 8, 1)
+    assert np.isnan([made["Btag_Dst_dM"], made["Btag_Dst_decayModeID"]]).all()
+    monkeypatch.setattr("analysis.simulation.candidates.MAX_E_EXTRA", 9.0)
+    monkeypatch.setattr("analysis.simulation.candidates.MAX_R2", 1.0)
+    one = np.ones(1)
+    for errors, signal in ((24, 0), (512, np.nan)):
+        other = replace(
+            event().tags, errors=np.array([errors]), mode=np.array([7]), channel=np.array([KSPI]),
+            star=np.array([DPLUS_PI0]), delta_m=0.1406 * one,
+        )  # fmt: skip
+        _, found = build(replace(event(), tags=other))
+        values = [float(found[f"Btag_{name}"][0]) for name in ("decayModeID", "D_decayModeID", "Dst_decayModeID")]
+        assert values == [7, 7, 1]
+        assert found["Btag_Dst_dM"][0] == 0.1406
+        assert np.array_equal(found["Btag_isSignal"], [signal], equal_nan=True)
+
+
+def test_tracks_of_a_kshort_need_not_be_clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is no clean track is no extra one, whether the tag uses it or not."""
+    monkeypatch.setattr("analysis.simulation.candidates.MAX_E_EXTRA", 9.0)
+    monkeypatch.setattr("analysis.simulation.candidates.MAX_R2", 1.0)
+    whole = event()
+    for daughters in ([1, 2], [1, 2, 4, 5]):
+        rows = np.full((6, 1), NONE)
+        rows[: len(daughters), 0] = daughters
+        _, found = build(replace(whole, tags=replace(whole.tags, daughters=rows)))
+        assert found["roeNTracks"].tolist() == [0]
+
+
 def test_truth_is_nan_where_no_particle_matches(made: dict[str, float], monkeypatch: pytest.MonkeyPatch) -> None:
     assert (made["K_isSignal"], made["K_mcErrors"], made["K_mcPDG"], made["K_genMotherPDG"]) == (1, 0, 321, 521)
     assert (made["Btag_l_mcPDG"], made["Btag_l_genMotherPDG"]) == (11, -521)
@@ -131,4 +163,4 @@ def test_the_likeliest_mass() -> None:
 
 
 def test_every_column_is_declared(made: dict[str, float]) -> None:
-    assert set(made) - {"tag_matched", "tag_side", "kaon_side"} <= set(columns.COLUMNS)
+    assert set(made) - {"kaon_side"} <= set(columns.COLUMNS)

@@ -1,15 +1,12 @@
 import numpy as np
 import pytest
 
-from analysis.basf2 import SampleType
 from analysis.errors import InputError
-from analysis.simulation.channels import D0_MODES, STRATA, forced_fraction
+from analysis.simulation.channels import STRATA
 from analysis.simulation.detector import M_BPLUS
 from analysis.simulation.generator import (
-    NO_TAG,
     Generator,
     Pool,
-    Role,
     _pythia,
     charge_of,
     conjugate,
@@ -36,28 +33,6 @@ def test_a_signal_decay_is_a_kaon_and_two_neutrinos() -> None:
     assert pool.q2.max() < (M_BPLUS - 0.4937) ** 2
 
 
-def test_forced_tags_are_recognised(tags: Pool) -> None:
-    fractions = np.array([np.mean(tags.tag_mode == mode) for mode in D0_MODES])
-    expected = np.array(list(D0_MODES.values())) / sum(D0_MODES.values())
-    assert fractions == pytest.approx(expected, abs=0.05)
-    # the rest are π⁰ → γ e⁺ e⁻ (1.2 %) and the like
-    assert np.mean(tags.tag_mode == NO_TAG) < 0.02
-    assert 0.2 < tags.tag_direct.mean() < 0.4
-
-
-def test_roles_name_the_tag(tags: Pool) -> None:
-    q, n = tags.particles, len(tags)
-    found = tags.tag_mode != NO_TAG
-    assert np.array_equal(count(q.event, n, q.role == Role.LEPTON), found.astype(int))
-    daughters = count(q.event, n, q.role == Role.D_DAUGHTER)
-    for mode, number in {0: 2, 1: 4, 3: 4, NO_TAG: 0}.items():
-        assert set(daughters[tags.tag_mode == mode].tolist()) == {number}
-    lepton = q.role == Role.LEPTON
-    # B⁻: the lepton and the kaon of the D⁰ are negative
-    assert set(q.pdg[lepton].tolist()) == {11, 13}
-    assert set(q.pdg[(q.role == Role.D_DAUGHTER) & (np.abs(q.pdg) == 321)].tolist()) == {-321}
-
-
 def test_momentum_is_conserved_by_visible_particles_and_neutrinos(tags: Pool) -> None:
     visible = np.array([total(tags.particles.event, tags.particles.p[i], len(tags)) for i in range(4)])
     missing = np.array([0, 0, 0, M_BPLUS])[:, None] - visible
@@ -67,13 +42,6 @@ def test_momentum_is_conserved_by_visible_particles_and_neutrinos(tags: Pool) ->
 def test_no_alias_leaves_the_generator(tags: Pool) -> None:
     for codes in (tags.particles.pdg, tags.particles.mother):
         assert np.abs(codes).max() < 100_000
-
-
-def test_generic_decays_hold_the_forced_modes_at_their_branching_fractions() -> None:
-    pool = Generator("charged", 9).batch(8000)
-    fraction = np.mean(pool.tag_mode != NO_TAG)
-    # PYTHIA's table against PDG 2022
-    assert fraction == pytest.approx(forced_fraction(SampleType.CHARGED), rel=0.25)
 
 
 @pytest.mark.parametrize(("kind", "parent"), [("charged", 521), ("mixed", 511)])

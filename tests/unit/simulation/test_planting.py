@@ -12,7 +12,7 @@ from analysis.simulation.truth import Label
 
 def rows() -> Rows:
     columns = {
-        "Btag_D_decayModeID": np.array([0.0, 1.0, 1.0, 3.0]),
+        "Btag_decayModeID": np.array([0.0, 1.0, 1.0, 3.0]),
         "Btag_isSignal": np.array([1.0, 1.0, 0.0, np.nan]),
         "K_mcPDG": np.array([321.0, -321.0, 211.0, np.nan]),
         "roeEextra": np.array([0.0, 0.75, 1.5, 0.75]),
@@ -44,7 +44,23 @@ def test_labels_of_the_configuration_are_those_of_the_simulation() -> None:
     assert set(get_args(DecayLabel)) == {label.name for label in Label if label}
 
 
-@pytest.mark.parametrize("bad", [{"kaon_efficiency": 0}, {"branching_fractions": {"KK": 1}}, {"e_ecl_slope": 2}])
+def test_the_tag_of_an_event_is_its_first_correct_candidate() -> None:
+    """B⁻ → D*⁰ℓ⁻ is found as D⁰ℓ⁻, too: the event has the efficiency of its true mode, once."""
+    event = np.array([3, 3, 3, 5, 8, 8])
+    columns = {
+        "Btag_decayModeID": np.array([0.0, 2.0, 2.0, 2.0, 2.0, 6.0]),
+        "Btag_isSignal": np.array([0.0, 1.0, 1.0, 0.0, np.nan, 1.0]),
+        "K_mcPDG": np.full(6, 321.0), "roeEextra": np.full(6, 0.75), "Bsig_label": np.zeros(6, dtype=np.int64),
+    }  # fmt: skip
+    table = Rows(event, np.ones(6), event, event, columns, 1, event, np.full(6, "", dtype=object))
+    planted = Planted.model_validate({"tag_efficiency": {0: 0.1, 2: 0.8, 6: 0.5}})
+    assert factor(table, planted) == pytest.approx([0.8, 0.8, 0.8, 1, 0.5, 0.5])
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [{"kaon_efficiency": 0}, {"tag_efficiency": {8: 0.9}}, {"branching_fractions": {"KK": 1}}, {"e_ecl_slope": 2}],
+)
 def test_impossible_differences_are_refused(bad: dict[str, object]) -> None:
     with pytest.raises(ValidationError, match=next(iter(bad))):
         Planted.model_validate(bad)

@@ -42,14 +42,14 @@ def test_drawn_pairs_weigh_what_random_pairs_would_give() -> None:
     number = np.add.outer(both[0].charged, both[1].charged)
     energy = np.add.outer(both[0].energy, both[1].energy)
     drawn, drawn_energy = number[first, second], energy[first, second]
-    for charged in (4, 6, 7, 8, 9):
+    for charged in (4, 6, 7, 8, 9, 10, 11):
         assert np.sum(weight * (drawn == charged)) / 200_000 == pytest.approx(p[number == charged].sum(), rel=0.05)
         high = (number == charged) & (energy > 2)
         assert np.sum(weight * ((drawn == charged) & (drawn_energy > 2))) / 200_000 == pytest.approx(
             p[high].sum(), rel=0.08
         )
     assert drawn.min() >= 4
-    assert drawn.max() <= 9
+    assert drawn.max() <= 11
 
 
 def test_nothing_to_draw() -> None:
@@ -93,4 +93,4 @@ def test_prospects_are_never_zero_where_a_candidate_may_come_from() -> None:
         assert np.all((side > 0) == (contents.charged <= 6))
     assert np.all((tag_prospects(contents) > 0) == (contents.charged >= 2))
     chance = event_prospects(contents.charged, contents.lepton, contents.plus & contents.minus, contents.energy)
-    assert np.all((chance > 0) == ((contents.charged >= 4) & (contents.charged <= 9)))
+    assert np.all((chance > 0) == ((contents.charged >= 4) & (contents.charged <= 11)))

@@ -12,7 +12,8 @@ from analysis.simulation.detector import DETECTOR
 from analysis.simulation.jagged import Floats, Ints
 from analysis.simulation.kinematics import direction
 from analysis.simulation.response import Clusters, Kind, beam_clusters
-from analysis.simulation.tags import PI0_WINDOW, cos_theta_by, find_pi0s
+from analysis.simulation.tags import cos_theta_by, find_pi0s
+from analysis.simulation.tags.combine import PI0_WINDOW
 from tests.unit.simulation.test_candidates import event
 
 THRESHOLD = DETECTOR.calorimeter.threshold
@@ -101,7 +102,7 @@ def test_a_lost_track_leaves_its_cluster() -> None:
 
 def test_collision_energy_moves_the_angle(columns: dict[str, float]) -> None:
     found, _, _, _ = made()
-    nominal = float(cos_theta_by(found.tags.p_d + found.tags.p_lepton)[0])
+    nominal = float(cos_theta_by(found.tags.p_hadrons + found.tags.p_lepton)[0])
     up, down = columns["Btag_cosThetaBY_beamEnergyUp"], columns["Btag_cosThetaBY_beamEnergyDown"]
     assert (up - nominal) * (down - nominal) < 0
     assert abs(up - nominal) == pytest.approx(abs(down - nominal), rel=0.15)

@@ -71,7 +71,7 @@ def test_a_wrong_spectrum_and_a_wrong_identification_are_seen(
 ) -> None:
     signal = events[SampleType.SIGNAL]
     wrong = replace(
-        signal, q2=signal.q2 * 0.9, tag_mass=signal.tag_mass + 0.004,
+        signal, q2=signal.q2 * 0.9, found=replace(signal.found, mass=signal.found.mass + 0.004),
         kaons=replace(signal.kaons, kaon_id=np.sqrt(signal.kaons.kaon_id)),
     )  # fmt: skip
     names = " ".join(sorted(failed(check({**events, SampleType.SIGNAL: wrong}, pools, SQRT_S))))
