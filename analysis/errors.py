@@ -90,3 +90,23 @@ def nearest(name: str, candidates: Iterable[str], n: int = 3) -> str:
         lowered.setdefault(candidate.lower(), candidate)
     hits = difflib.get_close_matches(name.lower(), lowered, n=n, cutoff=0.5)
     return ", ".join(f"'{lowered[hit]}'" for hit in hits) or "nothing similar"
+
+
+def choice(name: str, known: Iterable[str], most: int = 10) -> str:
+    """Return what a name may have stood for, for an error message: what is close to it, or else what there is.
+
+    Examples
+    --------
+    >>> choice("scal", ["scale", "energy"])
+    "nearest: 'scale'"
+    >>> choice("tracking", ["scale", "energy"])
+    'one of energy, scale'
+    >>> choice("tracking", [])
+    'there is none'
+    """
+    names = sorted(known)
+    hits = nearest(name, names)
+    if hits != "nothing similar":
+        return f"nearest: {hits}"
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"one of {', '.join(names[:most])}{more}" if names else "there is none"

@@ -153,7 +153,7 @@ def close(
         layout.folder / "tag.json", {"name": tag.name, "state": state, "digest": io.digest(lines), "payloads": lines}
     )
     record = bucket_record(campaign, tag, runs, settings, validated, forced)
-    documents.write_json(layout.folder / "conditions.json", bucket_to_plain(record))
+    documents.write_json(layout.record, bucket_to_plain(record))
     documents.write_text(layout.folder / "report.md", report(record, manifest(made, campaign.iov), findings))
     return record
 

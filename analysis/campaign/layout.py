@@ -63,6 +63,11 @@ class Layout:
         """The primary configuration, as reviewed."""
         return self.folder / "campaign.yaml"
 
+    @property
+    def record(self) -> Path:
+        """The record that samples of the bucket refer to; there once the campaign is closed."""
+        return self.folder / "conditions.json"
+
     def task(self, name: str) -> Path:
         """Return where the settings of a task are, as reviewed."""
         return self.folder / "tasks" / f"{name}.yaml"

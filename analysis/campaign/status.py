@@ -47,7 +47,7 @@ def next_step(
         return f"next: {command} approve {folder} {' '.join(pending)}"
     if any(state != "done" for state in progress.values()):
         return f"next: {command} run {folder}"
-    record = layout.folder / "conditions.json"
+    record = layout.record
     today = {name: settings_digest(campaign, item.task) for name, item in reviews.items()}
     if not record.exists() or read_bucket(record).settings != today:
         return f"next: {command} close {folder}"

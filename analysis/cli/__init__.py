@@ -16,6 +16,7 @@ from collections.abc import Sequence
 # Before numpy is imported: not even the last digit may depend on the number of cores, and our matrices are small.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+import analysis
 from analysis import __version__, log
 from analysis.errors import AnalysisError
 
@@ -30,7 +31,7 @@ def commands() -> list[str]:
 
 def build_parser(command: str | None) -> argparse.ArgumentParser:
     """Return the parser, with the arguments of ``command`` filled in, or of all commands if None."""
-    parser = argparse.ArgumentParser(prog="python -m analysis", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m analysis", description=analysis.__doc__)
     parser.add_argument("--version", action="version", version=__version__)
     parser.add_argument("--log", metavar="FILE", help="write messages to this file too")
     parser.add_argument("--verbose", action="store_true", help="show debug messages")

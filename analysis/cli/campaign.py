@@ -30,7 +30,7 @@ from analysis.conditions.gate import calibration
 from analysis.conditions.records import read_record
 from analysis.conditions.runinfo import read_runs
 from analysis.conditions.show import show
-from analysis.errors import AnalysisError, ConditionsError, nearest
+from analysis.errors import AnalysisError, ConditionsError, choice
 from analysis.log import logger
 
 HELP = "set up, review, run and close a prompt-calibration campaign"
@@ -127,7 +127,7 @@ def _chosen(names: Sequence[str], tasks: Mapping[str, AnyTask]) -> list[str]:
             "There is no such task." if len(unknown) == 1 else f"There are no such {len(unknown)} tasks.",
             where="TASK",
             found=", ".join(unknown),
-            expected="; ".join(f"instead of {name!r}: {nearest(name, tasks)}" for name in unknown),
+            expected="; ".join(f"{name}: {choice(name, tasks)}" for name in unknown),
         )
     return list(names)
 
@@ -255,7 +255,14 @@ def _close(args: argparse.Namespace) -> int:
 def _check(args: argparse.Namespace) -> int:
     """Check that the records of samples agree with the closed campaign whose bucket they are of."""
     layout, _ = open_campaign(args.folder)
-    bucket = read_bucket(layout.folder / "conditions.json")
+    if not layout.record.is_file():
+        raise ConditionsError(
+            "The campaign is not closed: there is nothing to compare samples with.",
+            file=layout.record,
+            found="no such file",
+            remedy=f"run `python -m analysis campaign close {args.folder}` first",
+        )
+    bucket = read_bucket(layout.record)
     records = [read_record(path) for path in args.records]
     samples = []
     for sample in records:

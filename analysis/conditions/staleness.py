@@ -11,7 +11,7 @@ from typing import Any
 from analysis.conditions.buckets import Bucket
 from analysis.conditions.findings import Finding, raise_for
 from analysis.conditions.ledger import Ledger
-from analysis.errors import AnalysisError, nearest
+from analysis.errors import AnalysisError, choice
 
 # Formats whose provenance is found by its digests: it stands inside as JSON.
 _TEXT = (".svg", ".html")
@@ -67,7 +67,7 @@ def _no_such(kind: str, item: str, known: Iterable[str]) -> Finding:
         "no-such-name",
         f"No sample of the ledger has this {kind}.",
         found=item,
-        expected=f"nearest: {nearest(item, sorted(known))}",
+        expected=choice(item, known),
         remedy="`conditions show` lists what there is",
     )
 

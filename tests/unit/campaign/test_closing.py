@@ -123,6 +123,8 @@ def test_records_that_hold_nothing_of_the_bucket(site: Site, capfd: pytest.Captu
     site.setup()
     finish(site)
     folder = site.root / "campaigns" / "bucket40"
+    assert main(["campaign", "check", str(folder), "any.json"]) == 1
+    assert "campaign is not closed" in capfd.readouterr().err
     assert main(["campaign", "close", str(folder)]) == 0
     ours = io.read_json(folder / "conditions.json")["conditions"]
     block = Block.model_validate(

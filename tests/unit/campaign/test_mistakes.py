@@ -229,7 +229,7 @@ def test_a_review_tells_all_unknown_keys_and_tasks(
     monkeypatch.chdir(site.root)
     assert main(["campaign", "review", str(layout.folder), "enrgy", "scael"]) == 1
     message = capfd.readouterr().err
-    assert all(part in message for part in ("no such 2 tasks", "instead of 'enrgy': 'energy'", "'scael': 'scale'"))
+    assert all(part in message for part in ("no such 2 tasks", "enrgy: nearest: 'energy'", "scael: nearest: 'scale'"))
     for name in ("energy", "scale"):
         path = layout.task(name)
         path.write_text(f"{name}_one: 1\n{name}_two: 2\n" + path.read_text())
