@@ -64,12 +64,23 @@ class Counters:
 
 @dataclass(frozen=True)
 class _Request:
-    """The baskets of one branch that a chunk needs: positions in its table, of all and of those in the file."""
+    """The baskets of one branch that a chunk needs.
+
+    Attributes
+    ----------
+    name, baskets
+        The branch.
+    numbers, in_file : (n,), (m,) int64
+        Positions in its table, of all that are needed and of those in the file.
+    take
+        Which entries of these baskets, one behind the other, are wanted.
+    """
 
     name: str
     baskets: Baskets
     numbers: NDArray[np.int64]
     in_file: NDArray[np.int64]
+    take: slice | NDArray[np.int64]
 
 
 class _Blocks(NamedTuple):
@@ -135,7 +146,7 @@ class BasketFile:
         Surprise
             A basket is not as expected.
         """
-        requests = [_request(name, baskets, start, stop, rows) for name, baskets in branches.items()]
+        requests = _requests(branches, start, stop, rows)
         blocks, view = self._locate(requests)
         codes, starts, stops, sizes = (field.tolist() for field in blocks)
         columns: dict[str, Array] = {}
@@ -144,7 +155,7 @@ class BasketFile:
             part = slice(position, position + len(request.in_file))
             position = part.stop
             listed = _Listed(codes[part], starts[part], stops[part], sizes[part])
-            columns[request.name] = self._column(request, listed, view, start, stop, rows)
+            columns[request.name] = self._column(request, listed, view, stop)
         return columns
 
     def _locate(self, requests: Sequence[_Request]) -> tuple[_Blocks, memoryview]:
@@ -193,35 +204,20 @@ class BasketFile:
                 raise Surprise(request.name, int(entries[0]), int(entries[1]), reason)
             bad -= len(numbers)
 
-    def _column(
-        self, request: _Request, blocks: _Listed, view: memoryview, start: int, stop: int, rows: Array | None
-    ) -> Array:
+    def _column(self, request: _Request, blocks: _Listed, view: memoryview, stop: int) -> Array:
         baskets, numbers = request.baskets, request.numbers
         native = baskets.dtype.newbyteorder("=")
         if len(numbers) == 0:
             return np.empty(0, native)
         parts = self._inflate(request, blocks, view)
         parts += [baskets.embedded[number - len(baskets.seeks)] for number in numbers[len(parts) :]]
-        first, last = int(numbers[0]), int(numbers[-1])
+        last = int(numbers[-1])
         if baskets.entries[last + 1] > stop:
             self._last[request.name] = (last, parts[-1])
         else:
             self._last.pop(request.name, None)
         content = np.frombuffer(parts[0] if len(parts) == 1 else b"".join(parts), baskets.dtype)
-        array: Array
-        if rows is None:
-            begin = start - int(baskets.entries[first])
-            array = content[begin : begin + stop - start].astype(native)
-            return array
-        if last - first + 1 == len(numbers):
-            array = content[rows + (start - int(baskets.entries[first]))].astype(native)
-            return array
-        # some baskets were left out: shift every row by what is missing before its basket
-        counts = baskets.entries[numbers + 1] - baskets.entries[numbers]
-        shifts = np.cumsum(counts) - counts - baskets.entries[numbers]
-        entries = rows + start
-        of_row = np.searchsorted(baskets.entries[numbers], entries, "right") - 1
-        array = content[entries + shifts[of_row]].astype(native)
+        array: Array = content[request.take].astype(native)
         return array
 
     def _inflate(self, request: _Request, blocks: _Listed, view: memoryview) -> list[Any]:
@@ -230,7 +226,7 @@ class BasketFile:
         number, content = self._last.get(request.name, (-1, b""))
         if len(request.in_file) and number == request.in_file[0]:
             kept = [content]
-        codes, starts, stops, sizes = (field[len(kept) :] for field in blocks)
+        codes, starts, stops, sizes = (field[1:] for field in blocks) if kept else blocks
         functions = self.codecs.functions
         clock = time.perf_counter()
         try:
@@ -265,17 +261,39 @@ class BasketFile:
         return Surprise(request.name, int(entries[0]), int(entries[-1]), "a basket inflates only sometimes")
 
 
-def _request(name: str, baskets: Baskets, start: int, stop: int, rows: Array | None) -> _Request:
+def _requests(branches: Mapping[str, Baskets], start: int, stop: int, rows: Array | None) -> list[_Request]:
+    """Return for every branch which baskets hold these rows, and where in them the rows are."""
+    found: dict[int, tuple[NDArray[np.int64], slice | NDArray[np.int64]]] = {}
+    requests = []
+    for name, baskets in branches.items():
+        key = id(baskets.entries)  # most often the branches of a file share one array
+        if key not in found:
+            found[key] = _place(baskets.entries, start, stop, rows)
+        numbers, take = found[key]
+        in_file = numbers[numbers < len(baskets.seeks)] if baskets.embedded else numbers
+        requests.append(_Request(name, baskets, numbers, in_file, take))
+    return requests
+
+
+def _place(
+    edges: NDArray[np.int64], start: int, stop: int, rows: Array | None
+) -> tuple[NDArray[np.int64], slice | NDArray[np.int64]]:
+    """Return the positions of the baskets that hold these rows, and the rows' positions in what these hold together."""
     if start == stop or (rows is not None and len(rows) == 0):
-        return _Request(name, baskets, _NONE, _NONE)
+        return _NONE, slice(0)
     # The last of several baskets that begin at the same entry is the one with content.
-    first = int(baskets.entries.searchsorted(start, "right")) - 1
-    last = int(baskets.entries.searchsorted(stop, "left"))
+    first = int(edges.searchsorted(start, "right")) - 1
+    last = int(edges.searchsorted(stop, "left"))
     numbers = np.arange(first, last)
-    if rows is not None:
-        inside = rows.searchsorted(baskets.entries[first : last + 1] - start, "left")
-        numbers = numbers[inside[1:] > inside[:-1]]
-    return _Request(name, baskets, numbers, numbers[numbers < len(baskets.seeks)] if baskets.embedded else numbers)
+    if rows is None:
+        begin = start - int(edges[first])
+        return numbers, slice(begin, begin + stop - start)
+    inside = rows.searchsorted(edges[first : last + 1] - start, "left")
+    counts = np.diff(edges[first : last + 1])
+    needed = inside[1:] > inside[:-1]
+    # every row moves by the entries of the baskets before its own that are left out
+    left_out = np.cumsum(np.where(needed, 0, counts))
+    return numbers[needed], rows + (start - edges[first]) - np.repeat(left_out, np.diff(inside))
 
 
 def _concatenate(arrays: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:

@@ -61,6 +61,18 @@ def zlib_library(preferred: str | None = None) -> tuple[str, Inflate]:
     raise AssertionError("the standard library has zlib")  # pragma: no cover
 
 
+def _at_first_use(make: Callable[[], Inflate]) -> Inflate:
+    """Return a codec whose library is imported when a file needs it."""
+    made: list[Inflate] = []
+
+    def inflate(data: memoryview, size: int) -> Any:
+        if not made:
+            made.append(make())
+        return made[0](data, size)
+
+    return inflate
+
+
 def _lz4() -> Inflate:
     # uproot requires both.
     decompress = importlib.import_module("cramjam").lz4.decompress_block
@@ -87,8 +99,8 @@ class Codecs:
         self.functions: dict[int, Inflate] = {
             PLAIN: lambda data, size: data,  # noqa: ARG005 - the common signature
             ZLIB: inflate,
-            LZ4: _lz4(),
-            ZSTD: _zstd(),
+            LZ4: _at_first_use(_lz4),
+            ZSTD: _at_first_use(_zstd),
             LZMA: lambda data, size: lzma.decompress(data),  # noqa: ARG005
             SEVERAL: self.several,
         }

@@ -238,9 +238,10 @@ def _evaluate_compare(node: ast.Compare, columns: Mapping[str, Array]) -> Value:
         for number in numbers(node.comparators[0], ""):
             found = found | (left == _comparable(number))
         return np.logical_not(found) if isinstance(op, ast.NotIn) else found
-    result: Any = True
+    result: Any = None
     for op, operand in zip(node.ops, node.comparators, strict=True):
         right = _comparable(_evaluate(operand, columns))
-        result = np.logical_and(result, COMPARE[type(op)](left, right))
+        holds = COMPARE[type(op)](left, right)
+        result = holds if result is None else np.logical_and(result, holds)
         left = right
     return result

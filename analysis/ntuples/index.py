@@ -26,7 +26,7 @@ from analysis.ntuples.storage import Storage, is_remote
 
 log = logging.getLogger(__name__)
 
-_MAGIC = b"KNUINDEX3"
+_MAGIC = b"KNUINDEX4"
 # The file's header with its end, its free segments and its UUID lies in these first bytes.
 _HEADER = 128
 BIG_FILE, BIG_KEY = 1_000_000, 1000  # versions of files and keys with positions of eight bytes
@@ -213,13 +213,18 @@ def _pack(about: dict[str, Any], index: TreeIndex) -> bytes:
     rows: list[Any] = []
     numbers: list[bytes] = []
     embedded: list[bytes] = []
+    before: NDArray[np.int64] | None = None
     for branch in index.branches:
         if isinstance(branch, str):
             rows.append(branch)
             continue
-        rows.append([branch.dtype.str, len(branch.seeks), [len(data) for data in branch.embedded]])
-        numbers += [array.astype("<i8").tobytes() for array in (branch.seeks, branch.sizes, branch.entries)]
+        # most often the baskets of all branches begin at the same entries
+        same = branch.entries is before
+        rows.append([branch.dtype.str, len(branch.seeks), [len(data) for data in branch.embedded], same])
+        arrays = [branch.seeks, branch.sizes] if same else [branch.seeks, branch.sizes, branch.entries]
+        numbers += [array.astype("<i8").tobytes() for array in arrays]
         embedded += branch.embedded
+        before = branch.entries
     about = {**about, "entries": index.entries, "names": index.names, "branches": rows}
     head = json.dumps({**about, "numbers": sum(map(len, numbers)) // 8}).encode()
     content = struct.pack("<q", len(head)) + head + b"".join(numbers) + b"".join(embedded)
@@ -241,18 +246,20 @@ def _unpack(content: bytes) -> tuple[dict[str, Any], TreeIndex]:
 
 def _branches(rows: Sequence[Any], numbers: NDArray[np.int64], embedded: memoryview) -> Iterator[Baskets | str]:
     position = data_position = 0
+    entries = numbers[:0]
     for row in rows:
         if isinstance(row, str):
             yield row
             continue
-        dtype, count, lengths = row
+        dtype, count, lengths, same = row
         first, second = position + count, position + 2 * count
-        third = second + count + len(lengths) + 1
         data = []
         for length in lengths:
             data.append(bytes(embedded[data_position : data_position + length]))
             data_position += length
-        yield Baskets(
-            np.dtype(dtype), numbers[position:first], numbers[first:second], numbers[second:third], tuple(data)
-        )
-        position = third
+        seeks, sizes = numbers[position:first], numbers[first:second]
+        position = second
+        if not same:
+            position += count + len(lengths) + 1
+            entries = numbers[second:position]
+        yield Baskets(np.dtype(dtype), seeks, sizes, entries, tuple(data))

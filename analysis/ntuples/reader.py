@@ -237,5 +237,7 @@ def _count_nan(columns: Mapping[str, Array]) -> dict[str, int]:
 
 
 def _has_number(array: Array) -> bool:
+    if array.dtype.kind != "f" or array.size == 0:
+        return array.dtype.kind != "f"
     # most often the first number is one: no need to look at all
-    return array.dtype.kind != "f" or not (np.isnan(array[:1]).all() and np.isnan(array).all())
+    return not np.isnan(array.flat[0]) or not np.isnan(array).all()

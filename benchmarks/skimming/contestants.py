@@ -140,7 +140,7 @@ def rdataframe(files: Sequence[str]) -> Iterator[Columns]:
 
 def floor(files: Sequence[str]) -> Iterator[Columns]:
     """Inflate alone what a skim must inflate, from memory: baskets of the cut, and of the others where rows survive."""
-    from analysis.ntuples.baskets import BasketFile, _request
+    from analysis.ntuples.baskets import BasketFile, _requests
     from analysis.ntuples.codec import Codecs
     from analysis.ntuples.index import Baskets
     from analysis.ntuples.opening import BasketSource, open_source
@@ -154,11 +154,11 @@ def floor(files: Sequence[str]) -> Iterator[Columns]:
             cut = source.read(CUT_COLUMNS, 0, source.entries)
             rows = np.flatnonzero(np.logical_and.reduce([array < THRESHOLD for array in cut.values()]))
             table = {name: source.index.branches[source.locate(name)] for name in NEEDED}
-            requests = [
-                _request(name, baskets, 0, source.entries, None if name in CUT_COLUMNS else rows)
-                for name, baskets in table.items()
-                if isinstance(baskets, Baskets)
-            ]
+            flat = {name: baskets for name, baskets in table.items() if isinstance(baskets, Baskets)}
+            requests = _requests({name: flat[name] for name in CUT_COLUMNS}, 0, source.entries, None)
+            requests += _requests(
+                {name: flat[name] for name in flat if name not in CUT_COLUMNS}, 0, source.entries, rows
+            )
         with contextlib.closing(MappedFile(path)) as storage:
             blocks, _ = BasketFile(storage, codecs)._locate(requests)
         view = memoryview(Path(path).read_bytes())
