@@ -19,6 +19,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -320,9 +321,9 @@ def finished(events: Events, weight: Floats, origin: Origin, kind: SampleType, r
     sign = np.where(rng.random(events.n) < 0.5, -1, 1)
     conjugated(columns, sign[event])
     top = VIRTUAL_PHOTON if kind.is_continuum else UPSILON_4S
-    decays = np.full(events.n, "", dtype=object)
+    decays = np.empty(events.n, dtype=object)
     for each in np.unique(event).tolist():
-        decays[each] = event_string(origin.chains, top, each, int(sign[each]))
+        decays[each] = partial(event_string, origin.chains, top, each, int(sign[each]))
     order = np.argsort(event, kind="stable")
     parent = origin.parent[event]
     rows = Rows(event, weight[event], parent, parent, columns, 0.0, origin.partner[event], decays[event])

@@ -15,7 +15,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.simulation.histories import Texts, conjugate
+from analysis.simulation.histories import Tellers, conjugate
 from analysis.simulation.jagged import Array, Floats
 
 TREE = "hashtable"  # basf2's default
@@ -108,13 +108,20 @@ class Hashtable:
     branches: dict[str, Array | list[str]]
 
 
-def hashtable(decay: Texts, columns: Mapping[str, Array]) -> Hashtable:
+def told(decay: Tellers) -> list[str]:
+    """Return the strings of rows; those of one event share what tells it."""
+    known = {id(teller): teller for teller in decay.tolist()}
+    text = {key: teller() for key, teller in known.items()}
+    return [text[id(teller)] for teller in decay.tolist()]
+
+
+def hashtable(decay: Tellers, columns: Mapping[str, Array]) -> Hashtable:
     """Hash the decays of rows.
 
     Parameters
     ----------
-    decay : (n,) str
-        Decay strings of their events.
+    decay : (n,) object
+        Tell the decay strings of their events.
     columns
         Canonical columns of the rows: modes and charge of the tag.
     """
@@ -125,7 +132,7 @@ def hashtable(decay: Texts, columns: Mapping[str, Array]) -> Hashtable:
           for each in (columns["Btag_decayModeID"], star, columns["Btag_D_decayModeID"], columns["Btag_charge"])),
         strict=True,
     )  # fmt: skip
-    full = [f"{reconstructed(*kind)} | {text}" for kind, text in zip(kinds, decay.tolist(), strict=True)]
+    full = [f"{reconstructed(*kind)} | {text}" for kind, text in zip(kinds, told(decay), strict=True)]
     place = {text: number for number, text in enumerate(dict.fromkeys(full))}
     distinct = list(place)
     index = np.array([place[text] for text in full], dtype=np.int64)

@@ -20,7 +20,7 @@ from analysis.simulation.jagged import Array, Bools, Ints, offsets
 UPSILON_4S, VIRTUAL_PHOTON = 300553, 10022
 # basf2's isFSP: what counts as final (15 and 3122 do not, 310 does)
 FINAL = frozenset((211, 321, 11, 12, 13, 14, 16, 22, 310, 130, 2112, 2212))
-Texts = NDArray[np.object_]
+Tellers = NDArray[np.object_]  # functions without arguments that return strings
 
 
 def conjugate(pdg: Array) -> Array:
@@ -86,11 +86,23 @@ class History:
         """Codes of the antiparticles."""
         return np.asarray(conjugate(self.pdg), dtype=np.int32)
 
+    @cached_property
+    def _told(self) -> dict[tuple[int, int], str]:
+        """Strings that were asked for: decays are used many times."""
+        return {}
+
     def text(self, number: int, turn: int, inside: Sequence[str] = ()) -> str:
         """Return the string of one decay, or of its CP conjugate (turn = -1).
 
         ``inside`` are the strings of charmed hadrons that have no daughters here, in their order.
         """
+        if inside:
+            return self._written(number, turn, inside)
+        if (number, turn) not in self._told:
+            self._told[number, turn] = self._written(number, turn, inside)
+        return self._told[number, turn]
+
+    def _written(self, number: int, turn: int, inside: Sequence[str]) -> str:
         part = slice(self.first[number], self.first[number + 1])
         codes = (self.pdg if turn > 0 else self.conjugated)[part].tolist()
         parents = self.parent[part].tolist()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analysis.simulation.histories import Texts
+from analysis.simulation.histories import Tellers
 from analysis.simulation.jagged import Array, Floats, Ints
 
 
@@ -30,8 +30,8 @@ class Rows:
         Equivalent number of generated events.
     partner : (n,) int64
         Decay of the other B, a number within the block; -1 in continuum.
-    decay : (n,) str
-        Decay string of the event: see `analysis.simulation.histories`.
+    decay : (n,) object
+        Call it for the event's decay string (see `analysis.simulation.histories`): pseudo-data need none.
     """
 
     event: Ints
@@ -41,7 +41,7 @@ class Rows:
     columns: Mapping[str, Array]
     mc_events: float
     partner: Ints
-    decay: Texts
+    decay: Tellers
 
     def __len__(self) -> int:
         return len(self.event)

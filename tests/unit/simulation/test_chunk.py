@@ -156,7 +156,7 @@ def test_expected_events() -> None:
 def test_events_are_drawn_whole_and_as_often_as_expected() -> None:
     rows = Rows(
         np.array([3, 3, 7, 9, 9, 9]), np.ones(6), np.arange(6), np.zeros(6, dtype=np.int64), {"x": np.arange(6)},
-        1, np.arange(6), np.full(6, "", dtype=object),
+        1, np.arange(6), np.full(6, None),
     )  # fmt: skip
     factor = np.array([2.0, 2.0, 0.0, 0.5, 0.5, 0.5])
     drawn = [_drawn(rows, factor, np.random.default_rng(seed)) for seed in range(400)]
@@ -176,7 +176,7 @@ def test_variance_over_mean_counts_shared_decays() -> None:
 
     def rows(parent: Ints, partner: Ints) -> Rows:
         index = np.arange(n)
-        none = np.full(n, "", dtype=object)
+        none = np.full(n, None)
         return Rows(index, np.ones(n), parent, np.zeros(n, dtype=np.int64), {}, 1, partner, none)
 
     index = np.arange(n)

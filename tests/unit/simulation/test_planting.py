@@ -19,7 +19,7 @@ def rows() -> Rows:
         "Bsig_label": np.array([0, Label.TAU, Label.D_TO_KL | Label.DK, Label.DK]),
     }
     index = np.arange(4)
-    return Rows(index, np.ones(4), index, index, columns, 1, index, np.full(4, "", dtype=object))
+    return Rows(index, np.ones(4), index, index, columns, 1, index, np.full(4, None))
 
 
 def test_nothing_is_planted_by_default() -> None:
