@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from analysis.errors import InputError
 from analysis.ntuples.baskets import BasketFile
 from analysis.ntuples.codec import Codecs
-from analysis.ntuples.index import build
+from analysis.ntuples.index import TreeIndex, _pack, _unpack, build
 from analysis.ntuples.metadata import read_index
 from analysis.ntuples.opening import BasketSource, Options, open_source
 from analysis.ntuples.reader import iterate
@@ -157,15 +157,18 @@ def test_branches_with_different_baskets(one, other, step):
                 file.mktree(tree, {name: array.dtype for name, array in content.items()})
                 for start in range(0, rows, extent[0]):
                     file[tree].extend({name: array[start : start + extent[0]] for name, array in content.items()})
-        indices = {}
-        for tree in "ab":
-            with open_uproot(path, tree) as source:
-                indices[tree] = build(source.model)
+        indices = {tree: index_of(path, tree).index for tree in "ab"}
         branches = {
             f"{tree}.{name}": baskets
             for tree, index in indices.items()
             for name, baskets in zip(index.names, index.branches, strict=True)
         }
+        # stored and loaded, with the branches of the two trees by turns
+        turns = sorted(branches, key=lambda name: name[2:])
+        mixed = TreeIndex(rows, tuple(turns), tuple(branches[name] for name in turns))
+        loaded = _unpack(_pack({}, mixed))[1]
+        assert_same_index(loaded, mixed)
+        branches = dict(zip(loaded.names, loaded.branches, strict=True))
         expected = {f"a.{name}": array for name, array in columns.items()}
         expected |= {f"b.{name}": array for name, array in second.items()}
         storage = MappedFile(path)
