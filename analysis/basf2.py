@@ -93,6 +93,13 @@ def invert_root_compatible(name: str) -> str:
     return _SEQUENCE.sub(lambda match: _CHARACTERS[match[0]], name)
 
 
+class BeamEnergy(StrEnum):
+    """Where the beams stand, in the words of basf2's logical file names."""
+
+    ON_RESONANCE = "4S"
+    OFF_RESONANCE = "4S_offres"
+
+
 class SampleType(StrEnum):
     """What a sample holds, in Belle II's words."""
 

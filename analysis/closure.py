@@ -127,7 +127,7 @@ def closure(
     """
     if n < FEWEST:
         raise InputError("Too few pseudo-experiments.", where="--experiments", found=n, expected=f"at least {FEWEST}")
-    simulated = [table for table in tables if not table.type.is_data and table.type is not SampleType.OFFRES]
+    simulated = [table for table in tables if not table.type.is_data]
     # The parameters are those of all the simulation; halves only fill them.
     sources = resolve(declared, lambda: simulated, [Binning.of(channel) for channel in settings.channels])
     fits: list[list[_Fit | None]] = [[] for _ in mus]
@@ -192,6 +192,7 @@ def _expected(truth: Document, engine: NewtonEngine, mu: float) -> Floats:
             [
                 contents.values(process.name) * (mu if process.type is SampleType.SIGNAL else 1.0)
                 for process in truth.processes
+                if process.name in channel.processes
             ],
             axis=0,
         )

@@ -112,14 +112,15 @@ def build(templates: Document, settings: Systematics, *, provenance: JsonValue =
     for channel in templates.channels:
         contents = templates.channel_contents(channel.name)
         samples: list[JsonValue] = []
-        for process in templates.processes:
+        own = [process for process in templates.processes if process.name in channel.processes]
+        for process in own:
             modifiers, dropped = _modifiers(templates, channel.name, process, contents, settings, groups)
             values = contents.values(process.name)
             samples.append({"name": process.name, "data": values.tolist(), "modifiers": modifiers})
             pruned.extend(dropped)
         channels.append({"name": channel.name, "samples": samples})
-        signal.append(_total(contents, templates.processes, signal=True))
-        background.append(_total(contents, templates.processes, signal=False))
+        signal.append(_total(contents, own, signal=True))
+        background.append(_total(contents, own, signal=False))
         asimov = signal[-1] + background[-1]
         observed = asimov if templates.blinded else _observed(templates, channel.name)
         observations.append({"name": channel.name, "data": observed.tolist()})
@@ -160,8 +161,13 @@ def poi_bounds(signal: FloatArray, background: FloatArray) -> tuple[float, float
     expected = signal + background
     error = 1 / math.sqrt(float(np.sum(signal**2 / expected)))
     reach = math.ceil(WIDTH * error)
-    vanishing = float(np.min(background / signal))
+    vanishing = float(np.min(_ratio(background, signal)))
     return max(min(LOWEST, -float(reach)), -MARGIN * vanishing), max(HIGHEST, float(reach))
+
+
+def _ratio(background: FloatArray, signal: FloatArray) -> FloatArray:
+    """Return background over signal; infinite where there is no signal: off resonance."""
+    return np.divide(background, signal, out=np.full_like(background, np.inf), where=signal > 0)
 
 
 def _report_bounds(
@@ -171,7 +177,7 @@ def _report_bounds(
     background: Sequence[FloatArray],
 ) -> None:
     """Tell which bin keeps μ from going further down, if one does."""
-    ratios = [b / s for s, b in zip(signal, background, strict=True)]
+    ratios = [_ratio(b, s) for s, b in zip(signal, background, strict=True)]
     place = int(np.argmin([each.min() for each in ratios]))
     number = int(np.argmin(ratios[place]))
     if bounds[0] > LOWEST:
@@ -273,7 +279,7 @@ def _report_pruned(pruned: Sequence[Pruned], templates: Document) -> None:
                 "%s is pruned from %d of %d templates; its largest change there is %.2g.",
                 variation.name,
                 len(dropped),
-                len(variation.processes) * len(templates.channels),
+                sum(name in each.processes for each in templates.channels for name in variation.processes),
                 max(each.largest for each in dropped),
             )
 

@@ -204,8 +204,8 @@ def _templates(args: argparse.Namespace, settings: config.Config, tag: Tag, writ
         write.figure(f"after_{channel.name}", templates.channel(channel, tag, stage="After the fit", band=band))
     shapes = {each.name: likelihood.variations(workspace, document, each.name) for each in document.processes}
     statistics = {each.name: likelihood.statistical(document, each.name) for each in document.processes}
-    bins = likelihood.channel_bins(document)
     for each in document.processes:
+        bins = likelihood.channel_bins(document, each.name)
         figure = templates.variations(each.type, shapes[each.name], statistics[each.name], bins, tag)
         write.figure(f"variations_{each.name}", figure)
     factors = {each.name: likelihood.normalisations(workspace, each.name) for each in document.processes}

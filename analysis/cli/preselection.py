@@ -49,6 +49,7 @@ def run(args: argparse.Namespace) -> None:
     scale = normalisation(
         kind,
         settings.dataset,
+        beams=sample.beam_energy,
         generated_events=None if sample.luminosity else skim.metadata.get("generated_events"),
         luminosity=skim.metadata.get("luminosity"),
         sample=args.sample,
@@ -60,7 +61,7 @@ def run(args: argparse.Namespace) -> None:
         cuts=settings.preselection.cuts,
         scale=scale,
         sample=args.sample,
-        sqrt_s=settings.dataset.sqrt_s,
+        sqrt_s=settings.dataset.energy(sample.beam_energy),
         form_factor=settings.weights.form_factor == "sm",
         kaon_id=KaonIdTable.read(table) if table and not kind.is_data else None,
         rows_in=skim.metadata["rows_in"],

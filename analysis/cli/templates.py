@@ -101,16 +101,17 @@ def read_tables(
 ) -> Iterator[SampleTable]:
     """Yield the samples in the order of the configuration, with the columns that the templates need."""
     for sample in samples:
-        needed = needed_columns(sample.type, templates, varied, blinded=blinded)
+        needed = needed_columns(sample.type, templates, varied, blinded=blinded, beams=sample.beam_energy)
         wanted = needed.required | (needed.optional & set(pq.read_schema(files[sample.name]).names))
         columns = io.read_table(files[sample.name], sorted(wanted)).columns if wanted else {}
         path = (alternatives or {}).get(sample.name)
-        yield SampleTable(sample.name, sample.type, columns, {} if path is None else _varied(path, templates, blinded))
+        alternative = {} if path is None else _varied(path, sample, templates, blinded)
+        yield SampleTable(sample.name, sample.type, columns, alternative, sample.beam_energy)
 
 
-def _varied(path: str, templates: Templates, blinded: bool) -> dict[str, dict[str, NDArray[Any]]]:
+def _varied(path: str, sample: Sample, templates: Templates, blinded: bool) -> dict[str, dict[str, NDArray[Any]]]:
     """Return the varied tables of a simulated sample, by variation."""
-    needed = needed_columns(SampleType.SIGNAL, templates, (), blinded=blinded)
+    needed = needed_columns(sample.type, templates, (), blinded=blinded, beams=sample.beam_energy)
     present = set(pq.read_schema(path).names)
     table = io.read_table(path, sorted(needed.required | {VARIATION, CHANGED} | (needed.optional & present)))
     number = table.columns[VARIATION]

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from analysis.basf2 import SampleType
+from analysis.basf2 import BeamEnergy, SampleType
 from analysis.columns import CHANGED, COLUMNS, VARIATION
 from analysis.conditions.metadata import SIDECAR_SUFFIX
 from analysis.errors import nearest
@@ -38,6 +38,7 @@ def problems(config: Config, damaged: Collection[str] = ()) -> list[str]:
         *_samples(config, damaged),
         *_aliases(config, damaged),
         *_columns(config),
+        *_off_resonance(config, damaged),
     ]
 
 
@@ -114,13 +115,30 @@ def _samples(config: Config, damaged: Collection[str]) -> Iterator[str]:
         yield f"samples ({names}): `simulated: true` needs a `simulation:` section"
     decays = config.simulation.decays if config.simulation else None
     for sample in simulated:
-        if sample.type is SampleType.OFFRES:
-            yield f"samples.{sample.name}: off-resonance collisions are not simulated; give their `files:`"
-        elif decays is not None and not sample.type.is_data and sample.type not in decays:
+        if decays is not None and not sample.type.is_data and sample.type not in decays:
             yield f"simulation.decays: no number for {sample.type.value!r}, the type of sample {sample.name!r}"
     for kind in dict.fromkeys(sample.type for sample in config.samples):
         if kind.is_continuum and kind not in config.dataset.cross_sections and "dataset" not in damaged:
             yield f"dataset.cross_sections: no number for {kind.value!r}"
+
+
+def _off_resonance(config: Config, damaged: Collection[str]) -> Iterator[str]:
+    """Off-resonance channels need data, simulation and a luminosity of their own; the data need no channel."""
+    off = [sample for sample in config.samples if sample.beam_energy is BeamEnergy.OFF_RESONANCE]
+    channels = [each.name for each in (config.templates.channels if config.templates else ()) if each.off_resonance]
+    scaled = [sample.name for sample in off if sample.simulated or not sample.type.is_data]
+    if (scaled or channels) and config.dataset.off_resonance_luminosity is None and "dataset" not in damaged:
+        yield f"dataset.off_resonance_luminosity: no number, but {', '.join(scaled or channels)} must be scaled to it"
+    if not channels or "samples" in damaged:
+        return
+    where = f"templates.channels ({', '.join(channels)})"
+    if not any(sample.type is SampleType.OFFRES for sample in off):
+        yield f"{where}: no sample is of `type: offres`; without off-resonance data the channel tells nothing"
+    below = {sample.type for sample in off if sample.type.is_continuum}
+    above = {sample.type for sample in config.samples if sample.type.is_continuum and sample not in off}
+    if above - below or not below:
+        named = " or ".join(sorted(above - below)) or "continuum"
+        yield f"{where}: no sample of {named} has `beam_energy: {BeamEnergy.OFF_RESONANCE}`; simulate what the data hold"
 
 
 def _aliases(config: Config, damaged: Collection[str]) -> Iterator[str]:

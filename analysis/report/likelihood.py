@@ -49,7 +49,7 @@ def channels_before(
         ChannelPlot(
             name=channel.name,
             bins=bins_of(channel),
-            components=_components(document, before[channel.name]),
+            components=_components(document, channel, before[channel.name]),
             total=np.asarray(yields.prefit, dtype=float),
             error=np.asarray(yields.prefit_error, dtype=float),
             observed=document.observed(channel.name),
@@ -65,7 +65,7 @@ def channels_after(document: Document, result: FitResult) -> list[ChannelPlot]:
         ChannelPlot(
             name=channel.name,
             bins=bins_of(channel),
-            components=_components(document, {name: np.asarray(values) for name, values in yields.samples.items()}),
+            components=_components(document, channel, yields.samples),
             total=np.asarray(yields.total, dtype=float),
             error=np.asarray(yields.total_error, dtype=float),
             observed=np.asarray(yields.observed, dtype=float),
@@ -80,22 +80,24 @@ def _paired(document: Document, result: FitResult) -> list[tuple[Channel, Channe
     return [(channel, by_name[channel.name]) for channel in document.channels]
 
 
-def _components(document: Document, values: Mapping[str, Floats]) -> tuple[Component, ...]:
+def _components(
+    document: Document, channel: Channel, values: Mapping[str, Floats | Sequence[float]]
+) -> tuple[Component, ...]:
     return tuple(
         Component(process.type, np.asarray(values[process.name], dtype=float), np.zeros(len(values[process.name])))
         for process in document.processes
-        if process.name in values
+        if process.name in channel.processes and process.name in values
     )
 
 
 def variations(workspace: Workspace, document: Document, sample: str) -> list[Variation]:
-    """Return what every shape systematic of the fit does to a sample: over all channels, in their order.
+    """Return what every shape systematic of the fit does to a sample: over all its channels, in their order.
 
     Where a variation was pruned from a channel it changes nothing there.
     """
     names: dict[str, None] = {}
     found: dict[tuple[str, str], tuple[Floats, Floats]] = {}
-    sizes = {channel.name: len(channel.bins) for channel in document.channels}
+    sizes = {channel.name: len(channel.bins) for channel in _holding(document, sample)}
     for channel in workspace["channels"]:
         for entry in channel["samples"]:
             if entry["name"] != sample:
@@ -125,8 +127,8 @@ def _ratio(varied: Floats, nominal: Floats) -> Floats:
 
 
 def statistical(document: Document, sample: str) -> Floats:
-    """Return the relative statistical error of a sample's template over all channels; 0 in floored bins."""
-    parts = [channel.processes[sample] for channel in document.channels]
+    """Return the relative statistical error of a sample's template over all its channels; 1 in floored bins."""
+    parts = [channel.processes[sample] for channel in _holding(document, sample)]
     expected = np.concatenate([part.expected for part in parts])
     error = np.concatenate([part.error for part in parts])
     return np.asarray(error / expected, dtype=float)
@@ -203,6 +205,10 @@ def types(document: Document) -> Mapping[str, SampleType]:
     return {process.name: process.type for process in document.processes}
 
 
-def channel_bins(document: Document) -> Sequence[tuple[str, Bins]]:
-    """Return name and bins of every channel."""
-    return [(channel.name, bins_of(channel)) for channel in document.channels]
+def channel_bins(document: Document, sample: str) -> Sequence[tuple[str, Bins]]:
+    """Return name and bins of every channel that holds a sample."""
+    return [(channel.name, bins_of(channel)) for channel in _holding(document, sample)]
+
+
+def _holding(document: Document, sample: str) -> list[Channel]:
+    return [channel for channel in document.channels if sample in channel.processes]

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.basf2 import SampleType
+from analysis.basf2 import BeamEnergy, SampleType
 from analysis.systematics.source import Columns, Shift, Source, Variation
 
 logger = logging.getLogger(__name__)
@@ -75,6 +75,10 @@ class Family:
     size: int
     elements: Callable[[Columns], Elements]
     optional: frozenset[str] = frozenset()
+
+    def acts_on(self, kind: SampleType, beams: BeamEnergy) -> bool:  # noqa: ARG002 - a family acts at every energy
+        """Return whether it varies samples of a type and energy."""
+        return kind in self.applies
 
     def response(self, columns: Columns, index: NDArray[np.int64], bins: int, outside: int) -> FloatArray:
         """Return what one standard deviation of each element does to a template.

@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from analysis.basf2 import SampleType
+from analysis.basf2 import BeamEnergy, SampleType
 
 Array = NDArray[Any]
 Columns = Mapping[str, Array]
@@ -17,6 +17,7 @@ SIGNAL = frozenset({SampleType.SIGNAL})
 BBBAR = frozenset(kind for kind in SampleType if kind.is_bbbar)
 CONTINUUM = frozenset(kind for kind in SampleType if kind.is_continuum)
 SIMULATED = SIGNAL | BBBAR | CONTINUUM
+ENERGIES = frozenset(BeamEnergy)
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,8 @@ class Source:
         Table columns -> both sides. It is given each sample's rows once, all of them.
     tables
         Varied tables that ``vary`` names: a sample without them is not varied.
+    energies
+        Energies of the samples it acts on; all, if it is not told.
     note
         Size and where it comes from; written into the output. Says so if the size is an assumption.
 
@@ -93,3 +96,8 @@ class Source:
     note: str
     optional: frozenset[str] = frozenset()
     tables: frozenset[str] = frozenset()
+    energies: frozenset[BeamEnergy] = ENERGIES
+
+    def acts_on(self, kind: SampleType, beams: BeamEnergy) -> bool:
+        """Return whether it varies samples of a type and energy."""
+        return kind in self.applies and beams in self.energies

@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.basf2 import BeamEnergy
 from analysis.config.models import Channel
 from analysis.errors import InputError
 from analysis.ntuples.expression import Expression
@@ -32,12 +33,15 @@ class Binning:
         One column per axis.
     edges
         (k + 1,) rising edges per axis. Bins are half-open, [low, high); the last edge belongs to the last bin.
+    beam_energy
+        Only samples of this energy have rows in the channel.
     """
 
     channel: str
     cut: Expression | None
     columns: tuple[str, ...]
     edges: tuple[tuple[float, ...], ...]
+    beam_energy: BeamEnergy = BeamEnergy.ON_RESONANCE
 
     @classmethod
     def of(cls, channel: Channel) -> Self:
@@ -47,6 +51,7 @@ class Binning:
             Expression.parse(channel.cut) if channel.cut.strip() else None,
             tuple(axis.column for axis in channel.axes),
             tuple(axis.edges for axis in channel.axes),
+            channel.beam_energy,
         )
 
     @property

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import JsonValue
 
-from analysis.basf2 import SampleType
+from analysis.basf2 import BeamEnergy, SampleType
 from analysis.config.models import Channel, Templates
 from analysis.errors import ConfigurationError
 from analysis.systematics import Family, Source
@@ -26,8 +26,6 @@ from analysis.templates.resolve import resolve
 
 logger = logging.getLogger(__name__)
 
-OFF_RESONANCE = "off-resonance data have no channel in the likelihood yet"
-
 
 @dataclass(frozen=True)
 class Needed:
@@ -38,18 +36,22 @@ class Needed:
 
 
 def needed_columns(
-    kind: SampleType, settings: Templates, declared: Sequence[Source | Family], *, blinded: bool
+    kind: SampleType,
+    settings: Templates,
+    declared: Sequence[Source | Family],
+    *,
+    blinded: bool,
+    beams: BeamEnergy = BeamEnergy.ON_RESONANCE,
 ) -> Needed:
     """Return the columns that the templates read from a sample; none if they do not read it at all."""
-    if kind is SampleType.OFFRES:
-        return Needed(frozenset())
-    if not any(_open(channel, kind, blinded) for channel in settings.channels):
+    channels = [channel for channel in settings.channels if channel.beam_energy is beams]
+    if not any(_open(channel, kind, blinded) for channel in channels):
         return Needed(frozenset())
     # Of all channels, those of blinded data too: whether the open ones keep clear of them has to be known.
-    names = frozenset[str]().union(*(Binning.of(channel).names for channel in settings.channels))
+    names = frozenset[str]().union(*(Binning.of(channel).names for channel in channels))
     if kind.is_data:
         return Needed(names)
-    acting = [each for each in declared if kind in each.applies]
+    acting = [each for each in declared if each.acts_on(kind, beams)]
     return Needed(
         names.union({"weight"}, *(each.columns for each in acting)),
         frozenset({"parentId"}).union(*(each.optional for each in acting)),
@@ -98,14 +100,15 @@ def build(
         blinded=blinded,
         processes=tuple(each.process for each in filled),
         channels=tuple(
-            _channel(channel, binning, filled) for channel, binning in zip(settings.channels, binnings, strict=True)
+            _channel(channel, binning, _within(filled, binning))
+            for channel, binning in zip(settings.channels, binnings, strict=True)
         ),
         variations=variations,
         floors=tuple(floors),
         data_samples=tuple(found.data_samples),
         ignored=tuple(found.ignored),
         left_out=_left_out(filled, sources),
-        histograms={each.channel: _histogram(each, filled, variations) for each in binnings},
+        histograms={each.channel: _histogram(each, _within(filled, each), variations) for each in binnings},
         data={
             each.channel: _data_histogram(each, found.data[each.channel])
             for each in binnings
@@ -136,18 +139,20 @@ def _gather(
 ) -> _Gathered:
     found = _Gathered()
     for table in tables:
-        if table.type is SampleType.OFFRES:
-            found.ignored.append(document.Ignored(name=table.name, reason=OFF_RESONANCE))
-            logger.warning("Sample %s is left out: %s.", table.name, OFF_RESONANCE)
+        own = [each for each in binnings if each.beam_energy is table.beam_energy]
+        if not own:
+            reason = f"no channel has `beam_energy: {table.beam_energy}`"
+            found.ignored.append(document.Ignored(name=table.name, reason=reason))
+            logger.warning("Sample %s is left out: %s.", table.name, reason)
         elif table.type.is_data:
             found.data_samples.append(table.name)
             if table.columns:
-                refuse_overlap(table.columns, binnings, table.name, hide=blinded)
+                refuse_overlap(table.columns, own, table.name, hide=blinded)
             for channel, counts in _count_data(table, settings.channels, blinded).items():
                 found.data[channel] = found.data.get(channel, 0) + counts
         else:
-            refuse_overlap(table.columns, binnings, table.name, hide=False)
-            found.filled.append(_fill(table, binnings, sources))
+            refuse_overlap(table.columns, own, table.name, hide=False)
+            found.filled.append(_fill(table, own, sources))
     _refuse_empty(found.filled, binnings)
     if not any(each.process.type is SampleType.SIGNAL for each in found.filled):
         raise ConfigurationError(
@@ -159,14 +164,20 @@ def _gather(
     return found
 
 
+def _within(filled: Sequence[Filled], binning: Binning) -> list[Filled]:
+    """Return the samples of a channel: those of its energy."""
+    return [each for each in filled if binning.channel in each.templates]
+
+
 def _refuse_empty(filled: Sequence[Filled], binnings: Sequence[Binning]) -> None:
     """Refuse a channel that no simulated row reaches: it is a mistake in its cut or its edges."""
     for binning in binnings:
-        if filled and not any(each.templates[binning.channel].counts.any() for each in filled):
+        own = _within(filled, binning)
+        if filled and not any(each.templates[binning.channel].counts.any() for each in own):
             raise ConfigurationError(
                 "No simulated event reaches a channel.",
                 where=f"templates.channels: {binning.channel}",
-                found=f"0 of {sum(each.process.rows for each in filled)} rows",
+                found=f"0 of {sum(each.process.rows for each in own)} rows",
                 remedy="look at its cut, and at the edges of its axes",
             )
 
@@ -179,6 +190,8 @@ def _open(channel: Channel, kind: SampleType, blinded: bool) -> bool:
 def _count_data(table: SampleTable, channels: Sequence[Channel], blinded: bool) -> dict[str, NDArray[np.int64]]:
     counts = {}
     for channel in channels:
+        if channel.beam_energy is not table.beam_energy:
+            continue
         if not _open(channel, table.type, blinded):
             logger.info("Channel %s is blinded: sample %s is not histogrammed in it.", channel.name, table.name)
             continue
@@ -188,7 +201,8 @@ def _count_data(table: SampleTable, channels: Sequence[Channel], blinded: bool) 
 
 
 def _fill(table: SampleTable, binnings: Sequence[Binning], sources: Sequence[Source]) -> Filled:
-    acting = [source for source in sources if table.type in source.applies and source.tables <= table.varied.keys()]
+    declared = [source for source in sources if source.acts_on(table.type, table.beam_energy)]
+    acting = [source for source in declared if source.tables <= table.varied.keys()]
     templates = fill(table.columns, binnings, acting, sample=table.name, tables=table.varied)
     parents = table.columns.get("parentId")
     distinct = table.rows
@@ -203,6 +217,7 @@ def _fill(table: SampleTable, binnings: Sequence[Binning], sources: Sequence[Sou
         rows=table.rows,
         weight=float(np.sum(table.columns["weight"], dtype=np.float64)),
         parents=distinct,
+        beam_energy=table.beam_energy,
     )
     return Filled(process, templates, tuple(source.name for source in acting))
 
@@ -214,7 +229,7 @@ def _left_out(filled: Sequence[Filled], sources: Sequence[Source]) -> tuple[docu
         samples = [
             each.process.name
             for each in filled
-            if each.process.type in source.applies and source.name not in each.sources
+            if source.acts_on(each.process.type, each.process.beam_energy) and source.name not in each.sources
         ]  # fmt: skip
         if samples:
             reason = "the ntuples have no alternative columns"
@@ -248,6 +263,7 @@ def _channel(channel: Channel, binning: Binning, filled: Sequence[Filled]) -> do
         name=channel.name,
         cut=channel.cut,
         signal_region=channel.signal_region,
+        beam_energy=channel.beam_energy,
         axes=tuple(document.Axis(column=axis.column, edges=axis.edges) for axis in channel.axes),
         bins=tuple(
             document.Bin(number=number, label=binning.label(number), ranges=binning.ranges(number))

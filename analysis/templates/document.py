@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-from analysis.basf2 import SampleType
+from analysis.basf2 import BeamEnergy, SampleType
 
 NOMINAL, UP, DOWN = "nominal", "_up", "_down"
 
@@ -35,6 +35,8 @@ class Process(_Model):
     """Sum of their weights: events expected in the data set after the preselection."""
     parents: int
     """Distinct simulated parents among the rows; equals `rows` if none is shared."""
+    beam_energy: BeamEnergy = BeamEnergy.ON_RESONANCE
+    """It is in the channels of this energy."""
 
 
 class Axis(_Model):
@@ -76,9 +78,11 @@ class Channel(_Model):
     name: str
     cut: str
     signal_region: bool
+    beam_energy: BeamEnergy = BeamEnergy.ON_RESONANCE
     axes: tuple[Axis, ...]
     bins: tuple[Bin, ...]
     processes: dict[str, Yields]
+    """Those of the channel's energy."""
 
 
 class Variation(_Model):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.basf2 import SampleType
+from analysis.basf2 import BeamEnergy, SampleType
 from analysis.errors import InputError
 from analysis.systematics import Shift, Source
 from analysis.templates.binning import OUTSIDE, Binning
@@ -23,13 +23,15 @@ FloatArray = NDArray[np.float64]
 class SampleTable:
     """The rows of one sample, with the columns that the templates need.
 
-    ``varied`` holds, by the name of a variation, what selection and BDT made of the sample's alternative columns.
+    ``varied`` holds, by the name of a variation, what selection and BDT made of the sample's alternative columns. Only
+    channels of its ``beam_energy`` are filled.
     """
 
     name: str
     type: SampleType
     columns: Mapping[str, NDArray[Any]]
     varied: Mapping[str, Mapping[str, NDArray[Any]]] = field(default_factory=dict)
+    beam_energy: BeamEnergy = BeamEnergy.ON_RESONANCE
 
     @property
     def rows(self) -> int:
@@ -104,7 +106,7 @@ class Filled:
     process
         The sample.
     templates
-        By channel.
+        By channel, for the channels of the sample's energy.
     sources
         Names of the systematic sources that act on it.
     """

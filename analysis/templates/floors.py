@@ -45,13 +45,14 @@ def with_floors(
     """
     result: list[Filled] = []
     floors: list[Floor] = []
-    backgrounds = [each for each in filled if each.process.type is not SampleType.SIGNAL and each.process.rows]
-    largest = max(backgrounds, key=lambda each: each.process.weight, default=None)
     for each in filled:
         templates = {}
         for binning in binnings:
+            if binning.channel not in each.templates:
+                continue
             levels = np.full(binning.size, floor)
-            if each is largest:
+            backgrounds = _backgrounds(filled, binning)
+            if each is max(backgrounds, key=lambda other: other.process.weight, default=None):
                 bare = _without_rows(backgrounds, binning)
                 levels[bare] = np.maximum(floor, each.process.weight / each.process.rows)
             raised = _Raise(binning, each, levels)
@@ -59,6 +60,12 @@ def with_floors(
             floors.extend(raised.floors)
         result.append(replace(each, templates=templates))
     return result, floors
+
+
+def _backgrounds(filled: Sequence[Filled], binning: Binning) -> list[Filled]:
+    """Return the backgrounds of a channel that have rows."""
+    own = [each for each in filled if binning.channel in each.templates]
+    return [each for each in own if each.process.type is not SampleType.SIGNAL and each.process.rows]
 
 
 def _without_rows(backgrounds: Sequence[Filled], binning: Binning) -> NDArray[np.bool_]:

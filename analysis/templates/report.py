@@ -34,7 +34,7 @@ def report(document: Document) -> None:
         _report_floors(list(floors), document)
     backgrounds = [each.name for each in document.processes if each.type is not SampleType.SIGNAL]
     for channel in document.channels:
-        _report_backgrounds(channel, backgrounds, document)
+        _report_backgrounds(channel, [name for name in backgrounds if name in channel.processes], document)
         _report_statistics(channel)
 
 

@@ -54,6 +54,8 @@ def resolve(
         if table.type.is_data:
             continue
         for number, binning in enumerate(binnings):
+            if binning.beam_energy is not table.beam_energy:
+                continue
             index = binning.index(table.columns)
             inside = index != OUTSIDE
             weights = table.columns["weight"][inside]

@@ -22,9 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis import formfactors
-from analysis.basf2 import WEIGHT_BRANCH, SampleType
+from analysis.basf2 import WEIGHT_BRANCH, BeamEnergy, SampleType
 from analysis.config.models import Dataset
-from analysis.errors import ConfigurationError, InputError
+from analysis.errors import InputError
 from analysis.weights.kaon_id import KaonIdTable, Variations, count_outside, kaon_id_variations, look_up
 
 __all__ = [
@@ -88,7 +88,9 @@ class Weighted:
     kaon_id_bin: NDArray[np.int64] | None
 
 
-def expected_events(kind: SampleType, dataset: Dataset) -> tuple[float, str]:
+def expected_events(
+    kind: SampleType, dataset: Dataset, beams: BeamEnergy = BeamEnergy.ON_RESONANCE
+) -> tuple[float, str]:
     """Return the events of a kind in the data before any cut, and the formula.
 
     Charged and mixed count Υ(4S) decays; signal counts B⁺ → K⁺νν̄ decays (both charges) at μ = 1.
@@ -100,25 +102,20 @@ def expected_events(kind: SampleType, dataset: Dataset) -> tuple[float, str]:
         return dataset.n_bb * dataset.f_charged, "N_BB f± / generated"
     if kind is SampleType.MIXED:
         return dataset.n_bb * (1 - dataset.f_charged), "N_BB (1 − f±) / generated"
-    if kind not in dataset.cross_sections:
-        raise ConfigurationError(
-            "A sample cannot be normalised: its cross section is not known.",
-            where=f"dataset.cross_sections.{kind.value}",
-            remedy="give it, in nb",
-        )
-    number = dataset.cross_sections[kind] * dataset.luminosity * NANOBARN_FEMTO
-    return number, "σ L / generated"
+    number = dataset.cross_section(kind, beams) * dataset.recorded(beams) * NANOBARN_FEMTO
+    return number, "σ L / generated" if beams is BeamEnergy.ON_RESONANCE else "σ L off resonance / generated"
 
 
 def normalisation(
     kind: SampleType,
     dataset: Dataset,
     *,
+    beams: BeamEnergy = BeamEnergy.ON_RESONANCE,
     generated_events: float | None = None,
     luminosity: float | None = None,
     sample: str = "",
 ) -> Normalisation:
-    """Return how a sample is scaled to the data's luminosity.
+    """Return how a sample is scaled to the luminosity of the data taken at its energy.
 
     Parameters
     ----------
@@ -126,6 +123,8 @@ def normalisation(
         What the sample holds.
     dataset
         Luminosity, N_BB, cross sections.
+    beams
+        Energy of the sample.
     generated_events
         Events generated; takes precedence.
     luminosity
@@ -140,11 +139,11 @@ def normalisation(
     """
     if kind.is_data:
         return Normalisation(1.0, None, None, "data")
-    expected, rule = expected_events(kind, dataset)
+    expected, rule = expected_events(kind, dataset, beams)
     if generated_events:
         return Normalisation(expected / generated_events, expected, generated_events, rule)
     if luminosity:
-        return Normalisation(dataset.luminosity / luminosity, expected, None, "L of the data / L of the sample")
+        return Normalisation(dataset.recorded(beams) / luminosity, expected, None, "L of the data / L of the sample")
     raise InputError(
         "A simulated sample cannot be normalised: its size is not known.",
         where=f"sample '{sample}'",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import pairwise
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from analysis.basf2 import SampleType
+from analysis.basf2 import BeamEnergy, SampleType
 from analysis.config.models.base import CutText, Fraction, Model, Name, Positive
 
 
@@ -34,8 +34,23 @@ class Channel(Model):
     cut: CutText = ""
     """Expression that defines the region; empty takes every preselected event."""
     axes: Annotated[tuple[Axis, ...], Field(min_length=1)]
+    beam_energy: BeamEnergy = BeamEnergy.ON_RESONANCE
+    """Which samples are in it: those taken on the Υ(4S), or `4S_offres`: off-resonance data, and continuum simulated so."""
     signal_region: bool = True
-    """Data in it are neither histogrammed nor plotted while the analysis is blinded."""
+    """Data in it are neither histogrammed nor plotted while the analysis is blinded; false, always, off resonance."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_signal(cls, raw: Any) -> Any:
+        off = isinstance(raw, dict) and raw.get("beam_energy") == BeamEnergy.OFF_RESONANCE
+        if off and raw.get("signal_region"):
+            raise ValueError("`signal_region: true` off resonance, where there is no signal; leave it out")
+        return raw | {"signal_region": False} if off else raw
+
+    @property
+    def off_resonance(self) -> bool:
+        """Whether it holds collisions below the Υ(4S)."""
+        return self.beam_energy is BeamEnergy.OFF_RESONANCE
 
 
 class Templates(Model):
@@ -65,6 +80,8 @@ class Systematics(Model):
     """Tracking efficiency, relative, per charged track of the candidate (`corr_trackingEff`)."""
     luminosity: bool = True
     """`corr_lumi`, with the dataset's uncertainty, on continuum."""
+    off_resonance: Fraction = 0.05
+    """`corr_contD`, on continuum in off-resonance channels: what their normalisation says of on-resonance continuum."""
     n_bb: bool = True
     """`corr_bb`, with the dataset's uncertainty, on signal and BB̄."""
     kaon_id: bool = True

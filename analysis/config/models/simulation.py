@@ -25,6 +25,16 @@ class Planted(Model):
     """Relative change of the number of events from the middle of the E_ECL spectrum (0.75 GeV) to its end (1.5 GeV)."""
     branching_fractions: dict[DecayLabel, NonNegative] = {}
     """Of the decays of the B behind the signal's kaon, by the bits of `Bsig_label`."""
+    cross_sections: dict[SampleType, NonNegative] = {}
+    """Of continuum processes, on and off resonance."""
+
+    @field_validator("cross_sections")
+    @classmethod
+    def _continuum(cls, factors: dict[SampleType, float]) -> dict[SampleType, float]:
+        wrong = [kind.value for kind in factors if not kind.is_continuum]
+        if wrong:
+            raise ValueError(f"{' and '.join(map(repr, wrong))}: only continuum has a cross section here")
+        return factors
 
 
 class Simulation(Model):
@@ -40,6 +50,8 @@ class Simulation(Model):
     """μ planted in the pseudo-data. No later stage reads it."""
     planted: Planted = Planted()
     """What else is planted in the pseudo-data."""
+    off_resonance_share: Positive = 0.25
+    """Continuum events of off-resonance samples, relative to `decays`."""
     decays: dict[SampleType, Annotated[int, Field(gt=0)]] = {}
     """Generator decays or events per sample; pseudo-data take the same numbers, from independent seeds."""
 
