@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analysis import config
+from analysis.basf2 import SampleType
 from analysis.conditions.buckets import read_buckets
 from analysis.conditions.metadata import SIDECAR_SUFFIX
 from analysis.errors import ConfigurationError
@@ -75,8 +76,9 @@ def _request(configuration: config.Config, name: str, number: int) -> Request:
             expected=f"0 to {configuration.simulation.files - 1}",
             remedy="raise `simulation: files:` or ask for another chunk",
         )
-    request = Request(name, configuration.samples.index(sample), sample.type, number)
-    if not (sample.type.is_data and configuration.conditions.buckets):
+    request = Request(name, configuration.samples.index(sample), sample.type, number, sample.beam_energy)
+    # Calibrated buckets are of on-resonance runs.
+    if not (sample.type is SampleType.DATA and configuration.conditions.buckets):
         return request
     closed = list(read_buckets(configuration.conditions.buckets).values())
     bucket, runs = share(closed, number, configuration.simulation.files)

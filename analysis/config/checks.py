@@ -138,7 +138,7 @@ def _off_resonance(config: Config, damaged: Collection[str]) -> Iterator[str]:
     above = {sample.type for sample in config.samples if sample.type.is_continuum and sample not in off}
     if above - below or not below:
         named = " or ".join(sorted(above - below)) or "continuum"
-        yield f"{where}: no sample of {named} has `beam_energy: {BeamEnergy.OFF_RESONANCE}`; simulate what the data hold"
+        yield f"{where}: no sample of {named} has `beam_energy: 4S_offres`; simulate what the data hold"
 
 
 def _aliases(config: Config, damaged: Collection[str]) -> Iterator[str]:

@@ -25,6 +25,7 @@ import numpy as np
 
 from analysis.basf2 import SampleType
 from analysis.simulation.candidates import Events, build
+from analysis.simulation.detector import DETECTOR, Beams
 from analysis.simulation.generator import Generator, Pool, forced_fraction
 from analysis.simulation.histories import UPSILON_4S, VIRTUAL_PHOTON, Chain, conjugate, event_string
 from analysis.simulation.jagged import Array, Floats, Ints, count
@@ -214,7 +215,14 @@ def _finished_beside(
     return finished(events, weight * scale, origin, sources.kind, rng)
 
 
-def assembled(tracks: Tracks, clusters: list[Clusters], truth: Ints, n: int, rng: np.random.Generator) -> Events:
+def assembled(
+    tracks: Tracks,
+    clusters: list[Clusters],
+    truth: Ints,
+    n: int,
+    rng: np.random.Generator,
+    beams: Beams = DETECTOR.beams,
+) -> Events:
     """Put the parts of events and the beam background together and reconstruct π⁰ and tags.
 
     Events that can't pass the loose selection come back empty.
@@ -225,7 +233,7 @@ def assembled(tracks: Tracks, clusters: list[Clusters], truth: Ints, n: int, rng
     all_clusters = all_clusters.select(~hopeless[all_clusters.event])
     pi0s = find_pi0s(all_clusters, n)
     found = reconstruct_tags(tracks, pi0s, all_clusters, truth, n)
-    return Events(n, tracks, all_clusters, pi0s, found)
+    return Events(n, tracks, all_clusters, pi0s, found, beams)
 
 
 def true_sides(found: Tags, n: int) -> Ints:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from analysis import formfactors
-from analysis.basf2 import SampleType
+from analysis.basf2 import BeamEnergy, SampleType
 from analysis.columns import COLUMNS
 from analysis.conditions.buckets import Bucket
 from analysis.config.models import Config, Dataset, Simulation
@@ -19,11 +19,14 @@ from analysis.errors import ConfigurationError
 from analysis.seeds import generator, seed_sequence
 from analysis.simulation import background, bbbar, charm, continuum, planting, sidecar
 from analysis.simulation.decay_hashes import Hashtable, hashtable
+from analysis.simulation.detector import DETECTOR
 from analysis.simulation.jagged import Array, Bools, Floats, Ints, gather
 from analysis.simulation.rows import Rows, stack
 
 # Experiments of the pseudo-data: those of Belle II's first run period.
 EXPERIMENTS = (7, 8, 10, 12, 14, 16, 17, 18, 20, 22, 24, 26)
+# Those of the off-resonance pseudo-data: others, so that no run is in both.
+OFF_RESONANCE_EXPERIMENTS = (9, 13, 19, 25)
 RUNS_PER_EXPERIMENT = 4
 EVENTS_PER_CHUNK = 10_000_000
 CHUNKS_PER_PRODUCTION = 400  # event numbers are 32 bits wide
@@ -43,6 +46,8 @@ class Request:
         What it holds.
     chunk
         Number of the file.
+    beam_energy
+        On or off resonance.
     bucket, runs
         Calibrated bucket of a file of pseudo-data, and its runs of it; None and empty: of the toy's own.
     """
@@ -51,6 +56,7 @@ class Request:
     index: int
     type: SampleType
     chunk: int
+    beam_energy: BeamEnergy = BeamEnergy.ON_RESONANCE
     bucket: Bucket | None = None
     runs: tuple[tuple[int, int], ...] = ()
 
@@ -160,10 +166,11 @@ def simulate(request: Request, configuration: Config) -> Chunk:
         "parentId": base + rows.parent,
         **decays.columns,
     }
-    expected = expected_events(request.type, dataset, 1.0)
+    expected = expected_events(request.type, dataset, 1.0, request.beam_energy)
     origin = sidecar.Origin(
         request.type, production, request.chunk, _seed_text(seed, request), int(rows.mc_events),
-        float(dataset.luminosity * rows.mc_events / expected), ((sidecar.MC_EXPERIMENT, 0),),
+        float(dataset.recorded(request.beam_energy) * rows.mc_events / expected), ((sidecar.MC_EXPERIMENT, 0),),
+        beam_energy=request.beam_energy,
     )  # fmt: skip
     return Chunk(columns, origin, None, decays)
 
@@ -174,30 +181,36 @@ def _seed_text(seed: int, request: Request) -> str:
 
 def process_rows(kind: SampleType, request: Request, settings: Simulation, seed: int) -> Rows:
     """Simulate the candidates of one process for one file."""
-    share = settings.decays[kind] * settings.scale / settings.files
+    off = request.beam_energy is BeamEnergy.OFF_RESONANCE
+    share = settings.decays[kind] * settings.scale / settings.files * (settings.off_resonance_share if off else 1)
     n = max(round(share), 100)
+    beams = DETECTOR.beams.off_resonance if off else DETECTOR.beams
     labels = ("simulate", request.sample, request.chunk, kind.value)
     pythia = 1 + seed_sequence(seed, *labels, "pythia").generate_state(2).astype(np.int64) % 900_000_000
     rng = generator(seed, *labels)
     if kind is SampleType.CCBAR:
-        return charm.simulate(n, settings.rotations, pythia, rng)
+        return charm.simulate(n, settings.rotations, pythia, rng, beams)
     if kind.is_continuum:
-        return continuum.simulate(kind, n, settings.rotations, int(pythia[0]), rng)
+        return continuum.simulate(kind, n, settings.rotations, int(pythia[0]), rng, beams)
     return bbbar.simulate(kind, n, settings.rotations, int(pythia[0]), rng)
 
 
-def expected_events(kind: SampleType, dataset: Dataset, signal_strength: float) -> float:
-    """Return the number of events of a process produced in the data's luminosity.
+def expected_events(
+    kind: SampleType, dataset: Dataset, signal_strength: float, beams: BeamEnergy = BeamEnergy.ON_RESONANCE
+) -> float:
+    """Return the number of events of a process produced in the data's luminosity; below the Υ(4S) continuum alone is.
 
     Signal counts the B⁺ → K⁺νν̄ decays of both charges, two chances in every B⁺B⁻ event.
     """
+    if beams is BeamEnergy.OFF_RESONANCE and not kind.is_continuum:
+        return 0.0
     if kind is SampleType.SIGNAL:
         return signal_strength * 2 * dataset.n_bb * dataset.f_charged * dataset.branching_fraction_sm
     if kind is SampleType.CHARGED:
         return dataset.n_bb * dataset.f_charged
     if kind is SampleType.MIXED:
         return dataset.n_bb * (1 - dataset.f_charged)
-    return dataset.luminosity * 1e6 * dataset.cross_sections[kind]
+    return dataset.recorded(beams) * 1e6 * dataset.cross_section(kind, beams)
 
 
 def _numbered(event: Ints) -> tuple[Ints, Ints, Ints]:
@@ -266,18 +279,24 @@ def reuse(rows: Rows, expected: Floats) -> tuple[float, float]:
 
 
 def _pseudo_data(request: Request, settings: Simulation, dataset: Dataset, seed: int) -> Chunk:
-    """Mix all processes in their expected numbers, unweighted, with the signal in its Standard-Model spectrum."""
+    """Mix all processes in their expected numbers, unweighted, with the signal in its Standard-Model spectrum.
+
+    Off resonance these are the continuum ones; the planted differences are the same.
+    """
+    beams = request.beam_energy
     rng = generator(seed, "simulate", request.sample, request.chunk, "mixture")
-    runs = request.runs or _runs(request.chunk)
+    runs = request.runs or _runs(request.chunk, beams)
     beam = background.levels([experiment for experiment, _ in runs])
     parts, truths, start = [], [], 0
     for kind in settings.decays:
+        if not expected_events(kind, dataset, 1.0, beams):
+            continue
         rows = process_rows(kind, request, settings, seed)
-        factor = np.full(len(rows), expected_events(kind, dataset, settings.signal_strength))
+        factor = np.full(len(rows), expected_events(kind, dataset, settings.signal_strength, beams))
         factor *= background.weight(rows.columns["nBeamClusters"], beam) / (rows.mc_events * settings.files)
         if kind is SampleType.SIGNAL:
             factor *= formfactors.sm_weight(rows.columns["q2_gen"])
-        factor *= planting.factor(rows, settings.planted)
+        factor *= planting.factor(rows, settings.planted) * settings.planted.cross_sections.get(kind, 1.0)
         drawn, source, expected = _drawn(rows, factor, rng)
         truths.append(_process_truth(kind, rows, expected, drawn, source))
         parts.append(drawn.shifted(start))
@@ -297,12 +316,14 @@ def _pseudo_data(request: Request, settings: Simulation, dataset: Dataset, seed:
         "__ncandidates__": n_candidates,
         "__weight__": np.ones(len(rows)),
     }
-    luminosity = dataset.luminosity / settings.files
+    luminosity = dataset.recorded(beams) / settings.files
     origin = sidecar.Origin(
-        request.type, FIRST_PRODUCTION + 100 * request.index, request.chunk, "", 0, luminosity, runs, request.bucket
-    )
+        request.type, FIRST_PRODUCTION + 100 * request.index, request.chunk, "", 0, luminosity, runs, request.bucket,
+        beams,
+    )  # fmt: skip
+    strength = settings.signal_strength if beams is BeamEnergy.ON_RESONANCE else 0.0
     truth = PlantedTruth(
-        settings.signal_strength, dataset.branching_fraction_sm, luminosity, tuple(truths),
+        strength, dataset.branching_fraction_sm, luminosity, tuple(truths),
         settings.planted.model_dump(mode="json"),
     )  # fmt: skip
     return Chunk(columns, origin, truth, None)
@@ -339,10 +360,10 @@ def _process_truth(kind: SampleType, rows: Rows, expected: Floats, drawn: Rows, 
     )  # fmt: skip
 
 
-def _runs(chunk: int) -> tuple[tuple[int, int], ...]:
+def _runs(chunk: int, beams: BeamEnergy = BeamEnergy.ON_RESONANCE) -> tuple[tuple[int, int], ...]:
     """Return the runs of a file of pseudo-data: no two files share one."""
     return tuple(
         (experiment, 100 + chunk * RUNS_PER_EXPERIMENT + i)
-        for experiment in EXPERIMENTS
+        for experiment in (EXPERIMENTS if beams is BeamEnergy.ON_RESONANCE else OFF_RESONANCE_EXPERIMENTS)
         for i in range(RUNS_PER_EXPERIMENT)
     )

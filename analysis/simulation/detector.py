@@ -8,8 +8,8 @@ in cm, momenta and energies in GeV, angles in rad.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Self
 
 import numpy as np
 
@@ -45,6 +45,7 @@ class Beams:
     electron: float = sourced(7.007, "TDR", "energy of the electrons, GeV")
     positron: float = sourced(4.000, "TDR", "energy of the positrons, GeV")
     crossing: float = sourced(0.083, "TDR", "crossing angle, rad")
+    step: float = sourced(0.060, "ITA", "from the Υ(4S) down to off-resonance running, centre of mass, GeV")
 
     @property
     def four_momentum(self) -> Floats:
@@ -64,6 +65,12 @@ class Beams:
         """Centre-of-mass energy: 10.579 GeV."""
         p = self.four_momentum
         return float(np.sqrt(p[3] ** 2 - np.sum(p[:3] ** 2)))
+
+    @property
+    def off_resonance(self) -> Self:
+        """The beams below the Υ(4S): both energies scaled alike, so that the boost stays."""
+        factor = 1 - self.step / self.sqrt_s
+        return replace(self, electron=factor * self.electron, positron=factor * self.positron)
 
 
 @dataclass(frozen=True)

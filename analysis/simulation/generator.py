@@ -195,9 +195,11 @@ class Generator:
         frame), or "ccbar stable" (the same with the hadrons of `CHARM` undecayed).
     seed
         PYTHIA's seed, 1 to 900 000 000.
+    sqrt_s
+        Centre-of-mass energy of continuum events, GeV.
     """
 
-    def __init__(self, kind: str, seed: int) -> None:
+    def __init__(self, kind: str, seed: int, sqrt_s: float = DETECTOR.beams.sqrt_s) -> None:
         self._kind = kind
         self._source: Any = None
         self._channels: dict[str, list[tuple[Any, int, str]]] = {}
@@ -212,7 +214,7 @@ class Generator:
             self._pythia = _pythia(
                 [
                     *(f"{pdg}:mayDecay = off" for pdg in CHARM.values() if stable),
-                    "Beams:idA = 11", "Beams:idB = -11", f"Beams:eCM = {DETECTOR.beams.sqrt_s}", "PDF:lepton = off",
+                    "Beams:idA = 11", "Beams:idB = -11", f"Beams:eCM = {sqrt_s}", "PDF:lepton = off",
                     "WeakSingleBoson:ffbar2gmZ = on", "23:mMin = 2.", "PhaseSpace:mHatMin = 2.",
                     "23:onMode = off", f"23:onIfAny = {_CONTINUUM[process]}", "TauDecays:mode = 0",
                 ],

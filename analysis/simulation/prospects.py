@@ -131,17 +131,47 @@ def event_prospects(charged: Ints, lepton: Bools, both_kaons: Bools, energy: Flo
     return np.where(result > 0, np.maximum(result, _EVENT_MIN), 0.0)
 
 
-def decay_prospects(contents: Contents) -> Floats:
-    """Return the relative chance of a charmed hadron's decay to be in a candidate: D ℓ and K come from two of them."""
-    kaon = contents.plus | contents.minus
-    content = np.select([contents.lepton & kaon, contents.lepton, kaon], [10.0, 3.0, 2.0], 0.5)
-    return np.asarray(content * np.maximum(0.7 ** contents.charged.astype(float), 0.2) / (1 + contents.energy))
+# Continuum: by (a fast lepton, number of charges of kaons), by the number of charged particles
+_CONTINUUM = {
+    (True, 2): {4: 11.0, 5: 5.0, 6: 4.0, 7: 2.5, 8: 2.0, 9: 1.0},
+    (True, 1): {4: 2.0, 5: 1.8, 6: 1.7, 7: 1.5, 8: 1.2, 9: 0.7},
+    (True, 0): {4: 0.3, 5: 0.3, 6: 0.25, 7: 0.2, 8: 0.15, 9: 0.1},
+    (False, 2): {4: 1.5, 5: 1.0, 6: 0.7, 7: 0.5, 8: 0.4, 9: 0.3},
+    (False, 1): {4: 0.2, 5: 0.2, 6: 0.15, 7: 0.1, 8: 0.1, 9: 0.1},
+    (False, 0): {4: 0.1, 5: 0.1, 6: 0.08, 7: 0.08, 8: 0.05, 9: 0.05},
+}  # fmt: skip
+_CONTINUUM_ENERGY = ((0.0, 1.5), (0.3, 1.0), (1.2, 0.5), (1.8, 0.25), (2.5, 0.1), (4.0, 0.05))
+CONTINUUM_MIN = 0.02
 
 
-def fragmentation_prospects(contents: Contents) -> Floats:
-    """Return the relative chance that little is found of what an event holds beside its two charmed hadrons."""
-    few = np.where(contents.charged <= MAX_CHARGED, np.maximum(0.4 ** contents.charged.astype(float), 0.05), 0.0)
-    return np.asarray(few / (1 + contents.energy))
+def continuum_prospects(charged: Ints, lepton: Bools, kaon_charges: Ints, energy: Floats) -> Floats:
+    """Return the relative chance of continuum events to be selected; 0 for those that are never looked at.
+
+    Parameters
+    ----------
+    charged
+        True charged particles.
+    lepton
+        There is a fast lepton.
+    kaon_charges
+        0, 1 or 2: charges of which there are kaons.
+    energy
+        Of all photons, GeV.
+    """
+    charged, energy = np.asarray(charged), np.asarray(energy)
+    contents = [(np.asarray(lepton) == has) & (np.asarray(kaon_charges) == number) for has, number in _CONTINUUM]
+    result = np.select(contents, [_of_number(charged, table) for table in _CONTINUUM.values()])
+    result = result * _steps(energy, _CONTINUUM_ENERGY)
+    return np.where(result > 0, np.maximum(result, CONTINUUM_MIN), 0.0)
+
+
+# Track level: by R2 of the clean tracks alone
+_SHAPE = ((0.0, 1.0), (0.45, 0.5), (0.6, 0.2), (0.75, 0.1))
+
+
+def shape_prospects(r2: Floats) -> Floats:
+    """Return the relative chance of events to be selected, by R2 of their clean tracks."""
+    return _steps(r2, _SHAPE)
 
 
 def _steps(values: Floats, steps: tuple[tuple[float, float], ...]) -> Floats:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from analysis.basf2 import SampleType
+from analysis.basf2 import BeamEnergy, SampleType
 from analysis.conditions.buckets import Bucket
 from analysis.conditions.iov import IoV
 from analysis.conditions.metadata import DatasetMetadata, FileMetadata, GlobalTagState
@@ -12,7 +12,10 @@ from analysis.conditions.metadata import DatasetMetadata, FileMetadata, GlobalTa
 RELEASE = "release-08-02-07"
 ANALYSIS_TAG = "analysis_tools_light-2406-ragdoll"
 MC_TAG, DATA_TAG = "mc_production_MC16_a", "data_reprocessing_proc16"
+# The prompt tag of off-resonance data, which are calibrated apart, as a bucket of their own.
+OFF_RESONANCE_TAG, OFF_RESONANCE_BUCKET = "data_reprocessing_proc16_offres", "proc16_offres"
 CAMPAIGN, DATA_CAMPAIGN = "MC16ri_a", "proc16"
+BEAM_ENERGY_GEV = {BeamEnergy.ON_RESONANCE: 10.58, BeamEnergy.OFF_RESONANCE: 10.52}
 MC_EXPERIMENT = 1003
 FEI_TRAINING = "toy_likelihood_ratio_v1"
 DATE = "2026-01-01 00:00:00"  # of the toy, not of the run: the same seed gives the same bytes
@@ -38,6 +41,8 @@ class Origin:
         (experiment, run), sorted.
     bucket
         Closing record of the campaign that calibrated the pseudo-data's bucket, if there is one.
+    beam_energy
+        On or off resonance.
     """
 
     type: SampleType
@@ -48,6 +53,7 @@ class Origin:
     luminosity: float
     runs: tuple[tuple[int, int], ...]
     bucket: Bucket | None = None
+    beam_energy: BeamEnergy = BeamEnergy.ON_RESONANCE
 
 
 def _processing(origin: Origin) -> tuple[str, str, dict[str, GlobalTagState]]:
@@ -56,6 +62,8 @@ def _processing(origin: Origin) -> tuple[str, str, dict[str, GlobalTagState]]:
         states = {tag.name: tag.state for tag in origin.bucket.global_tags}
         return origin.bucket.release, "prompt", {ANALYSIS_TAG: GlobalTagState.PUBLISHED, **states}
     campaign, tag = (DATA_CAMPAIGN, DATA_TAG) if origin.type.is_data else (CAMPAIGN, MC_TAG)
+    if origin.type is SampleType.OFFRES:
+        tag = OFF_RESONANCE_TAG
     return RELEASE, campaign, dict.fromkeys((ANALYSIS_TAG, tag), GlobalTagState.PUBLISHED)
 
 
@@ -75,11 +83,13 @@ def file_metadata(origin: Origin, n_rows: int, events: tuple[int, int]) -> FileM
     experiment, run = origin.runs[0]
     last_experiment, last_run = origin.runs[-1]
     release, campaign, tags = _processing(origin)
-    bucket = origin.bucket.bucket if origin.bucket else DATA_CAMPAIGN if data else None
+    own = {SampleType.DATA: DATA_CAMPAIGN, SampleType.OFFRES: OFF_RESONANCE_BUCKET}
+    bucket = origin.bucket.bucket if origin.bucket else own.get(origin.type)
+    energy = origin.beam_energy
     name = "hadron" if data else origin.type.value
     folder = "Data" if data else "MC"
     lfn = (
-        f"/belle/{folder}/{release}/DB00002900/{campaign}/prod{origin.production:08d}/s00/e{experiment:04d}/4S/"
+        f"/belle/{folder}/{release}/DB00002900/{campaign}/prod{origin.production:08d}/s00/e{experiment:04d}/{energy}/"
         f"r{run:05d}/{name}/udst/sub00/{name}_{origin.chunk:06d}.root"
     )
     return FileMetadata(
@@ -90,7 +100,8 @@ def file_metadata(origin: Origin, n_rows: int, events: tuple[int, int]) -> FileM
         steering="# toy: python -m analysis simulate",
         dataset=DatasetMetadata(
             campaign=campaign, run_dependence=None if data else "ri", background=None if data else "BGx1",
-            event_type=None if data else origin.type.value, beam_energy="4S", beam_energy_gev=10.58,
+            event_type=None if data else origin.type.value, beam_energy=energy.value,
+            beam_energy_gev=BEAM_ENERGY_GEV[energy],
             productions=(origin.production,), luminosity=origin.luminosity, bucket=bucket,
             calibration=origin.bucket.digest if origin.bucket else None,
             fei_training=FEI_TRAINING,

@@ -13,9 +13,9 @@ def sources(dataset: Dataset, settings: Systematics) -> Iterator[Source]:
     """Yield ``corr_lumi_c1`` (continuum), ``corr_bb_c1`` (signal and BB̄) and ``corr_contD_c1`` (off resonance).
 
     Continuum is normalised to luminosity x cross section, signal and BB̄ to the number of BB̄ pairs: the two are
-    measured independently, so each acts on its own samples only. The luminosity's uncertainty is common to both energies;
-    what differs between them (the ratio of the luminosities, the step in energy) is ``corr_contD``, as in the published
-    likelihood.
+    measured independently, so each acts on its own samples only. The luminosity's uncertainty is common to both
+    energies; what differs between them (the ratio of the luminosities, the step in energy) is ``corr_contD``, as in the
+    published likelihood.
     """
     if settings.luminosity and dataset.luminosity_uncertainty > 0:
         yield _scale(

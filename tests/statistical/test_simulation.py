@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy import stats
 
 from analysis.basf2 import SampleType
 from analysis.simulation import bbbar, charm, continuum, pairing, pools, prospects, true_tags
@@ -14,7 +15,7 @@ from analysis.simulation.generator import Pool
 from analysis.simulation.jagged import count
 from analysis.simulation.kinematics import random_rotations
 from analysis.simulation.pools import make_decays, on_side
-from analysis.simulation.response import measure_clusters, measure_tracks
+from analysis.simulation.response import Tracks, measure_clusters, measure_tracks
 from analysis.simulation.rows import Rows
 from analysis.simulation.tags import find_pi0s, reconstruct_tags
 
@@ -190,25 +191,70 @@ def test_wrong_tags_agree_with_pairs_of_generic_decays(monkeypatch: pytest.Monke
     assert_agree(factorised, drawn, 0.3)
 
 
-def test_factorised_charm_agrees_with_whole_events() -> None:
+def continuum_rows(kind: SampleType, n: int, seed: int) -> Rows:
+    return continuum.simulate(kind, n, 60, seed, np.random.default_rng(seed))
+
+
+def near_signal(rows: Rows) -> Rows:
+    return rows.select(rows.columns["roeNTracks"] == 0)
+
+
+def test_factorised_charm_agrees_with_whole_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Decays drawn with their event, against PYTHIA's own: rates, and spectra of what is selected on."""
     factorised = charm.simulate(20_000, 60, np.arange(2) + 1, np.random.default_rng(1))
-    whole = continuum.simulate(SampleType.CCBAR, 30_000, 60, 3, np.random.default_rng(2))
+    monkeypatch.setattr(continuum, "USES", 1)
+    whole = continuum_rows(SampleType.CCBAR, 30_000, 3)
     assert_agree(factorised, whole, 0.25)
+    assert_agree(near_signal(factorised), near_signal(whole), 0.25)
+    for column in ("R2", "Btag_D_M", "Btag_cosThetaBY", "K_pStar", "roeEextra", "Btag_l_pStar"):
+        p_value = two_sample(factorised, whole, column)
+        assert p_value > 0.001, f"{column}: {p_value}"
 
 
-def _natural(monkeypatch: pytest.MonkeyPatch) -> None:
-    def untouched(tracks: object, n: int, *_: object) -> tuple[object, NDArray[np.float64]]:
-        return tracks, np.ones(n)
+def two_sample(first: Rows, second: Rows, column: str, bins: int = 6) -> float:
+    """p-value of a χ² between weighted histograms; rows of one parent count as one."""
+    values = np.concatenate([first.columns[column], second.columns[column]])
+    edges = np.quantile(values, np.linspace(0, 1, bins + 1))
+    shares, variances = [], []
+    for rows in (first, second):
+        place = np.clip(np.searchsorted(edges, rows.columns[column], side="right") - 1, 0, bins - 1)
+        _, parent = np.unique(rows.parent, return_inverse=True)
+        per_parent = np.bincount(parent * bins + place, rows.weight, bins * (parent.max() + 1)).reshape(-1, bins)
+        total = per_parent.sum()
+        share = per_parent.sum(axis=0) / total
+        shares.append(share)
+        # Σ_p (w_pb − share_b w_p)²: the total is no degree of freedom
+        variances.append(np.sum((per_parent - share * per_parent.sum(axis=1, keepdims=True)) ** 2, axis=0) / total**2)
+    pulls = (shares[0] - shares[1]) / np.sqrt(variances[0] + variances[1])
+    # neighbouring shares are anticorrelated by −1/bins: a χ² of bins − 1 with that scale
+    return float(stats.chi2.sf(np.sum(pulls**2) * (bins - 1) / bins, bins - 1))
 
-    monkeypatch.setattr(continuum, "with_fake_lepton", untouched)
+
+def without(name: str) -> Callable[[pytest.MonkeyPatch], None]:
+    """Leave one kind of fakes to chance."""
+
+    def untouched(tracks: Tracks, *arguments: Any) -> tuple[Tracks, NDArray[np.float64]]:
+        return tracks, np.ones(next(each for each in arguments if isinstance(each, int)))
+
+    return lambda monkeypatch: monkeypatch.setattr(continuum, name, untouched)
 
 
-@pytest.mark.parametrize("change", [_natural])
-def test_forced_fakes_do_not_move_the_yield(
+def flat(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Use all events alike, and thin none."""
+    prospects_of = continuum.continuum_prospects
+    monkeypatch.setattr(continuum, "continuum_prospects", lambda *contents: 0.7 * (prospects_of(*contents) > 0))
+    monkeypatch.setattr(prospects, "MAX_WEIGHT", 1e-9)
+
+
+@pytest.mark.parametrize("change", [without("with_fake_lepton"), without("with_fake_kaon"), flat])
+def test_weighted_continuum_agrees_with_plain(
     change: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    forced = continuum.simulate(SampleType.SSBAR, 20_000, 40, 3, np.random.default_rng(2))
+    weighted = continuum_rows(SampleType.SSBAR, 30_000, 3)
     change(monkeypatch)
-    natural = continuum.simulate(SampleType.SSBAR, 20_000, 120, 4, np.random.default_rng(3))
-    assert_agree(forced, natural, 0.4)
-    assert len(forced) > len(natural)
+    monkeypatch.setattr(continuum, "USES", 2)
+    plain = continuum_rows(SampleType.SSBAR, 30_000, 4)
+    assert_agree(weighted, plain, 0.4)
+    assert_agree(near_signal(weighted), near_signal(plain), 0.5)
+    assert two_sample(weighted, plain, "K_pStar", 4) > 0.001
+    assert two_sample(weighted, plain, "R2", 4) > 0.001

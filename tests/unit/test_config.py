@@ -28,6 +28,9 @@ def resolve(**changes: Any) -> config.Config:
     return config.resolve(config.merge(MINIMAL, changes), source="test.yaml")
 
 
+OFF_CHANNEL = {"name": "OFF", "beam_energy": "4S_offres", "axes": [{"column": "R2", "edges": [0, 1]}]}
+
+
 @pytest.mark.parametrize("name", ["config.yaml", "ci.yaml", "belle2.example.yaml"])
 def test_shipped_configurations_are_valid(name: str) -> None:
     loaded = config.load(ROOT / "config" / name)
@@ -106,8 +109,29 @@ def test_all_mistakes_are_reported_at_once() -> None:
         ),
         (
             {"samples": [{"name": "off", "type": "offres", "simulated": True}], "simulation": {}},
-            "off-resonance collisions are not simulated",
+            "dataset.off_resonance_luminosity: no number",
         ),
+        (
+            {"samples": [{"name": "s", "type": "signal", "beam_energy": "4S_offres", "files": ["a.root"]}]},
+            "`beam_energy: 4S_offres` does not go with `type: signal`",
+        ),
+        (
+            {"samples": [{"name": "off", "type": "offres", "beam_energy": "4S", "files": ["a.root"]}]},
+            "`beam_energy: 4S` does not go with `type: offres`",
+        ),
+        (
+            {"templates": {"channels": [OFF_CHANNEL]}},
+            "templates.channels (OFF): no sample is of `type: offres`",
+        ),
+        (
+            {"templates": {"channels": [OFF_CHANNEL]}},
+            "templates.channels (OFF): no sample of continuum has `beam_energy: 4S_offres`",
+        ),
+        (
+            {"templates": {"channels": [OFF_CHANNEL | {"signal_region": True}]}},
+            "`signal_region: true` off resonance",
+        ),
+        ({"simulation": {"planted": {"cross_sections": {"charged": 2}}}}, "only continuum has a cross section"),
         ({"bdt": {"inputs": ["q2_gen"]}}, "'q2_gen' is truth"),
         ({"simulation": {"decays": {"data": 10}}}, "mixed from the other samples"),
         ({"simulation": {"decays": {"signal": 0}}}, "greater than 0"),

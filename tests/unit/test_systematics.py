@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from analysis import formfactors
-from analysis.basf2 import SampleType
+from analysis.basf2 import BeamEnergy, SampleType
 from analysis.columns import CHANGED, VARIATIONS
 from analysis.config.models import Dataset, Systematics, Weights
 from analysis.systematics import components, form_factor, kaon_id, reconstruction, scale, sources, tracking
@@ -33,7 +33,7 @@ def test_names_are_those_of_the_published_likelihood_and_unique():
     found = sources(Dataset(), Weights(), Systematics(), TABLE)
     names = [each.name for each in found]
     assert names == [
-        "corr_lumi_c1", "corr_bb_c1", "corr_pid_c1", "corr_pid",
+        "corr_lumi_c1", "corr_bb_c1", "corr_contD_c1", "corr_pid_c1", "corr_pid",
         "corr_trackingEff_c1", "corr_ff_c1", "corr_ff_c2", "corr_ff_c3",
         "corr_neutralGamma_c1", "corr_neutralUnmatched_c1", "corr_KLeff_c1", "corr_beamBackground_c1",
         "corr_beamEnergy_c1", "corr_trackVeto_c1",
@@ -42,13 +42,11 @@ def test_names_are_those_of_the_published_likelihood_and_unique():
 
 
 def test_everything_can_be_switched_off():
-    off = Systematics(tracking=0, luminosity=False, n_bb=False, kaon_id=False, form_factor=False, reconstruction=False)
+    some = {"off_resonance": 0, "tracking": 0, "form_factor": False, "reconstruction": False}
+    off = Systematics(luminosity=False, n_bb=False, kaon_id=False, **some)
     assert sources(Dataset(), Weights(), off, TABLE) == ()
     exact = Dataset(luminosity_uncertainty=0, n_bb_uncertainty=0)
-    assert [
-        each.group
-        for each in sources(exact, Weights(), Systematics(tracking=0, form_factor=False, reconstruction=False))
-    ] == []
+    assert [each.group for each in sources(exact, Weights(), Systematics(**some))] == []
 
 
 def test_reconstruction_takes_rows_of_its_own_and_scales_nothing():
@@ -66,12 +64,16 @@ def test_reconstruction_takes_rows_of_its_own_and_scales_nothing():
 
 
 def test_luminosity_moves_continuum_and_n_bb_the_rest():
-    lumi, bb = scale.sources(Dataset(luminosity_uncertainty=0.01, n_bb_uncertainty=0.015), Systematics())
+    lumi, bb, off = scale.sources(Dataset(luminosity_uncertainty=0.01, n_bb_uncertainty=0.015), Systematics())
     assert (lumi.applies, bb.applies) == (CONTINUUM, SIGNAL | BBBAR)
     assert (lumi.vary({}).up.ratio, lumi.vary({}).down.ratio) == (1.01, 0.99)
     assert (bb.vary({}).up.ratio, bb.vary({}).down.ratio) == (1.015, 0.985)
     assert SampleType.DATA not in lumi.applies | bb.applies
     assert SampleType.OFFRES not in SIMULATED
+    # off resonance both the common luminosity and what differs between the energies
+    assert off.vary({}).up.ratio == 1.05
+    assert [source.acts_on(SampleType.CCBAR, BeamEnergy.OFF_RESONANCE) for source in (lumi, bb, off)] == [1, 0, 1]
+    assert [source.acts_on(SampleType.CCBAR, BeamEnergy.ON_RESONANCE) for source in (lumi, bb, off)] == [1, 0, 0]
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from analysis import io
-from analysis.basf2 import SampleType
+from analysis.basf2 import BeamEnergy, SampleType
 from analysis.cli import main
 from analysis.config.models import Axis, Channel, Templates
 from analysis.errors import ConfigurationError, InputError
 from analysis.systematics import Elements, Family, Shift, Source, Variation
-from analysis.systematics.source import BBBAR, SIGNAL, SIMULATED
+from analysis.systematics.source import BBBAR, CONTINUUM, SIGNAL, SIMULATED
 from analysis.templates.build import build, needed_columns
 from analysis.templates.document import Document
 from analysis.templates.fill import SampleTable
@@ -157,15 +157,68 @@ def test_blinded_data_are_not_even_asked_for_the_axes_of_signal_regions():
     assert needed(SampleType.CHARGED, only_sr).required == {"eta", "q2_rec", "weight"}
     assert needed(SampleType.CHARGED).optional == {"parentId"}
     assert needed(SampleType.DATA).optional == set()
-    assert needed(SampleType.OFFRES, blinded=False).required == set()
+    off = BeamEnergy.OFF_RESONANCE
+    assert needed_columns(SampleType.OFFRES, CHANNELS, SOURCES, blinded=False, beams=off).required == set()
+    assert needed_columns(SampleType.OFFRES, WITH_OFF, SOURCES, blinded=True, beams=off).required == {"R2"}
+    assert needed_columns(SampleType.CCBAR, WITH_OFF, SOURCES, blinded=True, beams=off).required == {"R2", "weight"}
 
 
-def test_off_resonance_data_are_left_out_and_reported(caplog):
-    offres = SampleTable("offres", SampleType.OFFRES, {})
+def test_off_resonance_data_without_a_channel_are_left_out_and_reported(caplog):
+    offres = SampleTable("offres", SampleType.OFFRES, {}, beam_energy=BeamEnergy.OFF_RESONANCE)
     found = make(signal(), charged(), offres)
     assert [each.name for each in found.ignored] == ["offres"]
     assert "Sample offres is left out" in caplog.text
     assert found.data == {}
+
+
+WITH_OFF = Templates(
+    channels=(
+        *CHANNELS.channels,
+        Channel(name="OFF", beam_energy="4S_offres", axes=(Axis(column="R2", edges=(0.0, 0.2, 0.4)),)),
+    )
+)
+
+
+def off_resonance(name, kind, r2, weight=None):
+    columns = {"R2": np.asarray(r2)} | ({} if weight is None else {"weight": np.full(len(r2), weight)})
+    return SampleTable(name, kind, columns, beam_energy=BeamEnergy.OFF_RESONANCE)
+
+
+def test_an_off_resonance_channel_holds_samples_of_its_energy_alone():
+    """On-resonance tables need not even have its columns; its data are counted while the analysis is blinded."""
+    sources = (
+        Source("corr_lumi_c1", "luminosity", CONTINUUM, frozenset(), lambda _: Variation(Shift(1.1), Shift(0.9)), ""),
+        Source(
+            "corr_contD_c1", "off-resonance", CONTINUUM, frozenset(), lambda _: Variation(Shift(1.05), Shift(0.95)), "",
+            energies=frozenset({BeamEnergy.OFF_RESONANCE}),
+        ),
+    )  # fmt: skip
+    found = make(
+        signal(),
+        charged(),
+        table("ccbar", SampleType.CCBAR, [0.6, 0.8, 0.1], [1, 9, 1]),
+        off_resonance("ccbar_off", SampleType.CCBAR, [0.1, 0.1, 0.3], 0.5),
+        off_resonance("offres", SampleType.OFFRES, [0.1, 0.3, 0.3]),
+        settings=WITH_OFF,
+        sources=sources,
+        blinded=True,
+    )
+    on, off = found.channels[0], found.channels[2]
+    assert set(on.processes) == {"signal", "charged", "ccbar"}
+    assert set(off.processes) == {"ccbar_off"}
+    assert off.processes["ccbar_off"].expected == (1.0, 0.5)
+    assert not off.signal_region
+    assert found.observed("OFF").tolist() == [1, 2]
+    assert found.observed("SR") is None
+    contents = found.channel_contents("OFF")
+    assert contents.values("ccbar_off", "corr_contD_c1_up") == pytest.approx([1.05, 0.525])
+    assert contents.values("ccbar_off", "corr_lumi_c1_up") == pytest.approx([1.1, 0.55])
+    assert {each.name: each.processes for each in found.variations} == {
+        "corr_lumi_c1": ("ccbar", "ccbar_off"),
+        "corr_contD_c1": ("ccbar_off",),
+    }
+    # empty bins of one energy are not filled by backgrounds of the other
+    assert not [each for each in found.floors if each.channel == "OFF"]
 
 
 def test_an_empty_bin_gets_the_floor_and_is_reported(caplog):

@@ -35,7 +35,7 @@ class Channel(Model):
     """Expression that defines the region; empty takes every preselected event."""
     axes: Annotated[tuple[Axis, ...], Field(min_length=1)]
     beam_energy: BeamEnergy = BeamEnergy.ON_RESONANCE
-    """Which samples are in it: those taken on the Υ(4S), or `4S_offres`: off-resonance data, and continuum simulated so."""
+    """Which samples it holds: those of the Υ(4S), or `4S_offres`, off-resonance data and continuum simulated so."""
     signal_region: bool = True
     """Data in it are neither histogrammed nor plotted while the analysis is blinded; false, always, off resonance."""
 

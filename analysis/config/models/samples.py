@@ -41,7 +41,7 @@ class Dataset(Model):
         SampleType.CCBAR: 1.33,
         SampleType.TAUPAIR: 0.92,
     }
-    """Continuum cross sections on resonance, nb; off resonance they are larger by the ratio of the energies squared."""
+    """Continuum cross sections on resonance, nb; off resonance they are larger, as 1/s."""
 
     def energy(self, beams: BeamEnergy) -> float:
         """Return the centre-of-mass energy, GeV."""
@@ -118,8 +118,8 @@ class Sample(Model):
         off = self.beam_energy is BeamEnergy.OFF_RESONANCE
         if off != (self.type is SampleType.OFFRES) and not (off and self.type.is_continuum):
             raise ValueError(
-                f"`beam_energy: {self.beam_energy}` does not go with `type: {self.type}`: data taken below the Υ(4S) are "
-                "`type: offres`, and only continuum is simulated there"
+                f"`beam_energy: {self.beam_energy}` does not go with `type: {self.type}`: data taken below the Υ(4S) "
+                "are `type: offres`, and only continuum is simulated there"
             )
         return self
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.simulation.candidates.events import Events
-from analysis.simulation.detector import DETECTOR, M_D0, M_K, M_PI
+from analysis.simulation.detector import M_D0, M_K, M_PI
 from analysis.simulation.generator import PDG_KS, PDG_LAMBDA
 from analysis.simulation.jagged import Floats, Ints, count, gather, offsets, total
 from analysis.simulation.kinematics import mass, norm, with_mass
@@ -113,7 +113,7 @@ def _missing(events: Events, rest: Rest, p_candidate: Floats, n: int) -> dict[st
     visible = p_candidate + np.array(
         [total(owner_t, p_t[i], n) + total(rest.cluster_owner, p_c[i], n) for i in range(4)]
     )
-    missing = DETECTOR.beams.four_momentum[:, None] - visible
+    missing = events.beams.four_momentum[:, None] - visible
     return {
         "missM2": missing[3] ** 2 - np.sum(missing[:3] ** 2, axis=0),
         "missE": missing[3],

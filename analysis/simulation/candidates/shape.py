@@ -44,7 +44,7 @@ def candidate_columns(events: Events, rest: Rest, tag: Ints, kaon: Ints) -> dict
     Each B's rest of the event holds all other clean tracks and clusters, those of the other B included. Tracks of a
     rest have the mass that their identification favours, as in basf2.
     """
-    n, beams = len(tag), DETECTOR.beams
+    n = len(tag)
     signal, of_tag, others = _objects(events, rest, tag, kaon)
     rest_of_signal, rest_of_tag = together(of_tag, others), together(signal, others)
     axis_k, thrust_k = thrust(signal.p[:3], signal.owner, n)
@@ -52,7 +52,7 @@ def candidate_columns(events: Events, rest: Rest, tag: Ints, kaon: Ints) -> dict
     axis_of_signal_rest, thrust_rest = thrust(rest_of_signal.p[:3], rest_of_signal.owner, n)
     axis_of_tag_rest, _ = thrust(rest_of_tag.p[:3], rest_of_tag.owner, n)
     cones = cleo_cones(together(signal, rest_of_signal), axis_k, n)
-    moments = ksfw_moments(signal, rest_of_signal, beams.sqrt_s, n)
+    moments = ksfw_moments(signal, rest_of_signal, events.beams.sqrt_s, n)
     return {
         "thrustBm": thrust_k,
         "thrustOm": thrust_rest,

@@ -226,6 +226,13 @@ def lepton_separations(p: Floats) -> tuple[Floats, Floats]:
     )
 
 
+def kaon_separation(p: Floats, full: Bools) -> Floats:
+    """Return the width d of the kaon's log likelihood ratio; ``full`` tells whether TOP or ARICH see the particle."""
+    i = DETECTOR.identification
+    a, b, c = i.kaon_separation
+    return np.asarray((a + b * np.exp(-((p / c) ** 2))) * np.where(full, 1.0, i.dedx_only))
+
+
 def _identify(kind: Array, p: Floats, full: Bools, rng: np.random.Generator) -> tuple[Floats, Floats, Floats]:
     """Draw the log likelihood ratios (kaon, electron, muon); ``full`` tells whether TOP or ARICH see the particle."""
     i = DETECTOR.identification
@@ -233,8 +240,7 @@ def _identify(kind: Array, p: Floats, full: Bools, rng: np.random.Generator) -> 
     def ratio(is_true: Bools, d: Floats) -> Floats:
         return np.asarray(np.where(is_true, 0.5, -0.5) * d**2 + d * rng.standard_normal(len(d)))
 
-    a, b, c = i.kaon_separation
-    d_kaon = (a + b * np.exp(-((p / c) ** 2))) * np.where(full, 1.0, i.dedx_only)
+    d_kaon = kaon_separation(p, full)
     d_electron, d_muon = lepton_separations(p)
     fakes_muon = (kind != 11) & (rng.random(len(p)) < i.punch_through)
     return (

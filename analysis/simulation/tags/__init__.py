@@ -189,7 +189,8 @@ def cos_theta_by(p: Floats) -> Floats:
     """Return the cosine between the B and its visible daughters Y, for a massless rest and the nominal B.
 
     cosθ_BY = (2 E*_B E*_Y − m_B² − m_Y²) / (2 p*_B p*_Y), the definition of basf2's
-    ``cosThetaBetweenParticleAndNominalB``.
+    ``cosThetaBetweenParticleAndNominalB``. Off resonance, where half of the energy makes no B, basf2 takes half of the
+    Υ(4S)'s instead, and so does this.
 
     Parameters
     ----------

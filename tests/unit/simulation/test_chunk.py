@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from analysis import formfactors
-from analysis.basf2 import ROW_KEY, SampleType
+from analysis.basf2 import ROW_KEY, BeamEnergy, SampleType
 from analysis.columns import COLUMNS
-from analysis.config.models import Config, Dataset
+from analysis.config.models import Config, Dataset, Planted
 from analysis.errors import ConfigurationError
 from analysis.simulation.chunk import (
     Chunk,
@@ -18,12 +18,15 @@ from analysis.simulation.chunk import (
     reuse,
     simulate,
 )
+from analysis.simulation.detector import DETECTOR
 from analysis.simulation.jagged import Ints
 from analysis.simulation.rows import Rows
+from analysis.simulation.sidecar import file_metadata
 
 pytest.importorskip("pythia8mc", reason="the extra `toy` is not installed")
 NTUPLE = {name for name, column in COLUMNS.items() if column.provided_by == "ntuple"}
 _CONFIG: list[Config] = []
+OFF_NAME = "4S_offres"
 
 
 @pytest.fixture(autouse=True)
@@ -151,6 +154,60 @@ def test_expected_events() -> None:
     bb = expected_events(SampleType.CHARGED, dataset, 1.0) + expected_events(SampleType.MIXED, dataset, 1.0)
     assert bb == pytest.approx(387e6)
     assert expected_events(SampleType.CCBAR, dataset, 1.0) == pytest.approx(365e6 * 1.33)
+
+
+def test_off_resonance_there_is_continuum_alone_with_cross_sections_as_one_over_s() -> None:
+    off = BeamEnergy.OFF_RESONANCE
+    dataset = Dataset(luminosity=365, off_resonance_luminosity=42)
+    for kind in SampleType:
+        if kind.is_continuum:
+            ratio = expected_events(kind, dataset, 1.0, off) / expected_events(kind, dataset, 1.0)
+            assert ratio == pytest.approx(42 / 365 * (10.57934 / 10.51934) ** 2)
+        elif not kind.is_data:
+            assert expected_events(kind, dataset, 1.0, off) == 0
+    assert dataset.sqrt_s - dataset.off_resonance_sqrt_s == pytest.approx(DETECTOR.beams.step)
+
+
+def test_off_resonance_samples(small: Config) -> None:
+    """Continuum of the planted size at the lower energy, in runs of its own, told by its metadata."""
+    assert small.simulation is not None
+    settings = small.simulation.model_copy(update={"decays": {SampleType.SSBAR: 300}, "off_resonance_share": 1.0})
+    dataset = small.dataset.model_copy(update={"off_resonance_luminosity": 20.0})
+    off = small.model_copy(update={"dataset": dataset, "simulation": settings})
+    request = Request("ssbar_off", 7, SampleType.SSBAR, 0, BeamEnergy.OFF_RESONANCE)
+    sample = simulate(request, off)
+    assert np.all(sample.columns["visibleEnergyOfEventCMS"] < DETECTOR.beams.off_resonance.sqrt_s + 0.5)
+    told = file_metadata(sample.origin, 1, (1, 1))
+    assert told.dataset is not None
+    assert (told.dataset.beam_energy, told.dataset.beam_energy_gev, told.dataset.run_dependence) == (
+        OFF_NAME,
+        10.52,
+        "ri",
+    )
+    assert f"/{OFF_NAME}/" in told.lfn
+    data = simulate(Request("offres", 8, SampleType.OFFRES, 0, BeamEnergy.OFF_RESONANCE), off)
+    assert data.truth is not None
+    assert [each.process for each in data.truth.processes] == [SampleType.SSBAR]
+    assert data.truth.signal_strength == 0
+    assert data.truth.luminosity == 10
+    told = file_metadata(data.origin, 1, (1, 1))
+    assert told.dataset is not None
+    assert (told.dataset.beam_energy, told.dataset.bucket) == (OFF_NAME, "proc16_offres")
+    assert "data_reprocessing_proc16_offres" in told.global_tag
+    assert not set(data.origin.runs) & set(_runs(0))
+    doubled = settings.model_copy(update={"planted": Planted(cross_sections={SampleType.SSBAR: 2})})
+    twice = simulate(
+        Request("offres", 8, SampleType.OFFRES, 0, BeamEnergy.OFF_RESONANCE),
+        off.model_copy(update={"simulation": doubled}),
+    )
+    assert twice.truth is not None
+    assert twice.truth.processes[0].expected_events == pytest.approx(2 * data.truth.processes[0].expected_events)
+
+
+def test_the_boost_is_the_same_off_resonance() -> None:
+    on, off = DETECTOR.beams, DETECTOR.beams.off_resonance
+    assert on.sqrt_s - off.sqrt_s == pytest.approx(0.060)
+    assert off.beta == pytest.approx(on.beta)
 
 
 def test_events_are_drawn_whole_and_as_often_as_expected() -> None:

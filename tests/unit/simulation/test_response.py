@@ -13,7 +13,6 @@ from analysis.simulation.response import (
     beam_clusters,
     measure_clusters,
     measure_tracks,
-    with_fake_lepton,
 )
 
 N = 40_000
@@ -132,34 +131,3 @@ def test_beam_background() -> None:
     clusters = beam_clusters(N, np.random.default_rng(1))
     assert clusters.present.sum() / N == pytest.approx(DETECTOR.calorimeter.beam_clusters, abs=0.02)
     assert np.all(np.diff(clusters.event) >= 0)
-
-
-def test_forced_fakes_weigh_what_accepting_would_give() -> None:
-    """Two fast pions per event: the weighted rate of passing leptons is the natural one, in every property."""
-    one = particles(211, 2.0, 1.3, M_PI)
-    pairs = dataclasses.replace(one, event=np.arange(N) // 2)
-    tracks = measure_tracks(pairs, np.zeros(N, dtype=np.int8), np.random.default_rng(3))
-    forced, weight = with_fake_lepton(tracks, N // 2, 1.0, np.random.default_rng(4))
-
-    def rates(t: Tracks, w: Floats) -> list[float]:
-        passing = np.maximum(t.log_electron, t.log_muon) > 0
-        number = np.bincount(t.event[passing], minlength=N // 2)
-        tight = np.bincount(t.event[t.muon_id > 0.9], minlength=N // 2)
-        electron = np.bincount(t.event[t.electron_id > 0.9], minlength=N // 2)
-        return [float(np.sum(w * m) / (N // 2)) for m in (number >= 1, number, tight, electron)]
-
-    natural = rates(tracks, np.ones(N // 2))
-    assert rates(forced, weight)[:3] == pytest.approx(natural[:3], rel=0.06)
-    assert rates(forced, weight)[3] == pytest.approx(natural[3], rel=0.35)
-    passing = np.bincount(forced.event[np.maximum(forced.log_electron, forced.log_muon) > 0], minlength=N // 2)
-    assert np.array_equal(passing >= 1, np.bincount(forced.event, minlength=N // 2) >= 1)
-    # the point of it: many more passing events, none of much weight
-    assert weight.max() < 0.2
-
-
-def test_events_with_a_true_lepton_are_left_alone() -> None:
-    muons = tracks_of(13, 2.0, M_MU)
-    forced, weight = with_fake_lepton(muons, N, 1.0, np.random.default_rng(4))
-    assert np.array_equal(forced.log_muon, muons.log_muon)
-    assert weight[muons.event].tolist() == [1.0] * len(muons.event)
-    assert set(weight.tolist()) == {0.0, 1.0}, "without tracks nothing can pass"
