@@ -7,13 +7,13 @@ import re
 import matplotlib as mpl
 import numpy as np
 import pytest
-from analysis.inference.results import Sensitivities
 from matplotlib.container import BarContainer, ErrorbarContainer
 from scipy.stats import poisson
 
 from analysis.basf2 import SampleType
 from analysis.columns import COLUMNS
 from analysis.config import load
+from analysis.inference.results import Sensitivities
 from analysis.plots import (
     classifier,
     closure,

@@ -6,7 +6,6 @@ from html import unescape
 
 import numpy as np
 import pytest
-from analysis.inference.results import StandardModel
 
 from analysis import cutflow, io
 from analysis.basf2 import SampleType
@@ -16,6 +15,7 @@ from analysis.config.models import Axis, Channel, Systematics, Templates
 from analysis.cutflow import BestCandidateSummary, Count, CutFlow
 from analysis.errors import InputError
 from analysis.inference.fit import fit_workspace
+from analysis.inference.results import StandardModel
 from analysis.inference.scans import scan
 from analysis.plots.style import Tag
 from analysis.report import html, likelihood, summary, tables

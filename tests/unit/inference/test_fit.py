@@ -9,12 +9,12 @@ import math
 import numpy as np
 import pyhf
 import pytest
-from analysis.inference.results import FitResult, StandardModel
 
 from analysis.cli import main
 from analysis.errors import FitError
 from analysis.inference.fit import fit_workspace
 from analysis.inference.limits import cls
+from analysis.inference.results import FitResult, StandardModel
 from analysis.inference.scans import scan, scan_2d
 
 
