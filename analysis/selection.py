@@ -25,14 +25,13 @@ from numpy.typing import NDArray
 from analysis.basf2 import EVENT_KEY, ROW_KEY
 from analysis.columns import COLUMNS
 from analysis.errors import InputError
+from analysis.formfactors import M_K
 from analysis.ntuples.expression import Expression
 
 Array = NDArray[Any]
 Columns = Mapping[str, Array]
 Mask = NDArray[np.bool_]
 
-KAON_MASS = 0.493677
-"""Mass of the charged kaon, GeV/c² (PDG 2024)."""
 RANK = "Btag_SignalProbability"
 TIE = "K_kaonID"
 CANDIDATE = "__candidate__"
@@ -95,8 +94,8 @@ def q2_rec(k_p_star: Array, sqrt_s: float) -> NDArray[np.float64]:
     >>> q2_rec(np.array([0.0]), 10.58).round(3)  # a kaon at rest
     array([23.005])
     """
-    energy = np.sqrt(np.asarray(k_p_star, dtype=np.float64) ** 2 + KAON_MASS**2)
-    return np.asarray(sqrt_s**2 / 4 + KAON_MASS**2 - sqrt_s * energy, dtype=np.float64)
+    energy = np.sqrt(np.asarray(k_p_star, dtype=np.float64) ** 2 + M_K**2)
+    return np.asarray(sqrt_s**2 / 4 + M_K**2 - sqrt_s * energy, dtype=np.float64)
 
 
 def cumulative_masks(cuts: Sequence[str], columns: Columns) -> list[Mask]:

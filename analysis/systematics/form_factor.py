@@ -33,31 +33,9 @@ COVARIANCE_OF_F = np.array(
 A_PLUS = np.array(formfactors.A_PLUS)
 
 
-def basis(q2: NDArray[Any]) -> FloatArray:
-    """Return the functions that the coefficients a₀, a₁, a₂ multiply in f₊ (arXiv:2207.12468, t₀ = 0).
-
-    Parameters
-    ----------
-    q2 : (n,)
-        GeV²/c⁴.
-
-    Returns
-    -------
-    (n, 3); ``basis(q2) @ A_PLUS`` is `analysis.formfactors.f_plus`.
-    """
-    q2 = np.asarray(q2, dtype=np.float64)
-    threshold = (formfactors.M_B + formfactors.M_K) ** 2
-    root, root0 = np.sqrt(threshold - q2), np.sqrt(threshold)
-    z = (root - root0) / (root + root0)
-    terms = np.stack([z**n - n / 3 * (-1.0) ** (n - 3) * z**3 for n in range(3)], axis=-1)
-    pole = formfactors.CHIRAL_LOG / (1 - q2 / formfactors.M_POLE**2)
-    found: FloatArray = terms * pole[..., None]
-    return found
-
-
 def covariance() -> FloatArray:
     """Return the covariance of the coefficients a₊, (3, 3)."""
-    inverse = np.linalg.inv(basis(Q2_POINTS))
+    inverse = np.linalg.inv(formfactors.basis(Q2_POINTS))
     matrix: FloatArray = inverse @ COVARIANCE_OF_F @ inverse.T
     return matrix
 
@@ -79,7 +57,7 @@ def _rate_matrix() -> FloatArray:
     """Return Q, (3, 3): the branching fraction ∫ |p_K|³ f₊² dq² is a Q a, up to a constant."""
     nodes, weights = np.polynomial.legendre.leggauss(64)
     q2 = (nodes + 1) * formfactors.Q2_MAX / 2
-    functions = basis(q2)
+    functions = formfactors.basis(q2)
     matrix: FloatArray = (functions * (weights * formfactors.kaon_momentum(q2) ** 3)[:, None]).T @ functions
     return matrix
 
@@ -99,7 +77,7 @@ def spectrum_ratio(q2: NDArray[Any], a: NDArray[Any]) -> FloatArray:
     (n,) float64.
     """
     known = np.isfinite(q2)
-    functions = basis(np.clip(np.where(known, q2, 0.0), 0.0, formfactors.Q2_MAX))
+    functions = formfactors.basis(np.clip(np.where(known, q2, 0.0), 0.0, formfactors.Q2_MAX))
     # einsum, not BLAS: the same bytes whatever the number of threads
     varied, nominal = (np.einsum("nk,k->n", functions, each) for each in (a, A_PLUS))
     ratio = (varied / nominal) ** 2

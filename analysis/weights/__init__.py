@@ -43,8 +43,7 @@ Array = NDArray[Any]
 Columns = Mapping[str, Array]
 
 FACTORS = ("w_generator", "w_normalisation", "w_form_factor", "w_kaon_id")
-NANOBARN_FEMTO = 1e6
-"""Events per nb and fb⁻¹."""
+FB_PER_NB = 1e6
 
 
 @dataclass(frozen=True)
@@ -102,7 +101,7 @@ def expected_events(
         return dataset.n_bb * dataset.f_charged, "N_BB f± / generated"
     if kind is SampleType.MIXED:
         return dataset.n_bb * (1 - dataset.f_charged), "N_BB (1 − f±) / generated"
-    number = dataset.cross_section(kind, beams) * dataset.recorded(beams) * NANOBARN_FEMTO
+    number = dataset.cross_section(kind, beams) * dataset.recorded(beams) * FB_PER_NB
     return number, "σ L / generated" if beams is BeamEnergy.ON_RESONANCE else "σ L off resonance / generated"
 
 

@@ -82,11 +82,13 @@ class KaonIdTable:
     def read(cls, path: str | Path) -> Self:
         """Read a table; see `parse`."""
         try:
-            text = Path(path).read_text()
-        except OSError:
+            text = Path(path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
             raise InputError(
                 "The table of kaon ID ratios cannot be read.",
                 file=path,
+                found=error.strerror if isinstance(error, OSError) else error,
+                expected="a CSV file in UTF-8",
                 remedy="give the path under `weights: kaon_id:`, relative to the working directory",
             ) from None
         return cls.parse(text, path)

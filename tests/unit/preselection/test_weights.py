@@ -124,11 +124,6 @@ def test_weight_turns_phase_space_into_the_standard_model():
         assert share == pytest.approx(formfactors.branching_fraction(low, high) / total, abs=4 * error)
 
 
-def test_phase_space_density_is_normalised():
-    q2 = np.linspace(0, formfactors.Q2_MAX, 20_001)
-    assert np.trapezoid(formfactors.phase_space_density(q2), q2) == pytest.approx(1, rel=1e-5)
-
-
 def test_rounding_at_the_ends_is_forgiven_and_nonsense_is_not():
     ends = np.array([-1e-5, formfactors.Q2_MAX + 1e-5])
     assert np.all(weights.form_factor_weight(ends) >= 0)
