@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from analysis.basf2 import WEIGHT_BRANCH, find_branch, make_root_compatible
+from analysis.basf2 import WEIGHT_BRANCH, find_branch, invert_root_compatible, make_root_compatible
 from analysis.errors import InputError, nearest
 
 
@@ -314,13 +314,15 @@ def branch_of(
             return found
     if column is not None and column.default is not None and alias is None:
         return None
-    known = available | set(aliases)
+    # As variables are written: easier to read than branches, and as good under `aliases:`.
+    known = {invert_root_compatible(branch) for branch in available | set(aliases)}
+    wanted = invert_root_compatible(tried[0])
     raise InputError(
         f"An ntuple lacks the branch of column '{name}'.",
         file=file,
         where=f"tried {', '.join(tried)}",
-        found=f"nearest branches: {nearest(tried[0], known)}"
-        + (f"; nearest to '{name}': {nearest(name, known)}" if tried[0] != name else ""),
+        found=f"nearest branches: {nearest(wanted, known)}"
+        + (f"; nearest to '{name}': {nearest(name, known)}" if wanted != name else ""),
         expected=f"{column.meaning}" if column else None,
         remedy=f"give the branch under `aliases: {{{name}: ...}}` of the sample, or make it with basf2",
     )

@@ -105,10 +105,6 @@ class IoV:
         """
         return self.start <= run_key(experiment, run) <= self.end
 
-    def covers(self, other: IoV) -> bool:
-        """Whether every run of ``other`` lies inside."""
-        return self.start <= other.start and other.end <= self.end
-
     def intersection(self, other: IoV) -> IoV | None:
         """Return the runs in both, or None."""
         start, end = max(self.start, other.start), min(self.end, other.end)
