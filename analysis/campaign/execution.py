@@ -252,7 +252,7 @@ def keep_validation(layout: Layout, campaign: Campaign, task: AnyTask) -> None:
 def run_command(
     command: str, campaign: Campaign, task: AnyTask, files: TaskFiles, upstream: Sequence[str], folder: Path
 ) -> None:
-    """Run a command of the settings in a folder; what it prints goes to ``<program>.log`` there.
+    """Run a command of the settings in a folder; what it prints goes to ``output.log`` there.
 
     Raises
     ------

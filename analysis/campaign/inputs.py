@@ -67,31 +67,67 @@ def read_catalogue(path: Path) -> tuple[InputFile, ...]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        finding = Finding("unreadable", "The catalogue of files cannot be read.", file=str(path), found=str(error))
+        finding = Finding(
+            "unreadable",
+            "The catalogue of files cannot be read.",
+            file=str(path),
+            found=str(error),
+            expected="a CSV file in UTF-8",
+            remedy="check the path: `paths: files:` of the primary configuration",
+        )
         raise conditions_error("The input files cannot be used", [finding]) from None
     reader = csv.DictReader(text_io.StringIO(text, newline=""), strict=True)
-    if set(reader.fieldnames or ()) != set(COLUMNS):
-        finding = Finding(
-            "missing-column",
-            "The catalogue's columns are not the expected ones.",
-            file=str(path),
-            key="line 1",
-            found=",".join(reader.fieldnames or ()) or "nothing",
-            expected=",".join(COLUMNS),
-        )
-        raise conditions_error("The input files cannot be used", [finding])
     files: dict[tuple[str, str], InputFile] = {}
     findings: list[Finding] = []
-    for row in reader:
-        where = f"line {reader.line_num}"
-        file, found = _line(row, str(path), where)
-        findings += found
-        if file is not None and files.setdefault((file.path, file.data_tag), file) is not file:
-            findings.append(
-                Finding("repeated-file", "A file is listed twice.", file=str(path), key=where, found=file.path)
-            )
+    try:
+        if set(reader.fieldnames or ()) != set(COLUMNS):
+            raise conditions_error("The input files cannot be used", [_other_columns(path, reader.fieldnames or ())])
+        for row in reader:
+            where = f"line {reader.line_num}"
+            file, found = _line(row, str(path), where)
+            findings += found
+            if file is not None and files.setdefault((file.path, file.data_tag), file) is not file:
+                findings.append(_listed_twice(path, where, file))
+    except csv.Error as error:
+        findings.append(_broken(path, f"line {reader.line_num}", error))
     raise_for("The input files cannot be used", findings)
     return tuple(sorted(files.values(), key=lambda file: (file.experiment, file.run, file.path)))
+
+
+def _other_columns(path: Path, found: Sequence[str]) -> Finding:
+    return Finding(
+        "missing-column",
+        "The catalogue's columns are not the expected ones.",
+        file=str(path),
+        key="line 1",
+        found=",".join(found) or "nothing",
+        expected=",".join(COLUMNS),
+        remedy="name the columns so, in any order",
+    )
+
+
+def _listed_twice(path: Path, where: str, file: InputFile) -> Finding:
+    return Finding(
+        "repeated-file",
+        "A file is listed twice.",
+        file=str(path),
+        key=where,
+        found=file.path,
+        expected="every file and data tag once",
+        remedy="remove one of the lines",
+    )
+
+
+def _broken(path: Path, where: str, error: csv.Error) -> Finding:
+    return Finding(
+        "broken-csv",
+        "The catalogue is not valid CSV.",
+        file=str(path),
+        key=where,
+        found=str(error),
+        expected="quotes in pairs",
+        remedy="make it again; it may have been truncated",
+    )
 
 
 def _line(row: Mapping[str | None, str | None], source: str, where: str) -> tuple[InputFile | None, list[Finding]]:

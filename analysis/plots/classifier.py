@@ -8,10 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.figure import Figure
 
-from analysis.plots.histograms import (
-    Floats,
-    draw_step,
-)
+from analysis.plots.histograms import Floats, draw_step
 from analysis.plots.labels import axis_label, symbol
 from analysis.plots.matrices import draw_matrix
 from analysis.plots.style import (
@@ -194,8 +191,7 @@ def importance(shown: Sequence[Importance], tag: Tag) -> Figure:
     left.set_yticks(rows, [symbol(item.column) for item in ranked])
     left.set_ylim(len(ranked) - 0.4, -0.6)
     put_tag(left, tag, right="")
-    put_tag(right, tag, right="bars: mean and spread of the folds")
-    right.texts[0].remove()
+    put_tag(right, Tag("", None), right="bars: mean and spread of the folds")
     return figure
 
 

@@ -125,7 +125,7 @@ def input_page(spectra: Sequence[Spectrum], tag: Tag) -> Figure:
     figure = new_figure(11.0, 0.8 + 2.9 * rows, pad=0.055)
     panels = figure.subplots(rows, 3, squeeze=False).ravel()
     for axes, spectrum in zip(panels, spectra, strict=False):
-        _stacked(axes, spectrum, text="signal")
+        _stacked(axes, spectrum, as_background=True)
         axes.set_ylim(0, None)
         headroom(axes, 1.12)
         axes.set_xlabel(axis_label(spectrum.column))
@@ -146,17 +146,20 @@ def input_page(spectra: Sequence[Spectrum], tag: Tag) -> Figure:
     return figure
 
 
-def _stacked(axes: Axes, spectrum: Spectrum, text: str) -> None:
-    """Draw backgrounds, the scaled signal and data into one panel."""
+def _stacked(axes: Axes, spectrum: Spectrum, *, as_background: bool) -> None:
+    """Draw backgrounds, the signal and data into one panel.
+
+    The signal is scaled to the area of the backgrounds, or by a round factor that stands in the legend.
+    """
     total = draw_stack(axes, spectrum.edges, spectrum.backgrounds)
     draw_band(axes, spectrum.edges, total, spectrum.background_error, "simulation statistics")
     if spectrum.signal is not None:
-        scale = spectrum.signal_scale()
-        label = f"{spectrum.signal.label}, scaled to the background"
-        if text != "signal":
-            label = f"{spectrum.signal.label} × {scale:g}"
-        else:
+        if as_background:
             scale = spectrum.background.sum() / max(spectrum.signal.values.sum(), 1e-300)
+            label = f"{spectrum.signal.label}, scaled to the background"
+        else:
+            scale = spectrum.signal_scale()
+            label = f"{spectrum.signal.label} × {scale:g}"
         draw_step(axes, spectrum.edges, spectrum.signal.values * scale, SIGNAL_COLOUR, label)
     if spectrum.data is not None:
         draw_points(axes, spectrum.edges, spectrum.data, garwood(spectrum.data), "data")
@@ -178,7 +181,7 @@ def spectrum(shown: Spectrum, tag: Tag, *, log: bool = False, boundaries: Sequen
         Where regions of the fit begin and end: dashed lines.
     """
     figure, main, panel = figure_with_panel()
-    _stacked(main, shown, text="factor")
+    _stacked(main, shown, as_background=False)
     if log:
         main.set_yscale("log")
         positive = shown.background[shown.background > 0]

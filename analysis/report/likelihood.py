@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from analysis.basf2 import SampleType
 from analysis.inference.results import ChannelYields, FitResult, Scan
 from analysis.plots.histograms import Component, Floats
 from analysis.plots.labels import Bins
@@ -198,11 +197,6 @@ def likelihood_scan(scan: Scan, result: FitResult) -> LikelihoodScan:
         level=limit.level if limit else 0.90,
         asimov=scan.asimov is not None,
     )
-
-
-def types(document: Document) -> Mapping[str, SampleType]:
-    """Return the type of every sample of the likelihood, by name."""
-    return {process.name: process.type for process in document.processes}
 
 
 def channel_bins(document: Document, sample: str) -> Sequence[tuple[str, Bins]]:

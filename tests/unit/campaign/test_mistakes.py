@@ -94,6 +94,7 @@ CATALOGUE = {
     "no number": ("40,5,raw", "40,five,raw", "line 3.*five"),
     "incomplete": (",40,5,raw,mumu_tight_or_highm_calib", ",40,5,raw", "line 3"),
     "listed twice": ("r00005,40,5", "r00001,40,1", "listed twice"),
+    "open quote": ("40,5,raw", '40,5,"raw', "not valid CSV.*end of data"),
 }
 
 
