@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis.errors import FitError
+from analysis.inference.clipped import upon_kinks
 from analysis.inference.clipping import nearest_of_plateau
 from analysis.inference.engine import Minimum
 from analysis.inference.kinks import TINY, Kinks
@@ -41,6 +42,8 @@ log = logging.getLogger(__name__)
 SADDLES = 10
 # How often a descent may cross kinks.
 CROSSINGS = 1000
+# A start with a bin without data nearer to its clip than this, in events, is likely to end upon it.
+BESIDE_CLIP = 0.05
 # The ε of the smooth problems, in events; 2NLL at the end is above its minimum by less than the last of them.
 SMOOTH = tuple(10.0**-k for k in range(10))
 # Kinks nearer than this, in prior widths, may hide a deeper minimum: the likelihood is not convex over them.
@@ -149,11 +152,18 @@ class NewtonEngine:
 
     def _stationary(self, x: Floats, task: Task) -> Descended:
         """Descend to where nothing falls, through smooth problems where clipped bins have their kinks in the way."""
-        try:
-            return damped(task, x)
-        except NotConvergedError:
-            if not self.likelihood.clips or np.all(task.data.counts > 0):
-                return regularised(task, x)
+        empty = self.likelihood.clips & (task.data.counts[0] == 0)
+        descents = [damped, regularised]
+        if empty.any():
+            near = np.any(np.abs(self.likelihood.rates(x[None]).total[0, empty]) < BESIDE_CLIP)
+            descents = [_upon_deepest, damped] if near else [damped, _upon_deepest]
+        for descend in descents:
+            try:
+                return descend(task, x)
+            except NotConvergedError as error:
+                failure = error
+        if not empty.any():
+            raise failure
         for smooth in SMOOTH:
             smoothed = replace(task, smooth=smooth)
             try:
@@ -223,6 +233,16 @@ class NewtonEngine:
             if after < before - slack or (after <= before + slack and falls[there] * self._scale[i] > PUSH):
                 result, moved = trial, True
         return result, moved
+
+
+def _upon_deepest(task: Task, x: Floats) -> Descended:
+    """Descend to a minimum at the kinks of clipped bins; of several, a smooth problem leads to a deeper one."""
+    found = upon_kinks(task, x)
+    try:
+        other = upon_kinks(task, damped(replace(task, smooth=SMOOTH[0]), found.x).x)
+    except NotConvergedError:
+        return found
+    return other if other.value < found.value else found
 
 
 def _falls(found: Minimum, best: Minimum) -> bool:

@@ -159,8 +159,8 @@ def damped(task: Task, x: Floats) -> Descended:
         They stall: no step lowers −ln L, or bins go to and fro over the kink at their clip.
     """
     value = task.value(x)
-    # A smooth problem begins where the last one ended.
-    edm = 0.0 if task.smooth else np.inf
+    # A smooth problem begins where the one before, of a greater ε, ended.
+    edm = 0.0 if 0.0 < task.smooth < 1.0 else np.inf
     sides, flips = task.sides(x), 0
     for _ in range(MAX_DAMPED):
         exact = edm < NEAR

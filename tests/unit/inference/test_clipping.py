@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 
 from analysis.errors import FitError
+from analysis.inference import minimiser
 from analysis.inference.coverage import toy_study
 from analysis.inference.fit import fit_workspace
 from analysis.inference.impacts import impacts
 from analysis.inference.minimiser import NewtonEngine
+from analysis.inference.newton import NotConvergedError
 from analysis.inference.problem import load
 from analysis.inference.pyhf_engine import PyhfEngine
 from analysis.inference.report import fit_table
@@ -145,6 +147,27 @@ def test_toys_are_fitted_as_data_are():
         assert toys.mu_hat[k] == pytest.approx(best.x[problem.poi], abs=0.02)
         kinks += abs(engine.expected(best.x).sum(axis=0)[0]) < 1e-6
     assert kinks > 5
+
+
+def test_the_active_set_ends_where_the_smooth_problems_do(monkeypatch):
+    problem = load(counting([1.0, 5.0], [0.7, 50.0], [1.0, 50.0], nuisances=NUISANCES))
+    engine = NewtonEngine(problem)
+    truth = problem.init.copy()
+    truth[problem.poi] = -0.2
+    data = draw(engine, truth, 0, 80, 5, "auxiliary", "")
+    data = data[data[:, 0] == 0]
+    found = [engine.minimise(row) for row in data]
+    upon = [abs(engine.expected(best.x).sum(axis=0)[0]) < 1e-9 for best in found]
+    assert sum(upon) > 10
+
+    def refuse(task, x):
+        raise NotConvergedError("not asked", found="")
+
+    monkeypatch.setattr(minimiser, "upon_kinks", refuse)
+    for best, row in zip(found, data, strict=True):
+        smooth = engine.minimise(row)
+        assert best.twice_nll <= smooth.twice_nll + 1e-10
+        np.testing.assert_allclose(best.x, smooth.x, atol=1e-5)
 
 
 def test_toys_without_events_are_all_at_the_edge():
