@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from analysis import seeds
 from analysis.bdt import metrics
-from analysis.bdt.metrics import Scored
 from analysis.bdt.model import Model, out_of_fold, predict
 from analysis.bdt.report import (
     Contents,
@@ -28,6 +27,7 @@ from analysis.bdt.report import (
 )
 from analysis.bdt.train import TrainingData
 from analysis.columns import COLUMNS
+from analysis.weighted import Weighted, effective_number, kolmogorov_smirnov
 
 Array = NDArray[Any]
 Mask = NDArray[np.bool_]
@@ -84,14 +84,14 @@ def _sample(data: TrainingData, index: int) -> SampleSummary:
         rows=int(rows.sum()),
         units=len(np.unique(data.unit[rows])),
         sum_w=float(data.weight[rows].sum()),
-        n_eff=metrics.effective_number(data.weight[rows]),
-        n_eff_units=metrics.effective_number(data.weight[rows], data.unit[rows]),
+        n_eff=effective_number(data.weight[rows]),
+        n_eff_units=effective_number(data.weight[rows], data.unit[rows]),
         nan={name: int(count) for name, count in zip(data.inputs, missing, strict=True) if count},
     )
 
 
-def _scored(data: TrainingData, score: Array, rows: Mask) -> Scored:
-    return Scored(score[rows], data.weight[rows], data.unit[rows])
+def _scored(data: TrainingData, score: Array, rows: Mask) -> Weighted:
+    return Weighted(score[rows], data.weight[rows], data.unit[rows])
 
 
 def _curve(data: TrainingData, score: Array, rows: Mask) -> Curve:
@@ -109,9 +109,7 @@ def _fold(data: TrainingData, score: Array, trained: Array, fold: int) -> FoldRe
     test = data.fold == fold
 
     def compare(score: Array, rows: Mask) -> Test:
-        distance, p_value = metrics.kolmogorov_smirnov(
-            _scored(data, score, rows & ~test), _scored(data, score, rows & test)
-        )
+        distance, p_value = kolmogorov_smirnov(_scored(data, score, rows & ~test), _scored(data, score, rows & test))
         return Test(distance=distance, p_value=p_value)
 
     return FoldReport(
@@ -128,7 +126,7 @@ def _fold(data: TrainingData, score: Array, trained: Array, fold: int) -> FoldRe
 
 
 def contents(values: Array, weight: Array, edges: Array) -> Contents:
-    """Return a weighted histogram; the last bin includes its upper edge."""
+    """Return the weighted histogram of rows (n,) in bins with edges (k + 1,); the last bin includes its upper edge."""
     finite = np.isfinite(values)
     return Contents(
         sum_w=tuple(np.histogram(values[finite], edges, weights=weight[finite])[0].tolist()),
@@ -264,6 +262,6 @@ def _profile(data: TrainingData, eta: Array, rows: Mask) -> tuple[Measured | Non
         weight = data.weight[inside]
         mean = float(np.average(eta[inside], weights=weight))
         variance = float(np.average((eta[inside] - mean) ** 2, weights=weight))
-        n_eff = metrics.effective_number(weight, data.unit[inside])
+        n_eff = effective_number(weight, data.unit[inside])
         result.append(Measured(value=mean, error=float(np.sqrt(variance / n_eff))))
     return tuple(result)

@@ -1,49 +1,20 @@
-"""Weighted figures of merit: ROC, AUC, Kolmogorov–Smirnov, correlations, histograms.
+"""Weighted figures of merit: ROC, AUC, correlations, histograms.
 
-Rows that share a simulated decay on the signal side are not independent. Where an uncertainty is
-given, their weights are first added per unit (that decay, or the event), as if such rows were fully
-correlated: too wide rather than too narrow. That tags may be used twice, too, is neglected.
+Rows that share a simulated decay on the signal side are not independent: see `analysis.weighted`. That tags may be used
+twice, too, is neglected.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
+
+from analysis.weighted import Weighted
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Scored:
-    """Rows of one class: score, weight and unit, (n,) each."""
-
-    score: Array
-    weight: Array
-    unit: Array
-
-    def __getitem__(self, rows: Array) -> Scored:
-        return Scored(self.score[rows], self.weight[rows], self.unit[rows])
-
-
-def effective_number(weight: Array, unit: Array | None = None) -> float:
-    """Return (Σ w)² / Σ w²: the number of unweighted events with the same relative error.
-
-    Parameters
-    ----------
-    weight
-        (n,) weights.
-    unit
-        (n,) if given, rows of the same unit count as one, with the sum of their weights.
-    """
-    if unit is not None:
-        weight = np.bincount(np.unique(unit, return_inverse=True)[1], weights=weight)
-    square = float(np.sum(np.square(weight)))
-    return float(np.sum(weight)) ** 2 / square if square > 0 else 0.0
 
 
 def weighted_cdf(sample: Array, weight: Array, at: Array) -> Floats:
@@ -55,13 +26,13 @@ def weighted_cdf(sample: Array, weight: Array, at: Array) -> Floats:
     return np.asarray((below + up_to) / (2 * cumulative[-1]), dtype=np.float64)
 
 
-def auc(signal: Scored, background: Scored) -> tuple[float, float]:
+def auc(signal: Weighted, background: Weighted) -> tuple[float, float]:
     """Return the area under the ROC curve, P(signal > background), and its standard error.
 
     The error is DeLong's (Biometrics 44 (1988) 837) for weighted rows, with rows summed per unit.
     """
-    above_background = weighted_cdf(background.score, background.weight, signal.score)
-    below_signal = 1 - weighted_cdf(signal.score, signal.weight, background.score)
+    above_background = weighted_cdf(background.value, background.weight, signal.value)
+    below_signal = 1 - weighted_cdf(signal.value, signal.weight, background.value)
     value = float(np.average(above_background, weights=signal.weight))
     variance = sum(
         _unit_variance(part.weight * (place - value), part.unit) / part.weight.sum() ** 2
@@ -82,41 +53,21 @@ def auc_value(score: Array, weight: Array, is_signal: Array) -> float:
     return float(np.average(above, weights=weight[is_signal]))
 
 
-def roc(signal: Scored, background: Scored, signal_efficiency: Array) -> Floats:
+def roc(signal: Weighted, background: Weighted, signal_efficiency: Array) -> Floats:
     """Return the background efficiency at given signal efficiencies, (k,) each."""
-    order = np.argsort(-signal.score, kind="stable")
+    order = np.argsort(-signal.value, kind="stable")
     efficiency = np.cumsum(signal.weight[order]) / signal.weight.sum()
     place = np.minimum(np.searchsorted(efficiency, signal_efficiency), len(order) - 1)
-    threshold = signal.score[order][place]
-    rank = np.argsort(background.score, kind="stable")
+    threshold = signal.value[order][place]
+    rank = np.argsort(background.value, kind="stable")
     above = np.concatenate([np.cumsum(background.weight[rank][::-1])[::-1], [0.0]])
-    passed = above[np.searchsorted(background.score[rank], threshold, side="left")]
+    passed = above[np.searchsorted(background.value[rank], threshold, side="left")]
     passed = np.where(np.asarray(signal_efficiency) <= 0, 0.0, passed)
     return np.asarray(passed / background.weight.sum(), dtype=np.float64)
 
 
-def kolmogorov_smirnov(one: Scored, two: Scored) -> tuple[float, float]:
-    """Return the largest distance of two weighted distributions, and its p-value.
-
-    The p-value is the asymptotic one for the effective number of units in each sample, with Stephens's
-    correction (J. R. Stat. Soc. B 32 (1970) 115); approximate for weighted events.
-    """
-    points = np.unique(np.concatenate([one.score, two.score]))
-    first, second = (_cdf_up_to(part, points) for part in (one, two))
-    n, m = (effective_number(part.weight, part.unit) for part in (one, two))
-    distance, root = float(np.max(np.abs(first - second))), np.sqrt(n * m / (n + m))
-    return distance, float(special.kolmogorov(distance * (root + 0.12 + 0.11 / root)))
-
-
-def _cdf_up_to(part: Scored, points: Array) -> Floats:
-    order = np.argsort(part.score, kind="stable")
-    cumulative = np.concatenate([[0.0], np.cumsum(part.weight[order])])
-    place = np.searchsorted(part.score[order], points, side="right")
-    return np.asarray(cumulative[place] / cumulative[-1], dtype=np.float64)
-
-
 def correlation(x: Array, y: Array, weight: Array) -> float | None:
-    """Return the weighted linear correlation of two columns, rows with NaN left out; None if undefined."""
+    """Return the weighted linear correlation of two columns, (n,) each, rows with NaN left out; None if undefined."""
     good = np.isfinite(x) & np.isfinite(y) & (weight > 0)
     x, y, weight = x[good].astype(np.float64), y[good].astype(np.float64), weight[good]
     if len(x) < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
@@ -139,7 +90,7 @@ def ranks(x: Array, weight: Array) -> Floats:
 
 
 def histogram_edges(values: Array, bins: int = 40) -> Floats:
-    """Return bin edges that suit a column: unit bins for small integers, else equal bins over 99 % of the rows."""
+    """Return bin edges that suit a column (n,): unit bins for small integers, else equal bins over 99 % of the rows."""
     finite = values[np.isfinite(values)].astype(np.float64)
     if not len(finite):
         return np.array([0.0, 1.0])

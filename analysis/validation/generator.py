@@ -17,7 +17,8 @@ from analysis.simulation.rows import Rows
 from analysis.simulation.whole import Species, Whole
 from analysis.validation import tags
 from analysis.validation.document import Check, Comparison, Efficiency, Number, Peak, Spectrum
-from analysis.validation.statistics import SIGNIFICANCE, counted, goodness, n_effective, two_sample
+from analysis.validation.statistics import SIGNIFICANCE, counted, goodness
+from analysis.weighted import Weighted, effective_number, kolmogorov_smirnov
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
@@ -84,7 +85,7 @@ def check(whole: dict[SampleType, Whole], pooled: dict[SampleType, Rows], sqrt_s
 
 def _spectrum(signal: Whole) -> Spectrum:
     weight = formfactors.sm_weight(signal.q2)
-    measured = counted(signal.q2, weight, np.arange(signal.generated), Q2_EDGES)
+    measured = counted(Weighted(signal.q2, weight, np.arange(signal.generated)), Q2_EDGES)
     return Spectrum(edges=tuple(Q2_EDGES.tolist()), measured=measured, expected=tuple(Q2_FRACTIONS.tolist()))
 
 
@@ -111,13 +112,13 @@ def compare(whole: Rows, pooled: Rows, sqrt_s: float) -> list[Comparison]:
     found = []
     for name, edges in COMPARED.items():
         first, second = (
-            (side[name], rows.weight, rows.parent) for side, rows in zip(sides, (whole, pooled), strict=True)
+            Weighted(side[name], rows.weight, rows.parent) for side, rows in zip(sides, (whole, pooled), strict=True)
         )
-        _, p, _, _ = two_sample(first, second)
+        _, p = kolmogorov_smirnov(first, second)
         found.append(
             Comparison(
-                column=name, edges=tuple(edges.tolist()), first=counted(*first, edges),
-                second=counted(*second, edges), p_value=p,
+                column=name, edges=tuple(edges.tolist()), first=counted(first, edges),
+                second=counted(second, edges), p_value=p,
             )
         )  # fmt: skip
     return found
@@ -169,7 +170,7 @@ def _identification(signal: Whole, pions: Species) -> Iterator[Check]:
     ):
         used = _used(species)
         value = float(np.average(species.kaon_id[used] > KAON_CUT, weights=weight[used]))
-        error = float(np.sqrt(value * (1 - value) / n_effective(weight[used], np.arange(used.sum()))))
+        error = float(np.sqrt(value * (1 - value) / effective_number(weight[used])))
         what = "efficiency, kaons of the signal" if name == "kaon" else "fake rate, pions of B⁺ decays"
         yield Check(
             group="kaon identification", name=f"kaonID > {KAON_CUT}: {what}",

@@ -5,24 +5,24 @@ import pytest
 from scipy import stats
 
 from analysis.bdt import metrics
-from analysis.bdt.metrics import Scored
+from analysis.weighted import Weighted
 
 
 def gaussians(n, m, shift, seed=1, weighted=False):
     rng = np.random.default_rng(seed)
     s, b = rng.normal(shift, 1, n), rng.normal(0, 1, m)
     w, v = (rng.exponential(size=n), rng.exponential(size=m)) if weighted else (np.ones(n), np.ones(m))
-    return Scored(s, w, np.arange(n)), Scored(b, v, np.arange(n, n + m))
+    return Weighted(s, w, np.arange(n)), Weighted(b, v, np.arange(n, n + m))
 
 
 def test_auc_by_counting_pairs():
     signal, background = gaussians(40, 30, 0.7, weighted=True)
-    background.score[:3] = signal.score[:3]  # ties count one half
-    pairs = signal.score[:, None] - background.score[None, :]
+    background.value[:3] = signal.value[:3]  # ties count one half
+    pairs = signal.value[:, None] - background.value[None, :]
     weight = signal.weight[:, None] * background.weight[None, :]
     expected = (weight * ((pairs > 0) + 0.5 * (pairs == 0))).sum() / weight.sum()
     assert metrics.auc(signal, background)[0] == pytest.approx(expected)
-    both = [np.concatenate([getattr(p, name) for p in (signal, background)]) for name in ("score", "weight")]
+    both = [np.concatenate([getattr(p, name) for p in (signal, background)]) for name in ("value", "weight")]
     assert metrics.auc_value(*both, np.arange(70) < 40) == pytest.approx(expected)
 
 
@@ -38,7 +38,8 @@ def test_auc_of_gaussians_and_its_error(weighted):
 def test_auc_error_of_repeated_rows_is_that_of_the_rows_once():
     signal, background = gaussians(300, 300, 1.0)
     repeated = [
-        Scored(*(np.repeat(getattr(p, name), 5) for name in ("score", "weight", "unit"))) for p in (signal, background)
+        Weighted(*(np.repeat(getattr(p, name), 5) for name in ("value", "weight", "unit")))
+        for p in (signal, background)
     ]
     assert metrics.auc(*repeated) == pytest.approx(metrics.auc(signal, background))
 
@@ -49,33 +50,6 @@ def test_roc_of_gaussians():
     expected = stats.norm.sf(stats.norm.isf(efficiency) + 1.5)
     assert metrics.roc(signal, background, efficiency)[:-1] == pytest.approx(expected[:-1], abs=0.005)
     assert metrics.roc(signal, background, np.array([1.0]))[0] > 0.9
-
-
-def test_ks_is_scipys_for_unweighted_rows():
-    one, two = gaussians(500, 700, 0.1)
-    distance, p_value = metrics.kolmogorov_smirnov(one, two)
-    reference = stats.ks_2samp(one.score, two.score, method="asymp")
-    assert distance == pytest.approx(reference.statistic)
-    assert p_value == pytest.approx(reference.pvalue, rel=0.15)
-
-
-@pytest.mark.parametrize("repeat", [1, 4])
-def test_ks_p_values_are_flat_where_the_samples_agree(repeat):
-    """Also for weighted rows, and for rows that come several times as long as their unit says so."""
-    p_values = []
-    for k in range(200):
-        parts = gaussians(150, 250, 0.0, seed=k, weighted=True)
-        rows = [Scored(*(np.repeat(getattr(p, n), repeat) for n in ("score", "weight", "unit"))) for p in parts]
-        p_values.append(metrics.kolmogorov_smirnov(*rows)[1])
-    # mean of 200 flat numbers: 0.5 ± 0.02
-    assert np.mean(p_values) == pytest.approx(0.5, abs=0.08)
-
-
-def test_effective_number():
-    assert metrics.effective_number(np.full(10, 0.3)) == pytest.approx(10)
-    assert metrics.effective_number(np.array([1.0, 0.0, 0.0])) == 1
-    assert metrics.effective_number(np.ones(6), np.array([1, 1, 1, 2, 2, 2])) == 2
-    assert metrics.effective_number(np.zeros(0)) == 0
 
 
 def test_correlations():

@@ -9,10 +9,10 @@ from scipy import stats
 from analysis import io
 from analysis.basf2 import SampleType
 from analysis.bdt import metrics
-from analysis.bdt.metrics import Scored
 from analysis.bdt.model import Model, out_of_fold
 from analysis.bdt.train import Source, assemble, balanced, parameters, train
 from analysis.errors import InputError
+from analysis.weighted import Weighted
 
 SEED = 1
 
@@ -28,7 +28,7 @@ def scores(data, model):
 
 
 def area(data, score):
-    parts = [Scored(score[rows], data.weight[rows], data.unit[rows]) for rows in (data.signal, ~data.signal)]
+    parts = [Weighted(score[rows], data.weight[rows], data.unit[rows]) for rows in (data.signal, ~data.signal)]
     return metrics.auc(*parts)
 
 
