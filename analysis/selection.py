@@ -141,7 +141,7 @@ def row_count(columns: Columns) -> int:
 
 
 def take(columns: Columns, rows: Array) -> dict[str, Array]:
-    """Return the rows given by a mask or by indices, all columns."""
+    """Return the rows given by a mask (n,) or by indices (m,), all columns."""
     return {name: array[rows] for name, array in columns.items()}
 
 

@@ -162,9 +162,16 @@ def _check_folds(data: TrainingData, n_folds: int) -> None:
 
 
 def balanced(weight: Array, signal: Array) -> NDArray[np.float64]:
-    """Return training weights: signal and background with equal sums, mean one over all rows.
+    """Return training weights, (n,): signal and background with equal sums, mean one over all rows.
 
     Within each class the ratios of the event weights are kept.
+
+    Parameters
+    ----------
+    weight
+        (n,) event weights, not negative.
+    signal
+        (n,) bool.
     """
     half = len(weight) / 2
     result: NDArray[np.float64] = np.where(

@@ -142,7 +142,23 @@ def close(
     forced: Sequence[Forced],
     findings: Sequence[Finding],
 ) -> Bucket:
-    """Write the tag with its manifest, the record, and the report; return the record."""
+    """Write the tag with its manifest, the record, and the report; return the record.
+
+    Parameters
+    ----------
+    layout, campaign
+        Where, and with which tags.
+    made
+        Payloads as the tag will hold them, of `gather`.
+    runs
+        The bucket's runs.
+    settings, validated
+        Task → digest of its settings; task → verdict of its validation, None where there is none.
+    forced
+        What was done in spite of something.
+    findings
+        Gaps and overlaps, of `inspect`: told in the report.
+    """
     database = layout.folder / "tags" / campaign.staging_gt / "database.txt"
     write_entries(database, [item.entry for item in made])
     state = campaign.global_tag_states.get(campaign.staging_gt, GlobalTagState.OPEN)

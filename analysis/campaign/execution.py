@@ -254,6 +254,17 @@ def run_command(
 ) -> None:
     """Run a command of the settings in a folder; what it prints goes to ``output.log`` there.
 
+    Parameters
+    ----------
+    command
+        With placeholders: python, task, caf_config, input_data, database, validation, staging_gt, upstream.
+    campaign, task, files
+        What they stand for.
+    upstream
+        Text databases of the tasks before, nearest first.
+    folder
+        Where it runs.
+
     Raises
     ------
     ConditionsError

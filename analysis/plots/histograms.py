@@ -131,7 +131,7 @@ def draw_stack(axes: Axes, edges: ArrayLike, components: Sequence[Component]) ->
 
 
 def draw_step(axes: Axes, edges: ArrayLike, values: ArrayLike, colour: str, label: str, style: object = "-") -> None:
-    """Draw one histogram as a line."""
+    """Draw one histogram as a line: values (B,) in bins with edges (B + 1,)."""
     mplhep.histplot(
         np.asarray(values, dtype=float),
         bins=np.asarray(edges, dtype=float),
@@ -146,7 +146,7 @@ def draw_step(axes: Axes, edges: ArrayLike, values: ArrayLike, colour: str, labe
 
 
 def draw_band(axes: Axes, edges: ArrayLike, centre: ArrayLike, error: ArrayLike, label: str | None = None) -> None:
-    """Hatch centre ± error in every bin."""
+    """Hatch centre ± error, (B,) each, in every bin; edges (B + 1,)."""
     middle, width = np.asarray(centre, dtype=float), np.asarray(error, dtype=float)
     axes.stairs(
         middle + width,
@@ -190,7 +190,7 @@ def draw_points(
 
 
 def ratio_range(values: ArrayLike, errors: ArrayLike, *, most: float = 1.5) -> tuple[float, float]:
-    """Return symmetric limits around 1 that hold the points with their errors, at most 1 ± ``most``."""
+    """Return symmetric limits around 1 that hold points (B,) with errors (B,) or (2, B), at most 1 ± ``most``."""
     values, errors = np.asarray(values, dtype=float), np.asarray(errors, dtype=float)
     reach = np.abs(values - 1) + (errors if errors.ndim == 1 else errors.max(axis=0))
     reach = reach[np.isfinite(reach)]
@@ -211,6 +211,21 @@ def draw_ratio(
     """Fill the panel below: observed over expected, and the relative uncertainty of the expectation as a band.
 
     Bins without expectation have neither; points outside the panel become arrows at its edge.
+
+    Parameters
+    ----------
+    axes
+        The panel.
+    edges : (B + 1,)
+        Bin edges.
+    observed : (B,) float64 or None
+        Counts; None to draw the band alone.
+    expected, expected_error : (B,)
+        Expectation and its uncertainty.
+    label
+        Of the y axis.
+    hollow
+        Draw hollow points: no data.
     """
     expected = np.asarray(expected, dtype=float)
     expected_error = np.asarray(expected_error, dtype=float)

@@ -14,7 +14,19 @@ from analysis.plots.style import DIVERGING, text_colour
 
 
 def draw_matrix(axes: Axes, matrix: Floats, labels: Sequence[str], figure: Figure, *, size_of_text: float) -> None:
-    """Draw a correlation matrix with its numbers in per cent; NaN cells stay empty."""
+    """Draw a correlation matrix with its numbers in per cent.
+
+    Parameters
+    ----------
+    axes, figure
+        Where; the colour bar goes beside the axes.
+    matrix : (n, n) float64
+        Cells with NaN stay empty.
+    labels
+        Of rows and columns, n.
+    size_of_text
+        Of the numbers, points.
+    """
     size = len(labels)
     scale = Normalize(-1.0, 1.0)
     image = axes.imshow(np.ma.masked_invalid(matrix), cmap=DIVERGING, norm=scale, interpolation="none")

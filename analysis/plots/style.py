@@ -156,7 +156,19 @@ def figure_with_panel(width: float = 7.2, height: float = 6.0) -> tuple[Figure, 
 
 
 def put_tag(axes: Axes, tag: Tag, extra: str = "", *, right: str | None = None) -> None:
-    """Write the tag above the axes: what the events are on the left, the luminosity (or a text) on the right."""
+    """Write the tag above the axes.
+
+    Parameters
+    ----------
+    axes
+        Where.
+    tag
+        What the events are stands on the left, their luminosity on the right.
+    extra
+        Beside what the events are.
+    right
+        In place of the luminosity; "" leaves the place empty.
+    """
     left = axes.text(0.0, 1.015, tag.text, transform=axes.transAxes, ha="left", va="bottom", fontweight="bold")
     if extra:
         axes.annotate(extra, (1.0, 0.0), xycoords=left, xytext=(7, 0), textcoords="offset points", va="bottom")

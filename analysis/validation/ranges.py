@@ -74,7 +74,7 @@ RANGES: Mapping[str, Range] = {
 
 
 def outside(name: str, values: NDArray[Any]) -> int:
-    """Return how many values of a column are unphysical: out of range, not whole, infinite, or NaN without meaning."""
+    """Return how many of a column's values (n,) are out of range, not whole, infinite, or NaN without a meaning."""
     allowed = RANGES[name]
     undefined = np.isnan(values) if values.dtype.kind == "f" else np.zeros(len(values), dtype=bool)
     bad = ~undefined & ~((values >= allowed.low) & (values <= allowed.high))
