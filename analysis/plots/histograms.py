@@ -114,20 +114,27 @@ def garwood(counts: ArrayLike, level: float = ONE_SIGMA) -> Floats:
 
 
 def draw_stack(axes: Axes, edges: ArrayLike, components: Sequence[Component]) -> Floats:
-    """Draw samples on top of each other and return their sum, (B,) float64."""
-    mplhep.histplot(
-        [part.values for part in components],
-        bins=np.asarray(edges, dtype=float),
-        ax=axes,
-        stack=True,
-        histtype="fill",
-        color=[part.colour for part in components],
-        edgecolor="white",
-        linewidth=0.4,
-        label=[part.label for part in components],
-        flow="none",
-    )
-    return np.asarray(np.sum([part.values for part in components], axis=0), dtype=float)
+    """Draw samples on top of each other and return their sum, (B,) float64.
+
+    What is negative in a bin hangs below 0, so that the top of the stack is the sum of the rest: where there is any the
+    sum wants a line of its own.
+    """
+    bins = np.asarray(edges, dtype=float)
+    up, down = np.zeros(len(bins) - 1), np.zeros(len(bins) - 1)
+    for part in components:
+        base = np.where(part.values >= 0, up, down)
+        axes.stairs(
+            base + part.values,
+            bins,
+            baseline=base,
+            fill=True,
+            facecolor=part.colour,
+            edgecolor="white",
+            linewidth=0.4,
+            label=part.label,
+        )
+        up, down = up + np.maximum(part.values, 0.0), down + np.minimum(part.values, 0.0)
+    return up + down
 
 
 def draw_step(axes: Axes, edges: ArrayLike, values: ArrayLike, colour: str, label: str, style: object = "-") -> None:

@@ -86,6 +86,10 @@ def channel(shown: ChannelPlot, tag: Tag, *, stage: str, band: str) -> Figure:
     figure, main, panel = figure_with_panel(max(7.2, 1.6 + 0.62 * shown.bins.size), 6.0)
     parts = merged(shown.components)
     draw_stack(main, edges, parts)
+    lowest = float(np.sum([np.minimum(part.values, 0.0) for part in parts], axis=0).min(initial=0.0))
+    if lowest < 0:
+        draw_step(main, edges, shown.total, DARK, "total")
+        main.axhline(0.0, color=EDGE, linewidth=0.8)
     draw_band(main, edges, shown.total, shown.error, band)
     label = "Asimov data" if shown.asimov else "data"
     highest = float((shown.total + shown.error).max(initial=1.0))
@@ -93,7 +97,8 @@ def channel(shown: ChannelPlot, tag: Tag, *, stage: str, band: str) -> Figure:
         errors = garwood(shown.observed)
         draw_points(main, edges, shown.observed, errors, label, hollow=shown.asimov)
         highest = max(highest, float((shown.observed + errors[1]).max()))
-    main.set_ylim(0, 1.75 * highest)
+    highest = max(highest, float(np.sum([np.maximum(part.values, 0.0) for part in parts], axis=0).max()))
+    main.set_ylim(1.15 * lowest, 1.75 * highest)
     main.set_ylabel("Events / bin")
     main.legend(loc="upper center", ncols=4)
     put_tag(main, tag, f"channel {shown.name}, {stage.lower()}")

@@ -366,6 +366,28 @@ def test_channel_draws_the_stack_the_band_and_the_data():
     assert panel.get_xlabel() == "$q^2_\\mathrm{rec}$ [GeV$^2$/$c^4$]"
 
 
+def test_negative_contributions_hang_below_zero_and_the_sum_is_a_line():
+    parts = (component(SampleType.SIGNAL, [-4, 2, -1, 1]), component(SampleType.CHARGED, [10, 8, 6, 0]))
+    total = np.array([6.0, 10.0, 5.0, 1.0])
+    shown = templates.ChannelPlot("SR", SR, parts, total, np.full(4, 0.5), np.array([6.0, 9.0, 5.0, 0.0]), False)
+    main, _ = templates.channel(shown, TAG, stage="After the fit", band="uncertainty").axes
+    by_label = {patch.get_label(): patch.get_data() for patch in main.patches if hasattr(patch, "get_data")}
+    signal, background = (by_label[labels.SAMPLE_LABELS[kind]] for kind in (SampleType.SIGNAL, SampleType.CHARGED))
+    np.testing.assert_allclose(background.values, [10, 8, 6, 0])
+    np.testing.assert_allclose(np.stack([signal.baseline, signal.values]), [[0, 8, 0, 0], [-4, 10, -1, 1]])
+    # The top of what is positive minus what is negative is the sum, which the line and the band show.
+    np.testing.assert_allclose(by_label["total"].values, total)
+    band = by_label["uncertainty"]
+    np.testing.assert_allclose((band.values + band.baseline) / 2, total)
+    assert main.get_ylim()[0] < -4
+
+
+def test_channel_without_negative_contributions_starts_at_zero():
+    main, _ = templates.channel(channel(), TAG, stage="After the fit", band="uncertainty").axes
+    assert main.get_ylim()[0] == 0
+    assert not any("total" in str(patch.get_label()) for patch in main.patches)
+
+
 def test_channel_calls_asimov_data_by_their_name_and_draws_them_hollow():
     figure = templates.channel(channel(asimov=True), TAG, stage="After the fit", band="uncertainty")
     main, panel = figure.axes
