@@ -297,7 +297,9 @@ def validate(spec: Spec) -> Any:
     try:
         model = pyhf.Workspace(spec).model()
     except (pyhf.exceptions.InvalidSpecification, pyhf.exceptions.InvalidModel) as error:
-        raise FitError("pyhf refuses the workspace.", found=error) from error
+        raise FitError(
+            "pyhf refuses the workspace.", found=error, remedy="rerun the templates; if it stays, report it as a bug"
+        ) from error
     expected = np.asarray(model.expected_actualdata(model.config.suggested_init()))
     if not np.all(expected > 0):
         raise FitError(

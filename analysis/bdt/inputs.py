@@ -62,6 +62,8 @@ def matrix(columns: Columns, inputs: Sequence[str], *, sample: str) -> NDArray[n
                 "A BDT input is not numeric.",
                 where=f"sample '{sample}', column '{name}'",
                 found=str(values.dtype),
+                expected="numbers",
+                remedy="take it out of `bdt: inputs:`, or give the column an alias of a numeric branch",
             )
         with np.errstate(over="ignore"):
             result[:, i] = values

@@ -20,6 +20,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from analysis import config, io, provenance
 from analysis.cli._drawing import add_figures, draw, of_sensitivities
@@ -27,6 +28,9 @@ from analysis.cli.fit import show
 from analysis.errors import FitError, InputError
 from analysis.log import logger
 from analysis.strict_yaml import load_yaml, place, told
+
+if TYPE_CHECKING:
+    from analysis.inference.combine import CombinationMap
 
 HELP = "combine pyhf workspaces"
 
@@ -50,10 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
-    import yaml
-    from pydantic import ValidationError
-
-    from analysis.inference.combine import CombinationMap, combine
+    from analysis.inference.combine import combine
     from analysis.inference.sensitivity import only
 
     paths = _labelled(args.workspace, "--workspace", "FILE")
@@ -61,15 +62,14 @@ def run(args: argparse.Namespace) -> None:
     channels = _labelled(args.channels, "--channels", "START,…")
     files = {**paths, **compared}
     if len(files) < len(paths) + len(compared) or channels.keys() - files.keys():
-        raise FitError("labels do not match", found=", ".join([*paths, *compared, *channels]))
-    try:
-        plan = CombinationMap.model_validate(load_yaml(Path(args.map).read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        raise InputError("the map is missing", file=args.map) from None
-    except yaml.YAMLError as error:
-        raise InputError("the map is not valid YAML", file=args.map, where=place(error), found=told(error)) from None
-    except ValidationError as error:
-        raise InputError("the map is not valid", file=args.map, found=error) from None
+        raise FitError(
+            "The labels do not match.",
+            where="--workspace, --compare, --channels",
+            found=", ".join([*paths, *compared, *channels]),
+            expected="a label of its own for every workspace; channels of these labels only",
+            remedy="correct the labels",
+        )
+    plan = _read_map(args.map)
     workspaces: dict[str, Mapping[str, object]] = {label: io.read_json(path) for label, path in files.items()}
     for label, starts in channels.items():
         workspaces[label] = only(workspaces[label], starts.split(","), label)
@@ -81,7 +81,42 @@ def run(args: argparse.Namespace) -> None:
     if args.sensitivity:
         _compare(args, dict(combined), workspaces, list(paths))
     elif args.compare or args.figures:
-        raise FitError("nothing to compare or to draw without --sensitivity", where="--compare, --figures")
+        raise FitError(
+            "There is nothing to compare or to draw without sensitivities.",
+            where="--compare, --figures",
+            remedy="give --sensitivity too, or leave them out",
+        )
+
+
+def _read_map(path: str) -> CombinationMap:
+    import yaml
+    from pydantic import ValidationError
+
+    from analysis.inference.combine import CombinationMap
+
+    try:
+        return CombinationMap.model_validate(load_yaml(Path(path).read_text(encoding="utf-8")))
+    except OSError as error:
+        raise InputError(
+            "The map of the combination cannot be read.", file=path, found=error.strerror, remedy="correct the path"
+        ) from None
+    except ValidationError as error:
+        wrong = [f"{'.'.join(map(str, each['loc'])) or 'the whole'}: {each['msg']}" for each in error.errors()]
+        raise InputError(
+            "The map of the combination is not valid.",
+            file=path,
+            found="\n".join(wrong),
+            expected=f"the keys {', '.join(CombinationMap.model_fields)}",
+            remedy="`python -m analysis combine --help` tells its form",
+        ) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(
+            "The map of the combination is not valid YAML.",
+            file=path,
+            where=place(error),
+            found=told(error),
+            remedy="correct the line",
+        ) from None
 
 
 def _labelled(texts: list[str], option: str, what: str) -> dict[str, str]:
@@ -90,7 +125,12 @@ def _labelled(texts: list[str], option: str, what: str) -> dict[str, str]:
     for text in texts:
         label, equals, value = text.partition("=")
         if not (label and equals and value) or label in found:
-            raise FitError(f"expected LABEL={what}, each label once", where=option, found=text)
+            raise FitError(
+                "An argument is no label with its value, or the label was given before.",
+                where=option,
+                found=text,
+                expected=f"LABEL={what}, each label once",
+            )
         found[label] = value
     return found
 

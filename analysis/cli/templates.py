@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import functools
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -128,7 +127,14 @@ def varied_files(paths: Sequence[str], samples: Sequence[Sample]) -> dict[str, s
     for path in paths:
         metadata = io.read_table(path, columns=[]).metadata
         if metadata.get("sample") not in {sample.name for sample in simulated} or "variations" not in metadata:
-            raise InputError("This is not the varied table of a simulated sample.", file=path)
+            raise InputError(
+                "This is not the varied table of a simulated sample.",
+                file=path,
+                where="--varied",
+                found=f"{metadata.get('stage', 'another')} table of sample {metadata.get('sample')}",
+                expected="what `apply-bdt --varied-output` writes",
+                remedy="give those, or leave --varied out",
+            )
         found[str(metadata["sample"])] = path
     return found
 
@@ -158,7 +164,13 @@ def table_files(paths: Sequence[str], samples: Sequence[Sample]) -> dict[str, st
                 remedy="delete it and rerun",
             )
         if name in found:
-            raise InputError("Two tables hold the same sample.", file=path, where=name, found=Path(found[name]))
+            raise InputError(
+                "Two tables hold the same sample.",
+                file=f"{found[name]} and {path}",
+                where=name,
+                expected="one table for every sample",
+                remedy="give one of them only",
+            )
         found[name] = path
     missing = [name for name in known if name not in found]
     if missing:

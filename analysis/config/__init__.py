@@ -37,7 +37,11 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         # YAML 1.1 takes 1e-06 for a string, so JSON is read as JSON.
         content = load_json(text) if path.suffix == ".json" else load_yaml(text)
     except FileNotFoundError:
-        raise ConfigurationError("A configuration file is missing.", file=path) from None
+        raise ConfigurationError(
+            "A configuration file is missing.",
+            file=path,
+            remedy="correct the path: it starts at the working directory, under `extends:` at the file itself",
+        ) from None
     except (yaml.YAMLError, ValueError) as error:
         raise ConfigurationError(
             f"A configuration file is not valid {'JSON' if path.suffix == '.json' else 'YAML'}.",
@@ -47,9 +51,17 @@ def _read_yaml(path: Path) -> dict[str, Any]:
             remedy="correct the line",
         ) from None
     except OSError as error:
-        raise ConfigurationError("A configuration file cannot be read.", file=path, found=error.strerror) from None
+        raise ConfigurationError(
+            "A configuration file cannot be read.", file=path, found=error.strerror, remedy="check the path"
+        ) from None
     if not isinstance(content, dict):
-        raise ConfigurationError("A configuration file must be a mapping.", file=path, found=type(content).__name__)
+        raise ConfigurationError(
+            "A configuration file must be a mapping.",
+            file=path,
+            found="nothing" if content is None else type(content).__name__,
+            expected="`key: value` lines",
+            remedy="start from config/belle2.example.yaml",
+        )
     return content
 
 
@@ -64,7 +76,12 @@ def expand(raw: Mapping[str, Any], folder: Path, seen: tuple[Path, ...] = ()) ->
         return raw
     path = (folder / str(base)).resolve()
     if path in seen:
-        raise ConfigurationError("Configuration files extend each other in a circle.", file=path)
+        raise ConfigurationError(
+            "Configuration files extend each other in a circle.",
+            file=path,
+            found=" → ".join(each.name for each in (*seen, path)),
+            remedy="take `extends:` out of one of them",
+        )
     return merge(expand(_read_yaml(path), path.parent, (*seen, path)), raw)
 
 

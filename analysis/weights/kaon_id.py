@@ -170,13 +170,20 @@ def _value(text: str | None, name: str, number: int, path: str | Path) -> float:
             file=path,
             where=f"bin {number}, {name}",
             found=repr(text),
+            expected="a finite number",
+            remedy="correct the line",
         )
     return value
 
 
 def _check(species: NDArray[np.int64], values: Mapping[str, Floats], path: str | Path) -> None:
     if not len(species):
-        raise InputError("The table of kaon ID ratios has no bins.", file=path)
+        raise InputError(
+            "The table of kaon ID ratios has no bins.",
+            file=path,
+            expected="one line for every bin",
+            remedy="fill it, or leave `weights: kaon_id:` out",
+        )
     conditions = {
         "charge is 1, -1 or 0": np.isin(values["charge"], (-1, 0, 1)),
         "p_min < p_max": values["p_min"] < values["p_max"],

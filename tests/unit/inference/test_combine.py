@@ -139,3 +139,24 @@ def test_command_tells_and_draws_sensitivities(hta, other, tmp_path):
     ]
     assert (tmp_path / "figures" / "sensitivities.svg").exists()
     assert main([*arguments[:-2], "--channels", "nobody=h"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "cannot be read"),
+        ("poi: [", "not valid YAML"),
+        ("shared: {}\nseparat: [a]\n", "poi: Field required"),
+        ("poi: mu\npoi: nu\n", "'poi' stands twice"),
+    ],
+)
+def test_maps_that_are_none_are_told(text, message, tmp_path, capfd):
+    path = tmp_path / "map.yaml"
+    if text is not None:
+        path.write_text(text)
+    arguments = ["--workspace", f"a={tmp_path}/a.json", "--workspace", f"b={tmp_path}/b.json", "--map", str(path)]
+    assert main(["combine", *arguments, "--output", str(tmp_path / "c.json")]) == 1
+    shown = " ".join(capfd.readouterr().err.split())
+    assert message in shown
+    assert "map.yaml" in shown
+    assert "remedy" in shown
