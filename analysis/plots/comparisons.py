@@ -66,7 +66,7 @@ def comparison(shown: Sequence[Measurement], sm: tuple[float, float] | None, tag
     sm
         Value and uncertainty of the expectation, 10⁻⁵; None to draw no band.
     tag
-        Text above the figure.
+        Text above the figure; its luminosity is not that of the others.
     """
     figure = new_figure(8.6, 1.7 + 0.47 * len(shown))
     axes = figure.subplots()
@@ -92,7 +92,7 @@ def comparison(shown: Sequence[Measurement], sm: tuple[float, float] | None, tag
     axes.plot([], [], "o", color=DARK, markerfacecolor="white", label="approximate value")
     axes.plot([], [], **_LIMIT_MARK, color=DARK, label="90 % CL upper limit")
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    put_tag(axes, tag)
+    put_tag(axes, tag, right="")
     return figure
 
 

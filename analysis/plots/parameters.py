@@ -215,7 +215,7 @@ def breakdown(shown: Impacts, tag: Tag) -> Figure:
     """Return the shares of groups of parameters in σ(μ)."""
     figure = new_figure(7.6, 1.7 + 0.33 * (len(shown.groups) + 1))
     axes = figure.subplots()
-    names = [*(share.name.replace("_", " ") for share in shown.groups), "total"]
+    names = [*(share.name for share in shown.groups), "total"]
     values = [*(share.sigma for share in shown.groups), shown.error]
     colours = [GREY if value < 0 else BACKGROUND_COLOUR for value in values[:-1]]
     axes.barh(range(len(names)), values, 0.66, color=[*colours, DARK])

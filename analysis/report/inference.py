@@ -124,7 +124,7 @@ def impacts_page(impacts: Impacts) -> list[Markup]:
     what = "data" if impacts.asimov is None else f"Asimov data of μ = {impacts.asimov:g}"
     shares: list[list[Cell]] = [
         [
-            share.name.replace("_", " "),
+            share.name,
             f"{share.sigma:.3f}".replace("-", "−"),
             str(len(share.parameters)) if share.parameters else "",
         ]

@@ -105,7 +105,7 @@ def _component(number: int, step: FloatArray, reweighting: str) -> Source:
 
     return Source(
         f"corr_ff_c{number}",
-        "form_factor",
+        "form factor",
         SIGNAL,
         frozenset({"q2_gen"}),
         vary,

@@ -31,7 +31,7 @@ def sources(table: KaonIdTable | None, settings: Systematics) -> Iterator[Source
 
     yield Source(
         "corr_pid_c1",
-        "kaon_id",
+        "kaon identification",
         SIMULATED,
         COLUMNS,
         systematic,
@@ -40,7 +40,7 @@ def sources(table: KaonIdTable | None, settings: Systematics) -> Iterator[Source
     yield Family(
         "corr_pid",
         2,
-        "kaon_id",
+        "kaon identification",
         SIMULATED,
         COLUMNS,
         "statistical uncertainties of the table `weights.kaon_id`, independent from bin to bin",

@@ -26,7 +26,7 @@ def sources(dataset: Dataset, settings: Systematics) -> Iterator[Source]:
             "dataset.luminosity_uncertainty",
         )
     if settings.n_bb and dataset.n_bb_uncertainty > 0:
-        yield _scale("corr_bb_c1", "n_bb", SIGNAL | BBBAR, dataset.n_bb_uncertainty, "dataset.n_bb_uncertainty")
+        yield _scale("corr_bb_c1", "number of BB̄", SIGNAL | BBBAR, dataset.n_bb_uncertainty, "dataset.n_bb_uncertainty")
     if settings.off_resonance > 0:
         off = frozenset({BeamEnergy.OFF_RESONANCE})
         size = settings.off_resonance
