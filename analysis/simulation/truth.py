@@ -62,7 +62,8 @@ def labels(event: Ints, n: int, code: Array, mother: Ints, first: Ints) -> Ints:
     d_star_star = number(np.isin(kind, _D_STAR_STAR))
     grand_klong = count(event, n, (kind == 130) & (from_k0 == b_meson))
     d_klong = count(event, n, (kind == 130) & np.isin(kind[from_k0], (411, 421, 431)))
-    of_tau = count(event, n, (kind == 321) & (kind[mother] == 15) & (mother[mother] == b_meson))
+    from_tau = (kind[mother] == 15) & (mother[mother] == b_meson)
+    of_tau = np.where(count(event, n, from_tau) == 2, count(event, n, from_tau & (kind == 321)), 0)
     k_k0_k0 = (products == 3) & (k_plus == 1) & (k_zero == 2)
     flags = {
         Label.SEMILEPTONIC: (products == 3) & (lepton == 1) & (charm == 1) & (d_star_star == 0),
@@ -71,7 +72,7 @@ def labels(event: Ints, n: int, code: Array, mother: Ints, first: Ints) -> Ints:
         Label.D_TO_KL: d_klong > 0,
         Label.K_KL_KL: k_k0_k0 & (grand_klong == 2),
         Label.K_KS_KL: k_k0_k0 & (grand_klong == 1),
-        Label.K_NN: (k_plus > 0) & (number(kind == 2112) == 2),
+        Label.K_NN: (products == 3) & (k_plus == 1) & (number(kind == 2112) == 2),
         Label.K_STAR_NUNU: (neutrino == 2) & (number(np.isin(kind, (313, 323, 311))) == 1) & (products == 3),
         Label.TAU: (products == 2) & (neutrino == 1) & (of_tau > 0),
     }
