@@ -28,19 +28,10 @@ from analysis.simulation.candidates import Events, build
 from analysis.simulation.detector import DETECTOR, Beams
 from analysis.simulation.generator import Generator, Pool, forced_fraction
 from analysis.simulation.histories import UPSILON_4S, VIRTUAL_PHOTON, Chain, conjugate, event_string
-from analysis.simulation.jagged import Array, Floats, Ints, count
+from analysis.simulation.jagged import Array, Floats, Ints, count, merged, renumbered, stacked, taken
 from analysis.simulation.kinematics import random_rotations
 from analysis.simulation.pairing import b_velocities, frames
-from analysis.simulation.pools import (
-    TagPool,
-    like_tag,
-    make_tags,
-    make_wrong_tags,
-    merged,
-    renumbered,
-    stacked,
-    taken,
-)
+from analysis.simulation.pools import TagPool, like_tag, make_tags, make_wrong_tags
 from analysis.simulation.prospects import Contents, draw_pairs, shares, side_prospects, thinned, uses
 from analysis.simulation.response import Clusters, Tracks, beam_clusters
 from analysis.simulation.rows import Rows, numbered, stack

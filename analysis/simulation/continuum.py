@@ -16,10 +16,10 @@ from analysis.basf2 import SampleType
 from analysis.simulation.bbbar import Origin, assembled, finished
 from analysis.simulation.detector import DETECTOR, M_PI, Beams
 from analysis.simulation.generator import Generator, Pool
-from analysis.simulation.jagged import Floats, Ints
+from analysis.simulation.jagged import Floats, Ints, merged, renumbered
 from analysis.simulation.kinematics import about_z, boost, fox_wolfram_r2, with_mass
 from analysis.simulation.pairing import frames
-from analysis.simulation.pools import batches, merged, renumbered
+from analysis.simulation.pools import batches
 from analysis.simulation.prospects import Contents, continuum_prospects, shape_prospects, thinned, uses
 from analysis.simulation.response import with_fake_kaon, with_fake_lepton
 from analysis.simulation.rows import Rows, numbered, stack

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,12 +85,52 @@ class Table:
 
     def select(self, index: Array) -> Any:
         """Return the record with the chosen items only (indices or mask)."""
-        return type(self)(**{k: v[..., index] for k, v in vars(self).items()})
+        # a mask would be searched through for every field, and `take` is three times as fast as indexing
+        index = np.asarray(index)
+        chosen = np.flatnonzero(index) if index.dtype == bool else index
+        return type(self)(**{k: v.take(chosen, axis=-1) for k, v in vars(self).items()})
 
 
-def concatenate(first: Any, second: Any) -> Any:
-    """Return two records of the same type as one, sorted by its field ``event``, ties in order."""
-    names = list(vars(first))
-    merged = {k: np.concatenate([getattr(first, k), getattr(second, k)], axis=-1) for k in names}
-    order = np.argsort(merged["event"], kind="stable")
-    return type(first)(**{k: v[..., order] for k, v in merged.items()})
+@dataclass(frozen=True)
+class Listed(Table):
+    """Items of events, sorted by ``event``, (n,) int64."""
+
+    event: Ints
+
+
+Items = TypeVar("Items", bound=Listed)
+
+
+def renumbered(items: Items, events: Ints, n_events: int, start: int = 0) -> Items:
+    """Return the items of the chosen events (rising), numbered from ``start`` on."""
+    new = np.full(n_events, -1)
+    new[events] = np.arange(len(events)) + start
+    number = new[items.event]
+    keep = np.flatnonzero(number >= 0)
+    chosen: Items = items.select(keep)
+    return replace(chosen, event=number[keep])
+
+
+def taken(items: Items, n_lists: int, lists: Ints) -> Items:
+    """Return the items of the chosen lists, which may repeat, numbered in the order of choice."""
+    index, owner = gather(offsets(count(items.event, n_lists)), lists)
+    chosen: Items = items.select(index)
+    return replace(chosen, event=owner)
+
+
+def stacked(parts: Sequence[Items]) -> Items:
+    """Return the items of several batches one after the other."""
+    kind = type(parts[0])
+    return kind(**{k: np.concatenate([getattr(p, k) for p in parts], axis=-1) for k in vars(parts[0])})
+
+
+def merged(parts: Sequence[Items]) -> Items:
+    """Return the items of several parts sorted by event, ties in the order of the parts."""
+    whole = stacked(parts)
+    result: Items = whole.select(np.argsort(whole.event, kind="stable"))
+    return result
+
+
+def on_side(n: int, side: int) -> Array:
+    """Return a side for n particles."""
+    return np.full(n, side, dtype=np.int8)

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 
 from analysis.simulation.detector import M_K
-from analysis.simulation.generator import Generator, Particles, Pool, joined
+from analysis.simulation.generator import Generator, Pool, joined
 from analysis.simulation.histories import Chain, History
-from analysis.simulation.jagged import Array, Bools, Floats, Ints, count, gather, offsets, total
+from analysis.simulation.jagged import Bools, Floats, Ints, count, renumbered, total
 from analysis.simulation.kinematics import mass, norm, random_rotations, with_mass
-from analysis.simulation.pairing import b_velocities, frames, place
+from analysis.simulation.pairing import b_velocities, frames
 from analysis.simulation.prospects import Contents, tag_prospects, thinned, uses
-from analysis.simulation.response import Clusters, Detected, Tracks, measure_clusters, measure_tracks
+from analysis.simulation.response import Clusters, Tracks
+from analysis.simulation.sides import Side
 from analysis.simulation.tags import KAON_ID, Tags, find_kshorts, find_pi0s, reconstruct_tags, tag_lepton
+from analysis.simulation.triage import may_be_tag
 
 BATCH = 20_000
 CROWDED_TAGS = 0.2  # kept of the wrong tags with more tracks than a tag has
@@ -26,7 +27,6 @@ SPARE_KAON_ID = 0.1
 CLEAN, QUIET, NOISY = 1.0, 0.33, 0.2
 QUIET_ENERGY, LIGHT_MASS = 1.5, 2.1  # GeV, GeV/c^2: two tracks as kaons, beside the lepton
 CLEAN_ENERGY, CLEAN_MASS, CLEAN_COS_BY = 1.0, 0.020, (-1.75, 1.1)
-Listed = TypeVar("Listed", Particles, Detected, Tracks, Clusters, Tags)
 
 
 @dataclass(frozen=True)
@@ -85,41 +85,6 @@ def batches(n: int, size: int = BATCH) -> Iterator[int]:
         yield min(size, n - start)
 
 
-def renumbered(items: Listed, events: Ints, n_events: int, start: int = 0) -> Listed:
-    """Return the items of the chosen events (rising), numbered from ``start`` on."""
-    new = np.full(n_events, -1)
-    new[events] = np.arange(len(events)) + start
-    number = new[items.event]
-    keep = number >= 0
-    fields = {k: v[..., keep] for k, v in vars(items).items()}
-    return type(items)(**(fields | {"event": number[keep]}))
-
-
-def taken(items: Listed, n_lists: int, lists: Ints) -> Listed:
-    """Return the items of the chosen lists, which may repeat, numbered in the order of choice."""
-    index, owner = gather(offsets(count(items.event, n_lists)), lists)
-    fields = {k: v[..., index] for k, v in vars(items).items()}
-    return type(items)(**(fields | {"event": owner}))
-
-
-def stacked(parts: Sequence[Listed]) -> Listed:
-    """Return the items of several batches one after the other."""
-    kind = type(parts[0])
-    return kind(**{k: np.concatenate([getattr(p, k) for p in parts], axis=-1) for k in vars(parts[0])})
-
-
-def merged(parts: Sequence[Listed]) -> Listed:
-    """Return the items of several parts sorted by event, ties in the order of the parts."""
-    whole = stacked(parts)
-    order = np.argsort(whole.event, kind="stable")
-    return type(whole)(**{k: v[..., order] for k, v in vars(whole).items()})
-
-
-def on_side(n: int, side: int) -> Array:
-    """Return a side for n particles."""
-    return np.full(n, side, dtype=np.int8)
-
-
 def make_decays(kind: str, n: int, seed: int) -> Pool:
     """Generate n decays (or continuum events) and keep them all."""
     generator = Generator(kind, seed)
@@ -137,11 +102,13 @@ def make_tags(generator: Generator, n: int, forced: float, rng: np.random.Genera
         Their branching fraction.
     """
     pool = generator.batch(n)
-    decays, ones = np.arange(n), np.ones(n)
-    tracks, clusters, found, velocity = _measured(pool, decays, 1, rng)
-    accepted = count(found.event, n, found.matched) > 0
-    good = np.flatnonzero(accepted)
-    return _tag_pool(pool, decays, 1, good, (tracks, clusters, found, velocity), ones[good], forced * len(good) / n)
+    velocity = b_velocities(rng, n)
+    side = Side(pool, np.arange(n), frames(random_rotations(rng, n), velocity), np.ones(n, dtype=np.int64), 0)
+    tracks = side.measure(side.detect(rng), rng)
+    clusters, found = _clusters_and_tags(side, tracks, rng)
+    good = np.flatnonzero(count(found.event, n, found.matched) > 0)
+    probability = forced * len(good) / n
+    return _tag_pool(side, velocity, good, (tracks, clusters, found), np.ones(len(good)), probability)
 
 
 def make_wrong_tags(pool: Pool, rotations: float, rng: np.random.Generator) -> TagPool:
@@ -158,36 +125,40 @@ def make_wrong_tags(pool: Pool, rotations: float, rng: np.random.Generator) -> T
     number, unit = uses(prospects * rotations * np.sqrt(np.minimum(pool.weight, 1.0)), rng)
     decays = np.repeat(np.arange(len(pool)), number)
     n = len(decays)
-    measured = _measured(pool, decays, -1, rng)
-    tracks, found = measured[0], measured[2]
-    tagged = like_tag(tracks, 0, n) & (count(found.event, n, found.matched) == 0)
+    velocity = b_velocities(rng, n)
+    side = Side(pool, decays, frames(random_rotations(rng, n), velocity), np.full(n, -1), 0)
+    # most decays are dropped: first by what is found, then by their tracks
+    seen = side.detect(rng)
+    able = np.flatnonzero(may_be_tag(seen, n))
+    side, velocity = side.select(able), velocity[:, able]
+    tracks = side.measure(renumbered(seen, able, n), rng)
+    like = np.flatnonzero(like_tag(tracks, 0, len(able)))
+    side, velocity, tracks = side.select(like), velocity[:, like], renumbered(tracks, like, len(able))
+    n = len(like)
+    clusters, found = _clusters_and_tags(side, tracks, rng)
+    wrong = count(found.event, n, found.matched) == 0
     lone = np.where(lone_tag(tracks, n), 1.0, CROWDED_TAGS)
     scale = 1.0 / rotations
-    good, weight = thinned(np.where(tagged, lone, 0.0), pool.weight[decays] * unit[decays] / scale, rng)
+    weight = pool.weight[side.parents] * unit[side.parents] / scale
+    good, weight = thinned(np.where(wrong, lone, 0.0), weight, rng)
     weight = weight * scale
-    return _tag_pool(pool, decays, -1, good, measured, weight, float(weight.sum()) / len(pool))
+    return _tag_pool(side, velocity, good, (tracks, clusters, found), weight, float(weight.sum()) / len(pool))
 
 
-Measured = tuple[Tracks, Clusters, Tags, Floats]
+Measured = tuple[Tracks, Clusters, Tags]
 
 
-def _measured(pool: Pool, decays: Ints, turn: int, rng: np.random.Generator) -> Measured:
-    """Measure decays, each as an event of its own; returns the velocities of the B, too."""
-    n = len(decays)
-    velocity = b_velocities(rng, n)
-    items, owner = gather(pool.first, decays)
-    particles = place(pool.particles.select(items), owner, frames(random_rotations(rng, n), velocity), np.full(n, turn))
-    side = on_side(len(particles.pdg), 0)
-    tracks, clusters = measure_tracks(particles, side, rng), measure_clusters(particles, side, rng)
-    truth = pool.truth[decays][None]
-    return tracks, clusters, reconstruct_tags(tracks, find_pi0s(clusters, n), clusters, truth, n), velocity
+def _clusters_and_tags(side: Side, tracks: Tracks, rng: np.random.Generator) -> tuple[Clusters, Tags]:
+    """Measure the clusters of decays, each an event of its own, and reconstruct tags."""
+    n, clusters = len(side.parents), side.clusters(rng)
+    return clusters, reconstruct_tags(tracks, find_pi0s(clusters, n), clusters, side.truth[None], n)
 
 
 def _tag_pool(
-    pool: Pool, decays: Ints, turn: int, good: Ints, measured: Measured, weight: Floats, probability: float
+    side: Side, velocity: Floats, good: Ints, measured: Measured, weight: Floats, probability: float
 ) -> TagPool:
-    tracks, clusters, found, velocity = measured
-    n, parent = len(decays), decays[good]
+    tracks, clusters, found = measured
+    pool, n, parent = side.pool, len(side.parents), side.parents[good]
     kaon = tracks.clean & (tracks.kaon_id > SPARE_KAON_ID)
     both = (count(tracks.event, n, kaon & (tracks.charge > 0)) > 0) & (
         count(tracks.event, n, kaon & (tracks.charge < 0)) > 0
@@ -195,7 +166,7 @@ def _tag_pool(
     prospects = np.where(_clean(found, tracks, clusters, n), CLEAN, np.where(_quiet(tracks, clusters, n), QUIET, NOISY))
     return TagPool(
         renumbered(tracks, good, n), renumbered(clusters, good, n), pool.truth[parent], pool.label[parent], parent,
-        pool.history, turn, velocity[:, good], prospects[good],
+        pool.history, int(side.turn[0]) if n else 1, velocity[:, good], prospects[good],
         count(tracks.event, n, tracks.clean)[good], both[good], weight, probability,
     )  # fmt: skip
 

@@ -14,9 +14,8 @@ import numpy as np
 
 from analysis.simulation.generator import Pool
 from analysis.simulation.histories import Chain
-from analysis.simulation.jagged import Floats, Ints, gather
+from analysis.simulation.jagged import Floats, Ints, gather, on_side, renumbered, stacked
 from analysis.simulation.pairing import carried, place
-from analysis.simulation.pools import on_side, renumbered, stacked
 from analysis.simulation.response import Clusters, Detected, Tracks, detect, measure_clusters, measured
 
 AT_ONCE = 5000  # events that are finished together

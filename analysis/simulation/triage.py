@@ -136,6 +136,17 @@ def _tag_and_kaon(c: _Charged, n: int) -> tuple[Bools, Bools]:
     return found, surely
 
 
+def may_be_tag(found: Detected, n: int) -> Bools:
+    """Whether what is found of a B has a fast lepton, and a kaon of the same charge or a K_S."""
+    c = _Charged.of(found, n)
+    kshort, kaon = count(c.kshort, n) > 0, c.log_kaon > logit(tags.KAON_ID)
+    able = np.zeros(n, dtype=bool)
+    for sign in (1, -1):
+        same = c.charge == sign
+        able |= (c.number(n, c.lepton & same) > 0) & (kshort | (c.number(n, same & kaon) > 0))
+    return able
+
+
 def too_much_energy(clusters: Clusters, n: int) -> Bools:
     """Whether more energy than allowed stays in the rest of the event, even if a tag takes the best clusters.
 

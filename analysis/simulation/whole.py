@@ -20,10 +20,10 @@ from analysis.simulation.candidates import Events
 from analysis.simulation.detector import DETECTOR, M_K
 from analysis.simulation.generator import Generator, Pool
 from analysis.simulation.histories import Chain
-from analysis.simulation.jagged import Array, Floats, Ints, count
+from analysis.simulation.jagged import Array, Floats, Ints, count, merged, on_side, stacked
 from analysis.simulation.kinematics import boost, norm, random_rotations, with_mass
 from analysis.simulation.pairing import b_velocities, frames, place
-from analysis.simulation.pools import batches, make_decays, make_tags, merged, on_side, stacked
+from analysis.simulation.pools import batches, make_decays, make_tags
 from analysis.simulation.response import Clusters, Tracks, beam_clusters, measure_clusters, measure_tracks
 from analysis.simulation.rows import Rows, numbered, stack
 from analysis.simulation.tags import Tags, find_pi0s, reconstruct_tags

@@ -12,9 +12,9 @@ from analysis.basf2 import SampleType
 from analysis.simulation import bbbar, charm, continuum, pairing, pools, prospects, true_tags
 from analysis.simulation.chunk import selected
 from analysis.simulation.generator import Pool
-from analysis.simulation.jagged import count
+from analysis.simulation.jagged import count, on_side
 from analysis.simulation.kinematics import random_rotations
-from analysis.simulation.pools import make_decays, on_side
+from analysis.simulation.pools import make_decays
 from analysis.simulation.response import Tracks, measure_clusters, measure_tracks
 from analysis.simulation.rows import Rows
 from analysis.simulation.tags import find_pi0s, reconstruct_tags
@@ -183,11 +183,11 @@ def test_wrong_tags_agree_with_pairs_of_generic_decays(monkeypatch: pytest.Monke
         return iter(()) if true else tagged(sources, true, *rest)
 
     monkeypatch.setattr(bbbar, "tagged", wrong_only)
-    factorised = simulate(SampleType.CHARGED, 15_000, seed=6)
+    factorised = simulate(SampleType.CHARGED, 20_000, seed=6)
     monkeypatch.setattr(bbbar, "tagged", lambda *_: iter(()))
     monkeypatch.setattr(bbbar, "like_tag", lambda _tracks, _side, n: np.zeros(n, dtype=bool))
     monkeypatch.setattr(bbbar, "MIXED_DRAWS", {SampleType.CHARGED: 0.6})
-    drawn = simulate(SampleType.CHARGED, 15_000, seed=7)
+    drawn = simulate(SampleType.CHARGED, 24_000, seed=7)
     assert_agree(factorised, drawn, 0.3)
 
 
@@ -201,9 +201,9 @@ def near_signal(rows: Rows) -> Rows:
 
 def test_factorised_charm_agrees_with_whole_events(monkeypatch: pytest.MonkeyPatch) -> None:
     """Decays drawn with their event, against PYTHIA's own: rates, and spectra of what is selected on."""
-    factorised = charm.simulate(20_000, 60, np.arange(2) + 1, np.random.default_rng(1))
+    factorised = charm.simulate(28_000, 60, np.arange(2) + 1, np.random.default_rng(1))
     monkeypatch.setattr(continuum, "USES", 1)
-    whole = continuum_rows(SampleType.CCBAR, 30_000, 3)
+    whole = continuum_rows(SampleType.CCBAR, 42_000, 3)
     assert_agree(factorised, whole, 0.25)
     assert_agree(near_signal(factorised), near_signal(whole), 0.25)
     for column in ("R2", "Btag_D_M", "Btag_cosThetaBY", "K_pStar", "roeEextra", "Btag_l_pStar"):

@@ -8,7 +8,7 @@ from analysis.simulation.candidates import rest, shape, variations
 from analysis.simulation.candidates.events import Events
 from analysis.simulation.candidates.rest import Rest
 from analysis.simulation.detector import DETECTOR, M_K
-from analysis.simulation.jagged import Array, Floats, Ints, count, join, total
+from analysis.simulation.jagged import Array, Floats, Ints, count, join, renumbered, total
 from analysis.simulation.kinematics import boost, cosine, norm, with_mass
 from analysis.simulation.response import Tracks
 from analysis.simulation.tag_modes import D_MODES, STAR_MODES
@@ -60,19 +60,22 @@ def build(events: Events) -> tuple[Ints, dict[str, Array]]:
         Also ``kaon_side``, the B that the kaon comes from.
     """
     tag, kaon, extra = _pairs(events)
-    whole = shape.event_columns(events)
+    keep = _extra_energy(events, Rest.of(events, tag, kaon), len(tag)) < MAX_E_EXTRA
+    tag, kaon, extra = tag[keep], kaon[keep], extra[keep]
+    # most events have no candidate left: what belongs to the event is computed for the others
+    left, number = np.unique(events.tags.event[tag], return_inverse=True)
+    tracks, clusters = renumbered(events.tracks, left, events.n), renumbered(events.clusters, left, events.n)
+    whole = {name: values[number] for name, values in shape.event_columns(tracks, clusters, len(left)).items()}
     near = (
         (whole["R2"] < MAX_R2)
         & (whole["visibleEnergyOfEventCMS"] > MIN_VISIBLE_ENERGY)
         & (whole["ecl"] > CLUSTER_ENERGY[0]) & (whole["ecl"] < CLUSTER_ENERGY[1])
-    )[events.tags.event[tag]]  # fmt: skip
+    )  # fmt: skip
     tag, kaon, extra = tag[near], kaon[near], extra[near]
-    keep = _extra_energy(events, Rest.of(events, tag, kaon), len(tag)) < MAX_E_EXTRA
-    tag, kaon, extra = tag[keep], kaon[keep], extra[keep]
     event, others = events.tags.event[tag], Rest.of(events, tag, kaon)
 
     columns = _tag_columns(events.tags.select(tag), events.tracks) | _kaon_columns(events.tracks.select(kaon))
-    columns |= {name: values[event] for name, values in whole.items() if name != "ecl"}
+    columns |= {name: values[near] for name, values in whole.items() if name != "ecl"}
     columns |= rest.columns(events, others, tag, kaon, extra)
     columns |= variations.columns(events, others, tag, columns)
     columns |= shape.candidate_columns(events, others, tag, kaon)

@@ -10,16 +10,16 @@ from analysis.simulation.detector import DETECTOR, M_E, M_K, M_MU, M_PI
 from analysis.simulation.eventshape import Objects, cleo_cones, ksfw_moments, sphericity, together
 from analysis.simulation.jagged import Floats, Ints, count, total
 from analysis.simulation.kinematics import boost, cosine, fox_wolfram_r2, norm, thrust, with_mass
-from analysis.simulation.response import Kind, Tracks
+from analysis.simulation.response import Clusters, Kind, Tracks
 from analysis.simulation.tags import NONE
 
 
-def event_columns(events: Events) -> dict[str, Floats]:
-    """Return what belongs to the whole event, (events.n,) each, and ``ecl``, the skim's calorimeter energy.
+def event_columns(t: Tracks, clusters: Clusters, n: int) -> dict[str, Floats]:
+    """Return what belongs to whole events, (n,) each, and ``ecl``, the skim's calorimeter energy.
 
     As basf2's default clean-up has it, tracks away from the interaction point do not count.
     """
-    t, c, n = events.tracks, events.clusters.select(events.clusters.present), events.n
+    c = clusters.select(clusters.present)
     beta = -DETECTOR.beams.beta
     clean = t.clean
     p_t, p_c = boost(with_mass(t.p, M_PI), beta), boost(with_mass(c.p, 0.0), beta)
@@ -47,14 +47,14 @@ def candidate_columns(events: Events, rest: Rest, tag: Ints, kaon: Ints) -> dict
     n = len(tag)
     signal, of_tag, others = _objects(events, rest, tag, kaon)
     rest_of_signal, rest_of_tag = together(of_tag, others), together(signal, others)
-    axis_k, thrust_k = thrust(signal.p[:3], signal.owner, n)
+    axis_k = signal.p[:3] / norm(signal.p)
     axis_tag, thrust_tag = thrust(of_tag.p[:3], of_tag.owner, n)
     axis_of_signal_rest, thrust_rest = thrust(rest_of_signal.p[:3], rest_of_signal.owner, n)
     axis_of_tag_rest, _ = thrust(rest_of_tag.p[:3], rest_of_tag.owner, n)
     cones = cleo_cones(together(signal, rest_of_signal), axis_k, n)
     moments = ksfw_moments(signal, rest_of_signal, events.beams.sqrt_s, n)
     return {
-        "thrustBm": thrust_k,
+        "thrustBm": np.ones(n),  # of a single track
         "thrustOm": thrust_rest,
         "K_cosTBTO": np.abs(cosine(axis_k, axis_of_signal_rest)),
         "Btag_thrustBm": thrust_tag,

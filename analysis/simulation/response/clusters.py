@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from analysis.simulation.detector import DETECTOR
 from analysis.simulation.generator import Particles
-from analysis.simulation.jagged import Array, Bools, Floats, Ints, Table
+from analysis.simulation.jagged import Array, Bools, Floats, Ints, Listed
 from analysis.simulation.kinematics import direction, norm
 from analysis.simulation.response.tracks import inside, polar_angle
 
@@ -27,7 +27,7 @@ class Kind:
 
 
 @dataclass(frozen=True)
-class Clusters(Table):
+class Clusters(Listed):
     """Calorimeter clusters without a track, sorted by ``event``.
 
     Attributes

@@ -10,11 +10,11 @@ from scipy.special import expit
 
 from analysis.simulation.detector import DETECTOR, M_K
 from analysis.simulation.generator import PDG_KS, Particles, charge_of, is_charged_stable
-from analysis.simulation.jagged import Array, Bools, Floats, Ints, Table
+from analysis.simulation.jagged import Array, Bools, Floats, Ints, Listed
 
 
 @dataclass(frozen=True)
-class Tracks(Table):
+class Tracks(Listed):
     """Reconstructed tracks, sorted by ``event``.
 
     Attributes
@@ -96,7 +96,7 @@ def polar_angle(p: Floats) -> Floats:
 
 
 @dataclass(frozen=True)
-class Detected(Table):
+class Detected(Listed):
     """Charged particles that leave a track, as far as needed to judge whether their event is worth measuring.
 
     Attributes

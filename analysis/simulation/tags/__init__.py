@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.simulation.detector import DETECTOR, M_BPLUS, M_E, M_MU
-from analysis.simulation.jagged import Bools, Floats, Ints, Table
+from analysis.simulation.jagged import Bools, Floats, Ints, Listed
 from analysis.simulation.kinematics import boost, mass, norm, with_mass
 from analysis.simulation.response import Clusters, Tracks
 from analysis.simulation.tag_modes import D_MODES, NO_STAR
@@ -42,7 +42,7 @@ WRONG_VERTEX = 0.3
 
 
 @dataclass(frozen=True)
-class Tags(Table):
+class Tags(Listed):
     """Tag candidates, sorted by ``event``.
 
     Attributes

@@ -107,16 +107,17 @@ class Combinations(Table):
 
 def find_pi0s(clusters: Clusters, n_events: int) -> Pi0s:
     """Return all pairs of clusters whose mass lies in the π⁰ window."""
-    i, j = join(clusters.event, clusters.event, n_events)
-    keep = i < j
-    i, j = i[keep], j[keep]
-    p4 = with_mass(clusters.p, 0.0)
-    pair = p4[:, i] + p4[:, j]
-    m = mass(pair)
-    good = clusters.present[i] & clusters.present[j]
-    good &= (m > PI0_WINDOW[0]) & (m < PI0_WINDOW[1])
-    scaled = pair[:, good] * (M_PI0 / m[good])
-    return Pi0s(clusters.event[i[good]], np.array([i[good], j[good]]), scaled)
+    present = np.flatnonzero(clusters.present)
+    event, p4 = clusters.event[present], with_mass(clusters.p[:, present], 0.0)
+    i, j = join(event, event, n_events)
+    ordered = np.flatnonzero(i < j)
+    i, j = i[ordered], j[ordered]
+    # of massless particles
+    m2 = 2 * (p4[3, i] * p4[3, j] - p4[0, i] * p4[0, j] - p4[1, i] * p4[1, j] - p4[2, i] * p4[2, j])
+    good = np.flatnonzero((m2 > PI0_WINDOW[0] ** 2) & (m2 < PI0_WINDOW[1] ** 2))
+    i, j, m2 = i[good], j[good], m2[good]
+    scaled = (p4[:, i] + p4[:, j]) * (M_PI0 / np.sqrt(m2))
+    return Pi0s(event[i], present[np.array([i, j])], scaled)
 
 
 def find_kshorts(tracks: Tracks, n_events: int) -> Kshorts:

@@ -18,10 +18,10 @@ from analysis.basf2 import SampleType
 from analysis.simulation.bbbar import CHI_D
 from analysis.simulation.channels import forced_fraction
 from analysis.simulation.generator import Generator, Pool
-from analysis.simulation.jagged import Bools, Floats, Ints
+from analysis.simulation.jagged import Bools, Floats, Ints, merged, on_side
 from analysis.simulation.kinematics import random_rotations
 from analysis.simulation.pairing import b_velocities, frames, place
-from analysis.simulation.pools import batches, merged, on_side
+from analysis.simulation.pools import batches
 from analysis.simulation.response import beam_clusters, measure_clusters, measure_tracks
 from analysis.simulation.tags import candidates, find_pi0s
 from analysis.simulation.tags.combine import Combinations

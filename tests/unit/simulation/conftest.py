@@ -4,7 +4,7 @@ from analysis.basf2 import SampleType
 from analysis.config.models import Config, Dataset, Sample, Simulation
 
 # Few processes: starting PYTHIA takes a third of a second for each of their pools.
-SMALL = {SampleType.SIGNAL: 600, SampleType.CHARGED: 1600, SampleType.SSBAR: 300}
+SMALL = {SampleType.SIGNAL: 600, SampleType.CHARGED: 1600, SampleType.SSBAR: 3000}
 
 
 @pytest.fixture(scope="session")

@@ -8,9 +8,9 @@ from analysis.simulation import true_tags
 from analysis.simulation.channels import forced_fraction
 from analysis.simulation.detector import DETECTOR, M_BPLUS, M_MU
 from analysis.simulation.generator import Generator
-from analysis.simulation.jagged import Ints, count
+from analysis.simulation.jagged import Ints, count, merged, taken
 from analysis.simulation.kinematics import boost, direction, norm, with_mass
-from analysis.simulation.pools import TagPool, like_tag, make_tags, make_wrong_tags, merged, taken
+from analysis.simulation.pools import TagPool, like_tag, make_tags, make_wrong_tags
 from analysis.simulation.response import Clusters, Kind, Tracks, beam_clusters
 from analysis.simulation.tag_modes import (
     D0_GAMMA,

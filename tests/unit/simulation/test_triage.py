@@ -7,10 +7,10 @@ import pytest
 
 from analysis.simulation import triage
 from analysis.simulation.generator import Generator, Pool
-from analysis.simulation.jagged import Ints, count
+from analysis.simulation.jagged import Ints, count, merged, renumbered, stacked
 from analysis.simulation.kinematics import random_rotations
 from analysis.simulation.pairing import b_velocities, frames
-from analysis.simulation.pools import merged, renumbered, stacked
+from analysis.simulation.pools import like_tag
 from analysis.simulation.sides import Begun, Side, together
 
 pytest.importorskip("pythia8mc", reason="the extra `toy` is not installed")
@@ -82,3 +82,13 @@ def test_events_are_put_together_in_order(pool: Pool) -> None:
     assert np.array_equal(np.concatenate([each.tracks.p for each in made], axis=1), renumbered(tracks, kept, N).p)
     number = np.concatenate([count(each.tracks.event, len(each)) for each in made])
     assert np.array_equal(number, count(tracks.event, N)[kept])
+
+
+def test_what_is_like_a_tag_was_found_to_be_one(pool: Pool) -> None:
+    rng = np.random.default_rng(1)
+    side = random_side(pool, 0, 3)
+    found = side.detect(rng)
+    able, like = triage.may_be_tag(found, N), like_tag(side.measure(found, rng), 0, N)
+    assert np.all(able[like])
+    assert np.sum(like) > 100
+    assert 0.3 * N > np.sum(able) > np.sum(like)
