@@ -130,9 +130,14 @@ class Calorimeter:
     antineutron_scale: float = sourced(0.60, "assumed", "of antineutrons")
     split_off: float = sourced(0.12, "assumed", "probability per charged hadron")
     split_off_scale: float = sourced(0.08, "assumed", "mean energy above threshold")
+    split_off_angle: float = sourced(0.3, "assumed", "spread about the track's direction, rad")
+    annihilation: float = sourced(0.5, "assumed", "GeV that an antineutron's cluster may hold beyond its momentum")
     beam_clusters: float = sourced(0.5, "assumed", "Poisson mean of beam-background clusters per event")
     beam_scale: float = sourced(0.05, "assumed", "mean energy above threshold")
     mip: float = sourced(0.20, "PB", "energy left by a minimum ionising track")
+    mip_width: float = sourced(0.15, "assumed", "its relative spread")
+    shower_share: tuple[float, float] = sourced((0.15, 0.85), "assumed", "of its momentum, left by a showering hadron")
+    electron_width: float = sourced(0.02, "assumed", "relative spread of an electron's energy")
     shower: float = sourced(0.45, "assumed", "probability that a hadron showers")
 
 

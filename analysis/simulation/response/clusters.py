@@ -79,11 +79,11 @@ def measure_clusters(particles: Particles, side: Array, rng: np.random.Generator
     relative = np.sqrt((a / safe) ** 2 + (b / safe**0.25) ** 2 + d**2)
     photon_energy = energy * (1 + relative * rng.standard_normal(n))
     exponential = rng.standard_exponential(n)
-    hadron_energy = np.minimum(c.threshold + scale * exponential, momentum + 0.5 * (particles.pdg == -2112))
+    hadron_energy = np.minimum(c.threshold + scale * exponential, momentum + c.annihilation * (particles.pdg == -2112))
     split_energy = np.minimum(c.threshold + c.split_off_scale * exponential, momentum)
     measured = np.select([photon, charged_hadron], [photon_energy, split_energy], hadron_energy)
-    # photons point to their vertex; split-offs lie some 0.3 rad from the track's entry
-    spread = np.where(charged_hadron, 0.3, c.angle_resolution / np.sqrt(np.maximum(measured, 0.02)))
+    # photons point to their vertex; split-offs lie some way from the track's entry
+    spread = np.where(charged_hadron, c.split_off_angle, c.angle_resolution / np.sqrt(np.maximum(measured, 0.02)))
     theta = polar_angle(particles.p) + spread * rng.standard_normal(n)
     phi = np.arctan2(particles.p[1], particles.p[0]) + spread * rng.standard_normal(n)
     luck = rng.random(n)

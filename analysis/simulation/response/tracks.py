@@ -254,8 +254,8 @@ def _track_energy(kind: Array, p: Floats, rng: np.random.Generator) -> Floats:
     """Draw the energy that tracks leave in the calorimeter."""
     c = DETECTOR.calorimeter
     n = len(p)
-    mip = np.minimum(c.mip * (1 + 0.15 * rng.standard_normal(n)), p)
-    shower = p * rng.uniform(0.15, 0.85, n)
+    mip = np.minimum(c.mip * (1 + c.mip_width * rng.standard_normal(n)), p)
+    shower = p * rng.uniform(*c.shower_share, n)
     hadron = (kind == 211) | (kind == 321) | (kind == 2212)
     energy = np.where(hadron & (rng.random(n) < c.shower), np.maximum(mip, shower), mip)
-    return np.where(kind == 11, p * (1 + 0.02 * rng.standard_normal(n)), energy)
+    return np.where(kind == 11, p * (1 + c.electron_width * rng.standard_normal(n)), energy)
