@@ -83,6 +83,8 @@ def run(args: argparse.Namespace) -> None:
         found = scan_2d(workspace, (problem.names[poi], values), (name, others), **choice)
     else:
         found = scan(workspace, values, parameter=problem.names[poi], **choice)
+    for remark in found.remarks:
+        logger.warning("%s", remark)
     accounts = [args.account] if args.account else []
     origin = provenance.collect(
         "scan",

@@ -91,7 +91,11 @@ def check_structure(spec: pyhf.Workspace) -> None:
             for modifier in sample["modifiers"]:
                 _same_length(modifier, n_bins, f"{place}, sample '{sample['name']}'")
         observed = spec.observations.get(channel["name"])
-        if observed is not None and len(observed) != n_bins:
+        if observed is None:
+            raise FitError(
+                "a channel has no observations", where=place, remedy="add it to 'observations' of the workspace"
+            )
+        if len(observed) != n_bins:
             raise FitError(
                 "observations and expectation differ in their number of bins",
                 where=place,

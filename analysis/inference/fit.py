@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from analysis.errors import FitError
 from analysis.inference.belt import LEVELS, asymptotic_interval, neyman_interval
 from analysis.inference.clipping import clipping_notes
-from analysis.inference.engine import Engine, Floats, Minimum, at_bounds
+from analysis.inference.engine import Engine, Floats, ImpossibleError, Minimum, at_bounds
 from analysis.inference.engines import compiled_engine, cross_check, make_engine
 from analysis.inference.goodness import goodness_of_fit, with_toys
 from analysis.inference.limits import AsymptoticCLs
@@ -45,6 +45,7 @@ class _Poi:
     limit: UpperLimit | None = None
     intervals: Sequence[Interval] = ()
     minos: Mapping[int, tuple[float, float]] = field(default_factory=dict)
+    impossible: str | None = None
 
 
 def fit_workspace(
@@ -234,8 +235,12 @@ def _interest(engine: Engine, best: Minimum, covariance: Floats, level: float, s
     around = intervals(profile, mu, study)
     if not _is_strength(problem, index):
         return _Poi(mu=mu, intervals=around)
-    significance = Significance(observed=signed_root(profile, 0.0), sm=signed_root(profile, 1.0))
-    return _Poi(mu, significance, AsymptoticCLs.prepare(engine, best).limit(level), around)
+    try:
+        significance = Significance(observed=signed_root(profile, 0.0), sm=signed_root(profile, 1.0))
+        limit = AsymptoticCLs.prepare(engine, best).limit(level)
+    except ImpossibleError as error:
+        return _Poi(mu=mu, intervals=around, impossible=str(error.where))
+    return _Poi(mu, significance, limit, around)
 
 
 def _is_strength(problem: Problem, index: int) -> bool:
@@ -257,7 +262,9 @@ def _bound_notes(problem: Problem, best: Minimum, covariance: Floats, found: _Po
     for side, reached in zip(("lower", "upper"), found.mu.at_bound, strict=True):
         if reached:
             notes.append(f"the {side} MINOS error of '{problem.poi_name}' ends at its bound")
-    if found.significance is None:
+    if found.impossible is not None:
+        notes.append(f"no significance or limit: the data are impossible there ({found.impossible})")
+    elif found.significance is None:
         notes.append(
             f"'{problem.poi_name}' is no signal strength (a free factor whose bounds "
             "hold 0 and 1): "

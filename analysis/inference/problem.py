@@ -140,14 +140,7 @@ def load(
     check_structure(spec)
     notes += check_settings(spec, spec.get_measurement(measurement_name=name)["config"]["parameters"])
     model = _build_model(spec, name, poi)
-    try:
-        data = np.asarray(spec.data(model), dtype=float)
-    except KeyError as error:
-        raise FitError(
-            "a channel has no observations",
-            where=f"channel {error}",
-            remedy="add it to 'observations' of the workspace",
-        ) from error
+    data = np.asarray(spec.data(model), dtype=float)
     problem = from_model(model, data, measurement=name, notes=tuple(notes))
     if asimov is not None:
         problem = problem.with_data(asimov_data(problem, asimov))

@@ -209,10 +209,13 @@ def signed_root(profile: Profile, value: float) -> float:
     return math.copysign(root, centre - value) + 0.0
 
 
-def scan_1d(profile: Profile, values: Sequence[float]) -> list[float]:
-    """Return 2ΔNLL at the values, walked from the minimum outwards for good starts."""
+def scan_1d(profile: Profile, values: Sequence[float]) -> list[float | None]:
+    """Return 2ΔNLL at the values, walked from the minimum outwards for good starts; None where data are impossible."""
     centre = float(profile.best.x[profile.index])
-    found: dict[float, float] = {}
+    found: dict[float, float | None] = {}
     for value in sorted(values, key=lambda v: abs(v - centre)):
-        found[value] = profile.delta(value)
+        try:
+            found[value] = profile.delta(value)
+        except ImpossibleError:
+            found[value] = None
     return [found[value] for value in values]

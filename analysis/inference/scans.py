@@ -40,13 +40,20 @@ def scan(
         parameters=(problem.names[index],),
         minimum=(float(best.x[index]),),
         points=[
-            ScanPoint(values=(value,), twice_delta_nll=height) for value, height in zip(values, heights, strict=True)
+            ScanPoint(values=(value,), twice_delta_nll=height)
+            for value, height in zip(values, heights, strict=True)
+            if height is not None
         ],
         asimov=asimov,
         engine=engine.name,
         cross_check=cross_check(problem, best),
-        remarks=engine.remarks,
+        remarks=[*engine.remarks, *_left_out(values, heights)],
     )
+
+
+def _left_out(values: Sequence[float], heights: Sequence[float | None]) -> list[str]:
+    lost = [f"{value:g}" for value, height in zip(values, heights, strict=True) if height is None]
+    return [f"left out, since the data are impossible there: {', '.join(lost)}"] if lost else []
 
 
 def scan_2d(

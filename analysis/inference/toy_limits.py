@@ -42,6 +42,8 @@ Progress = Callable[[str], None]
 SAME = 1e-6
 # Toys without signal beyond the data below which a limit is called rough.
 FEW = 20
+# How often the grid of μ may be widened.
+EXTENSIONS = 5
 # How many toys CLs at its target should stand for; what the advice to take more of them goes by.
 RESOLVED = 10
 
@@ -146,10 +148,15 @@ def limits(
 def cls_limit(setting: _Setting, asymptotic: UpperLimit, n_points: int) -> ToyLimit:
     """Find the CLs limit from toys on a grid that spans the asymptotic limits."""
     ends = (asymptotic.observed, *asymptotic.expected)
-    grid = np.linspace(0.6 * min(ends), 1.4 * max(ends), n_points).tolist()
-    background = setting.toys(0.0, (0.0, *grid), "background")
-    tested = [_cls_tests(setting, mu, background) for mu in grid]
     alpha = 1 - asymptotic.level
+    grid = np.linspace(0.6 * min(ends), 1.4 * max(ends), n_points).tolist()
+    tested = _tested(setting, grid)
+    for _ in range(EXTENSIONS):
+        # Few events: the limits of toys may lie beyond the asymptotic ones.
+        grid, extended = _extended(grid, tested, alpha, n_points), grid
+        if grid == extended:
+            break
+        tested = _tested(setting, grid)
     observed = [ratios[0] for _, ratios in tested]
     _demand_resolution(observed, setting.n, alpha)
     (limit, error), *bands = (
@@ -169,6 +176,26 @@ def cls_limit(setting: _Setting, asymptotic: UpperLimit, n_points: int) -> ToyLi
         points=[_cls_point(mu, q, ratios) for mu, (q, ratios) in zip(grid, tested, strict=True)],
         notes=_cls_notes(observed, bands, setting.n),
     )
+
+
+def _tested(setting: _Setting, grid: Sequence[float]) -> list[tuple[float, list[_Ratio]]]:
+    """Return the observed q̃ and CLs at each point; the toys of a point are the same in every grid."""
+    background = setting.toys(0.0, (0.0, *grid), "background")
+    return [_cls_tests(setting, mu, background) for mu in grid]
+
+
+def _extended(
+    grid: list[float], tested: Sequence[tuple[float, Sequence[_Ratio]]], target: float, n_points: int
+) -> list[float]:
+    """Return a grid in the place of one on which an observed or expected CLs does not cross its target."""
+    first, last = ([ratio.value for ratio in tested[k][1]] for k in (0, -1))
+    low = 0.5 * grid[0] if min(first) < target else grid[0]
+    high = 2.0 * grid[-1] if max(last) > target else grid[-1]
+    if (low, high) == (grid[0], grid[-1]):
+        return grid
+    # Where all have crossed long before the end it is of no use there.
+    crossed = [mu for mu, (_, ratios) in zip(grid, tested, strict=True) if max(r.value for r in ratios) < target]
+    return [float(mu) for mu in np.linspace(low, high if high > grid[-1] or len(crossed) < 2 else crossed[1], n_points)]
 
 
 @dataclass(frozen=True)

@@ -423,3 +423,23 @@ def test_scan_command_takes_any_parameter_or_two(hta, tmp_path):
     assert len(content["points"]) == 9
     assert main([*start, "--second", "mu_bbbar", "6", "9"]) == 1
     assert main([*start, "--second", "mu_bbbar", "low", "9"]) == 1
+
+
+def test_data_that_are_impossible_without_signal():
+    signal = {"name": "s", "data": [100.0], "modifiers": [{"name": "mu", "type": "normfactor", "data": None}]}
+    config = {"poi": "mu", "parameters": [{"name": "mu", "bounds": [[0.0, 5.0]], "inits": [1.0]}]}
+    spec = {
+        "version": "1.0.0",
+        "channels": [{"name": "sr", "samples": [signal]}],
+        "observations": [{"name": "sr", "data": [100.0]}],
+        "measurements": [{"name": "m", "config": config}],
+    }
+    fit = fit_workspace(spec)
+    assert fit.mu is not None
+    assert fit.mu.value == pytest.approx(1.0)
+    assert fit.significance is None
+    assert fit.upper_limit is None
+    assert any("the data are impossible there (channel 'sr', bin 0 expects 0 and has 100" in n for n in fit.diagnosis)
+    found = scan(spec, [0.0, 1.0, 1.1])
+    assert [point.values for point in found.points] == [(1.0,), (1.1,)]
+    assert found.remarks == ["left out, since the data are impossible there: 0"]

@@ -13,7 +13,11 @@ from scipy.stats import poisson
 
 from analysis.cli import main
 from analysis.errors import FitError
-from analysis.inference.toy_limits import _cls_notes, _crossing, _Ratio, limits
+from analysis.inference.minimiser import NewtonEngine
+from analysis.inference.problem import load
+from analysis.inference.profile import Profile
+from analysis.inference.results import UpperLimit
+from analysis.inference.toy_limits import _cls_notes, _crossing, _Ratio, _Setting, cls_limit, limits
 
 
 @pytest.fixture
@@ -50,6 +54,19 @@ def test_cls_from_toys_is_the_counting_experiments(counting):
     for point in found.toys.points[:4]:
         exact = poisson_sum(2, 3 + point.mu) / poisson_sum(2, 3.0)
         assert point.cls == pytest.approx(exact, abs=4 * point.cls_error + 1e-3)
+
+
+def test_the_grid_is_widened_where_limits_from_toys_lie_beyond_the_asymptotic_ones(counting):
+    # No event: CLs = exp(−μ), but q̃ is a step, of which asymptotics knows nothing. From a first grid that begins above
+    # the limit of 2.3 or ends below it.
+    for first in (5.0, 0.3):
+        asymptotic = UpperLimit(level=0.90, observed=first, expected=(first,) * 5, method="CLs, asymptotic")
+        problem = load(counting(0.0))
+        engine = NewtonEngine(problem)
+        profile = Profile(engine, problem.poi, engine.minimise())
+        setting = _Setting(engine, profile, problem.poi, 1000, 3, lambda _: None)
+        found = cls_limit(setting, asymptotic, 6)
+        assert found.limit.observed == pytest.approx(math.log(10), abs=0.35)
 
 
 def test_feldman_cousins_is_the_published_table(counting):
