@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis import io
-from analysis.basf2 import SampleType
+from analysis.basf2 import BeamEnergy, SampleType
 from analysis.conditions.databases import read_databases
 from analysis.conditions.findings import Finding, conditions_error, raise_for
 from analysis.conditions.handwritten import read_names, read_yaml
@@ -21,6 +21,8 @@ from analysis.conditions.sidecar import examine_sidecar, examine_text, sidecar_o
 from analysis.config.models import ConditionsSettings, Config, Sample
 from analysis.errors import AnalysisError
 
+# What the names of energies below the Υ(4S) have in common.
+OFF_RESONANCE = "offres"
 _BY_HAND = {".yaml": read_yaml, ".yml": read_yaml, ".txt": read_names}
 
 
@@ -36,12 +38,15 @@ class SampleSource:
         The workflow makes the sample itself: pseudo-data may then be generated events.
     sidecars
         Metadata files, one per ntuple.
+    beam_energy
+        As in the configuration.
     """
 
     name: str
     type: SampleType
     sidecars: tuple[Path, ...]
     simulated: bool = False
+    beam_energy: BeamEnergy = BeamEnergy.ON_RESONANCE
 
 
 def source_of(sample: Sample, files: Sequence[str] = ()) -> SampleSource:
@@ -85,7 +90,10 @@ def find_source(sample: Sample, files: Sequence[str] = ()) -> tuple[SampleSource
         )
         findings.append(finding)
     distinct = tuple(dict.fromkeys(paths))
-    return SampleSource(sample.name, sample.type, distinct, simulated=sample.simulated), findings
+    source = SampleSource(
+        sample.name, sample.type, distinct, simulated=sample.simulated, beam_energy=sample.beam_energy
+    )
+    return source, findings
 
 
 def record_all(config: Config, known: Mapping[str, GlobalTag] | None = None) -> list[SampleConditions]:
@@ -229,7 +237,7 @@ def examine(
         findings += found
         if metadata is not None and metadata.dataset is not None:
             files.append(SampleFile(str(path), metadata, metadata.dataset))
-            findings += _role(source, files[-1])
+            findings += [*_role(source, files[-1]), *_energy(source, files[-1])]
     if not files and not findings:
         findings.append(_no_files(source))
     if findings:
@@ -276,6 +284,26 @@ def _no_files(source: SampleSource) -> Finding:
 
 def _of_sample(finding: Finding, sample: str) -> Finding:
     return finding if finding.samples else replace(finding, samples=(sample,))
+
+
+def _energy(source: SampleSource, file: SampleFile) -> list[Finding]:
+    """Compare the energy that the configuration tells of simulation with the file's; of data their type decides."""
+    told = file.dataset.beam_energy
+    is_off = OFF_RESONANCE in told
+    if source.type.is_data or is_off == (source.beam_energy is BeamEnergy.OFF_RESONANCE):
+        return []
+    return [
+        Finding(
+            "beam-energy",
+            "The sample was simulated at another energy than the configuration says.",
+            samples=(source.name,),
+            file=file.source,
+            key="dataset.beamEnergy",
+            found=told,
+            expected=f"{source.beam_energy}, as `beam_energy:` of the sample",
+            remedy="correct `beam_energy:` of the sample, or take the file out of it",
+        )
+    ]
 
 
 def _role(source: SampleSource, file: SampleFile) -> list[Finding]:

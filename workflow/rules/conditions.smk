@@ -14,7 +14,9 @@ rule record:
         config=CONFIG,
         # Not the whole command: an edit of how conditions are shown or compared must not rerun the skims.
         code=fingerprint("analysis.conditions.recording"),
-        settings=lambda wildcards: analysis.config.settings(CFG.sample(wildcards.sample), "name", "type", "simulated"),
+        settings=lambda wildcards: analysis.config.settings(
+            CFG.sample(wildcards.sample), "name", "type", "simulated", "beam_energy"
+        ),
         tags=tags,
     shell:
         "python -m analysis --log {log:q} conditions record --config {params.config:q} "
@@ -38,6 +40,8 @@ rule ledger:
         config=CONFIG,
         code=fingerprint("analysis.conditions.gate"),
         settings=settings("conditions"),
-        luminosity=analysis.config.settings(CFG.dataset, "luminosity", "luminosity_uncertainty"),
+        luminosity=analysis.config.settings(
+            CFG.dataset, "luminosity", "luminosity_uncertainty", "off_resonance_luminosity"
+        ),
     shell:
         "python -m analysis --log {log:q} conditions ledger --config {params.config:q} --output {output:q} {input.records:q}"

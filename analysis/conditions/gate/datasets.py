@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from analysis.basf2 import SampleType
+from analysis.basf2 import BeamEnergy, SampleType
 from analysis.conditions.findings import Finding, Severity
 from analysis.conditions.gate.common import disagreements, names, parts
 from analysis.conditions.records import SampleConditions
@@ -15,6 +15,8 @@ from analysis.config.models import Dataset
 ENERGY_TOLERANCE = 0.010
 # Off-resonance data are taken 60 MeV below the Υ(4S).
 _OFF_RESONANCE = "offres"
+# Below it there are no B mesons: twice the mass of the B⁺ (PDG 2022), GeV.
+BB_THRESHOLD = 10.5587
 
 
 def check(records: Sequence[SampleConditions], dataset: Dataset | None) -> Iterator[Finding]:
@@ -30,6 +32,7 @@ def check(records: Sequence[SampleConditions], dataset: Dataset | None) -> Itera
         "use one kind: their backgrounds and run-dependent efficiencies differ",
     )
     yield from _energies(records)
+    yield from _thresholds(records)
     yield from disagreements(
         "fei-training",
         "Samples were tagged by different trainings of the Full Event Interpretation.",
@@ -50,7 +53,9 @@ def check(records: Sequence[SampleConditions], dataset: Dataset | None) -> Itera
     yield from _parents(records)
     yield from _emptiness(records)
     if dataset is not None:
-        yield from _luminosity(records, dataset)
+        yield from _luminosity(records, SampleType.DATA, dataset.luminosity, dataset)
+        if dataset.off_resonance_luminosity is not None:
+            yield from _luminosity(records, SampleType.OFFRES, dataset.off_resonance_luminosity, dataset)
 
 
 def _energies(records: Sequence[SampleConditions]) -> Iterator[Finding]:
@@ -91,6 +96,24 @@ def _energies(records: Sequence[SampleConditions]) -> Iterator[Finding]:
                 found=f"{low.beam_energy_gev} and {high.beam_energy_gev} GeV",
                 expected=f"within {1000 * ENERGY_TOLERANCE:.0f} MeV",
                 remedy="find out which is wrong; q²_rec and M_bc rest on it",
+            )
+
+
+def _thresholds(records: Sequence[SampleConditions]) -> Iterator[Finding]:
+    """Compare every energy with what its name says: above the threshold of BB̄, or below."""
+    for record in records:
+        told, is_off = record.beam_energy_gev, _OFF_RESONANCE in record.beam_energy
+        if told is None or not (is_off or record.beam_energy == BeamEnergy.ON_RESONANCE):
+            continue
+        if is_off == (told > BB_THRESHOLD):
+            yield Finding(
+                "beam-energy",
+                "The centre-of-mass energy contradicts its name.",
+                samples=(record.sample,),
+                key="dataset.beamEnergyGeV",
+                found=f"{told} GeV, called {record.beam_energy}",
+                expected=f"{'below' if is_off else 'above'} {BB_THRESHOLD} GeV, the threshold of BB̄",
+                remedy="find out at which energy the collisions were: off-resonance data must not pass for the Υ(4S)'s",
             )
 
 
@@ -146,20 +169,24 @@ def _emptiness(records: Sequence[SampleConditions]) -> Iterator[Finding]:
             )
 
 
-def _luminosity(records: Sequence[SampleConditions], dataset: Dataset) -> Iterator[Finding]:
-    data = [record for record in records if record.type is SampleType.DATA]
+def _luminosity(
+    records: Sequence[SampleConditions], kind: SampleType, configured: float, dataset: Dataset
+) -> Iterator[Finding]:
+    """Compare what the metadata of data (on or off resonance) tell with the configured number."""
+    data = [record for record in records if record.type is kind]
     known = [record.luminosity for record in data if record.luminosity is not None]
     if not data or len(known) < len(data):
         return
-    recorded, configured = sum(known), dataset.luminosity
+    recorded = sum(known)
     tolerance = max(dataset.luminosity_uncertainty, 1e-6)
+    key = "luminosity" if kind is SampleType.DATA else "off_resonance_luminosity"
     if abs(recorded - configured) > tolerance * configured:
         yield Finding(
             "luminosity",
             "The luminosity of the data is not the configuration's.",
             samples=names(parts(data)),
-            key="dataset.luminosity",
+            key=f"dataset.{key}",
             found=f"{recorded:.6g} fb⁻¹ in the metadata",
             expected=f"{configured:.6g} fb⁻¹ (within {tolerance:.2%}), as configured",
-            remedy="correct `dataset: luminosity:`, or complete the data's files",
+            remedy=f"correct `dataset: {key}:`, or complete the data's files",
         )

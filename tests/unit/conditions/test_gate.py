@@ -178,7 +178,10 @@ def test_samples_that_belong_together():
             [recorded("data"), recorded("more", blocks=(bucket(runs=(IoV(31, 5, 31, 6),)),))],
             [("run-overlap", ("data", "more"))],
         ),
-        ([recorded(beam_energy="4S_offres")], [("beam-energy", ("data",))]),
+        ([recorded(beam_energy="4S_offres", beam_energy_gev=10.52)], [("beam-energy", ("data",))]),
+        # off-resonance data that pass for the Υ(4S)'s, and the other way round
+        ([recorded(beam_energy_gev=10.52)], [("beam-energy", ("data",))]),
+        ([simulated("off", type=SampleType.CCBAR, beam_energy="4S_offres")], [("beam-energy", ("off",))]),
         ([recorded(type=SampleType.OFFRES)], [("beam-energy", ("data",))]),
         (
             [simulated(), simulated("a"), simulated("s", beam_energy="5S")],
@@ -246,9 +249,16 @@ def test_luminosity_of_the_configuration():
     assert [finding.code for finding in found] == ["luminosity"]
     # Unknown amounts cannot be compared, and off-resonance data do not count.
     offres = recorded(
-        "off", type=SampleType.OFFRES, beam_energy="4S_offres", blocks=(bucket(runs=(IoV(31, 40, 31, 41),)),)
-    )
+        "off", type=SampleType.OFFRES, beam_energy="4S_offres", beam_energy_gev=10.52,
+        blocks=(bucket(runs=(IoV(31, 40, 31, 41),)),),
+    )  # fmt: skip
     assert gate(*data, offres, dataset=Dataset(luminosity=365.0)) == []
+    right = Dataset(luminosity=365.0, off_resonance_luminosity=offres.luminosity)
+    assert gate(*data, offres, dataset=right) == []
+    (finding,) = gate(*data, offres, dataset=right.model_copy(update={"off_resonance_luminosity": 42.0}))
+    assert (finding.code, finding.samples, finding.key) == (
+        "luminosity", ("off",), "dataset.off_resonance_luminosity",
+    )  # fmt: skip
 
 
 def test_run_database():

@@ -10,7 +10,7 @@ import pytest
 import uproot
 import yaml
 
-from analysis.basf2 import SampleType
+from analysis.basf2 import BeamEnergy, SampleType
 from analysis.conditions.databases import overlaps, read_database, read_databases, read_text_database
 from analysis.conditions.handwritten import read_yaml
 from analysis.conditions.iov import IoV
@@ -110,6 +110,16 @@ def test_malformed_by_hand(tmp_path, name, text, message):
     with pytest.raises(ConditionsError, match=message) as caught:
         record(source_of(sample(tmp_path / name)))
     assert str(tmp_path / name) in str(caught.value)
+
+
+def test_simulation_of_another_energy_is_no_part_of_a_sample(simulation, write):
+    """Off-resonance continuum that passes for on-resonance would be scaled to the wrong luminosity."""
+    changes = {"beamEnergy": "4S_offres", "beamEnergyGeV": 10.52, "eventType": "ccbar"}
+    path = write(simulation | {"LFN": "/local/a"}, dataset=simulation["dataset"] | changes)
+    right = Sample(name="a", type="ccbar", beam_energy="4S_offres", files=("a.root",), metadata=(str(path),))
+    assert record(source_of(right)).beam_energy == "4S_offres"
+    with pytest.raises(ConditionsError, match="simulated at another energy than the configuration says"):
+        record(source_of(right.model_copy(update={"beam_energy": BeamEnergy.ON_RESONANCE})))
 
 
 def test_logical_names_fill_the_dataset(tmp_path, simulation, write):
