@@ -1,6 +1,7 @@
 """The toy against the reference's figures, and its shortcuts (pools, importance, factorised charm) tested."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from analysis.simulation.kinematics import random_rotations
 from analysis.simulation.pools import make_decays
 from analysis.simulation.response import Tracks, measure_clusters, measure_tracks
 from analysis.simulation.rows import Rows
+from analysis.simulation.sides import Begun, Side
 from analysis.simulation.tags import find_pi0s, reconstruct_tags
 
 pytest.importorskip("pythia8mc", reason="the extra `toy` is not installed")
@@ -201,6 +203,19 @@ def near_signal(rows: Rows) -> Rows:
 
 def test_factorised_charm_agrees_with_whole_events(monkeypatch: pytest.MonkeyPatch) -> None:
     """Decays drawn with their event, against PYTHIA's own: rates, and spectra of what is selected on."""
+    finished = charm.finished_continuum
+
+    def with_decays(begun: Begun, *rest: Any) -> Rows:
+        rows = finished(begun, *rest)
+        first, second = (begun.sides[which].parents[rows.event] for which in (1, 2))
+        return replace(rows, partner=first * 10**6 + second)
+
+    def on_one_side(*arguments: Any) -> Side:
+        """Whole events are one side: tags of a lepton and a D of two hadrons do not have the worse vertex there."""
+        return Side(*arguments[:-1], 0)
+
+    monkeypatch.setattr(charm, "finished_continuum", with_decays)
+    monkeypatch.setattr(charm, "Side", on_one_side)
     factorised = charm.simulate(28_000, 60, np.arange(2) + 1, np.random.default_rng(1))
     monkeypatch.setattr(continuum, "USES", 1)
     whole = continuum_rows(SampleType.CCBAR, 42_000, 3)
@@ -212,19 +227,28 @@ def test_factorised_charm_agrees_with_whole_events(monkeypatch: pytest.MonkeyPat
 
 
 def two_sample(first: Rows, second: Rows, column: str, bins: int = 6) -> float:
-    """p-value of a χ² between weighted histograms; rows of one parent count as one."""
+    """p-value of a χ² between weighted histograms; what shares an event, or a charmed hadron's decay, counts as one."""
     values = np.concatenate([first.columns[column], second.columns[column]])
     edges = np.quantile(values, np.linspace(0, 1, bins + 1))
     shares, variances = [], []
     for rows in (first, second):
         place = np.clip(np.searchsorted(edges, rows.columns[column], side="right") - 1, 0, bins - 1)
-        _, parent = np.unique(rows.parent, return_inverse=True)
-        per_parent = np.bincount(parent * bins + place, rows.weight, bins * (parent.max() + 1)).reshape(-1, bins)
-        total = per_parent.sum()
-        share = per_parent.sum(axis=0) / total
-        shares.append(share)
+        total = rows.weight.sum()
+        share = np.bincount(place, rows.weight, bins) / total
         # Σ_p (w_pb − share_b w_p)²: the total is no degree of freedom
-        variances.append(np.sum((per_parent - share * per_parent.sum(axis=1, keepdims=True)) ** 2, axis=0) / total**2)
+        excess = rows.weight[:, None] * ((place[:, None] == np.arange(bins)) - share)
+
+        def squares(members: NDArray[np.int64], excess: NDArray[np.float64] = excess) -> NDArray[np.float64]:
+            _, group = np.unique(members, return_inverse=True)
+            sums = [np.bincount(group, column) for column in excess.T]
+            return np.array([np.sum(column**2) for column in sums])
+
+        variance = squares(rows.parent)
+        if rows.partner.max() >= 0:  # what shares two of the three is counted once too often each time
+            decays = [rows.partner // 10**6, rows.partner % 10**6]
+            variance += sum(squares(each) for each in decays) - 2 * squares(rows.event)
+        shares.append(share)
+        variances.append(variance / total**2)
     pulls = (shares[0] - shares[1]) / np.sqrt(variances[0] + variances[1])
     # neighbouring shares are anticorrelated by −1/bins: a χ² of bins − 1 with that scale
     return float(stats.chi2.sf(np.sum(pulls**2) * (bins - 1) / bins, bins - 1))
