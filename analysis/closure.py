@@ -7,6 +7,8 @@ the likelihood cannot: binning, weights, and whether the statistics of the simul
 hold half of the simulation's events: their statistical errors are larger than the analysis's own. Systematics of
 re-reconstruction, which come from varied tables, are left out: they would widen the errors, and no pseudo-data are
 varied.
+hold half of the simulation's events: their statistical errors are larger than the analysis's own. Off-resonance
+channels take part: their pseudo-data, too, fluctuate around halves of their simulation.
 """
 
 from __future__ import annotations

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analysis import config, io, provenance
-from analysis.basf2 import SampleType
+from analysis.basf2 import BeamEnergy, SampleType
 from analysis.errors import InputError
 from analysis.log import logger
 
@@ -94,13 +95,24 @@ def tag_of(settings: config.Config) -> Tag:
     return Tag("Toy simulation" if simulated else "Private work", settings.dataset.luminosity)
 
 
+def off_resonance(settings: config.Config) -> set[str]:
+    """Return the names of the samples at the energy below the Υ(4S)."""
+    return {sample.name for sample in settings.samples if sample.beam_energy is BeamEnergy.OFF_RESONANCE}
+
+
+def tag_off_resonance(settings: config.Config) -> Tag:
+    """Return the same for figures of off-resonance data: their luminosity."""
+    return replace(tag_of(settings), luminosity=settings.dataset.recorded(BeamEnergy.OFF_RESONANCE))
+
+
 def _selection(args: argparse.Namespace, settings: config.Config, tag: Tag, write: Writer) -> None:
     from analysis.plots.selection import Flow, cut_flow
     from analysis.report.tables import cut_flow_tables
 
     flows = _cut_flows(args.files, settings)
     _bdt(args, settings, tag, write)
-    shown = [flow for flow in flows if not SampleType(flow.type).is_data]
+    off = off_resonance(settings)
+    shown = [flow for flow in flows if not SampleType(flow.type).is_data and flow.sample not in off]
     write.figure(
         "cut_flow",
         cut_flow(
@@ -115,7 +127,7 @@ def _selection(args: argparse.Namespace, settings: config.Config, tag: Tag, writ
             tag,
         ),
     )
-    write.page("cut_flow", "Cut flow", cut_flow_tables(shown if settings.blinded else flows))
+    write.page("cut_flow", "Cut flow", cut_flow_tables([flow for flow in flows if not flow.withheld]))
 
 
 def _cut_flows(paths: Sequence[str], settings: config.Config) -> list[CutFlow]:
@@ -164,14 +176,16 @@ def _bdt(args: argparse.Namespace, settings: config.Config, tag: Tag, write: Wri
 
 
 def _tables(paths: Sequence[str], columns: Sequence[str], settings: config.Config) -> Iterator[SampleTable]:
-    """Yield the tables with the columns asked for; those of data only if they may be looked at."""
+    """Yield the on-resonance tables with the columns asked for; those of data only if they may be looked at."""
     from analysis.report.spectra import SampleTable
 
+    off = off_resonance(settings)
     for path in paths:
         if not path.endswith(".parquet"):
             continue
-        kind = SampleType(io.read_table(path, columns=[]).metadata["type"])
-        if kind.is_data and (settings.blinded or kind is SampleType.OFFRES):
+        metadata = io.read_table(path, columns=[]).metadata
+        kind = SampleType(metadata["type"])
+        if metadata["sample"] in off or (kind.is_data and settings.blinded):
             continue
         wanted = list(columns) if kind.is_data else [*columns, "weight"]
         yield SampleTable(kind, io.read_table(path, wanted).columns)
@@ -185,7 +199,7 @@ def _eta_edges(settings: config.Config) -> list[float]:
     )
 
 
-def _templates(args: argparse.Namespace, settings: config.Config, tag: Tag, write: Writer) -> None:  # noqa: ARG001
+def _templates(args: argparse.Namespace, settings: config.Config, tag: Tag, write: Writer) -> None:
     from analysis.inference.results import FitResult
     from analysis.plots import templates
     from analysis.report import likelihood
@@ -196,12 +210,18 @@ def _templates(args: argparse.Namespace, settings: config.Config, tag: Tag, writ
     workspace = io.read_json(args.workspace)
     result = io.read_model(args.result, FitResult, "fit")
     before = likelihood.expected_before(workspace)
-    for channel in likelihood.channels_before(document, result, before):
-        band = "uncertainty before the fit"
-        write.figure(f"before_{channel.name}", templates.channel(channel, tag, stage="Before the fit", band=band))
-    for channel in likelihood.channels_after(document, result):
-        band = "uncertainty after the fit"
-        write.figure(f"after_{channel.name}", templates.channel(channel, tag, stage="After the fit", band=band))
+    tags = {
+        each.name: tag if each.beam_energy is BeamEnergy.ON_RESONANCE else tag_off_resonance(settings)
+        for each in document.channels
+    }
+    for stage, channels in (
+        ("before", likelihood.channels_before(document, result, before)),
+        ("after", likelihood.channels_after(document, result)),
+    ):
+        for channel in channels:
+            band = f"uncertainty {stage} the fit"
+            figure = templates.channel(channel, tags[channel.name], stage=f"{stage.title()} the fit", band=band)
+            write.figure(f"{stage}_{channel.name}", figure)
     shapes = {each.name: likelihood.variations(workspace, document, each.name) for each in document.processes}
     statistics = {each.name: likelihood.statistical(document, each.name) for each in document.processes}
     for each in document.processes:
@@ -317,6 +337,23 @@ def _validation(args: argparse.Namespace, settings: config.Config, tag: Tag, wri
     write.page("validation", "Validation of the toy samples", list(validation_page(found)))
 
 
+def _off_resonance(args: argparse.Namespace, settings: config.Config, tag: Tag, write: Writer) -> None:  # noqa: ARG001
+    from analysis.inference.results import FitResult
+    from analysis.plots.spectra import input_page
+    from analysis.report.off_resonance import Skimmed, compared, off_resonance_page
+    from analysis.templates.document import Document
+
+    skims = []
+    for table in map(io.read_table, args.files):
+        sample, told = settings.sample(table.metadata["sample"]), table.metadata
+        skims.append(Skimmed(sample, table.columns, told.get("generated_events"), told.get("luminosity")))
+    write.figure("off_resonance", input_page(compared(skims, settings.dataset), tag_off_resonance(settings)))
+    document = io.read_model(args.templates, Document, "templates")
+    result = io.read_model(args.result, FitResult, "fit")
+    page = off_resonance_page(skims, settings.dataset, document, io.read_json(args.workspace), result)
+    write.page("off_resonance", "Off-resonance data", page)
+
+
 Draw = Callable[[argparse.Namespace, config.Config, "Tag", Writer], None]
 GROUPS: Mapping[str, tuple[Draw, tuple[str, ...], str]] = {
     "selection": (
@@ -329,6 +366,11 @@ GROUPS: Mapping[str, tuple[Draw, tuple[str, ...], str]] = {
         _fit,
         ("workspace", "result", "scan", "closure", "ledger"),
         "result, pulls, scan, closure, conditions, provenance; FILES: outputs of all stages",
+    ),
+    "off-resonance": (
+        _off_resonance,
+        ("templates", "workspace", "result"),
+        "off-resonance data beside simulation, fitted continuum; FILES: skims of off-resonance samples",
     ),
     "validation": (_validation, ("validation",), "checks of the toy samples"),
     "combination": (_combination, ("sensitivity",), "what each analysis and the combination expect"),

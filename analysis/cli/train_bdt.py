@@ -6,8 +6,8 @@ import argparse
 from typing import TYPE_CHECKING
 
 from analysis import config, io, provenance
-from analysis.basf2 import SampleType
-from analysis.errors import ConfigurationError
+from analysis.basf2 import BeamEnergy, SampleType
+from analysis.errors import ConfigurationError, InputError
 from analysis.log import logger
 
 if TYPE_CHECKING:
@@ -39,6 +39,13 @@ def run(args: argparse.Namespace) -> None:
             remedy="give `bdt: inputs:`",
         )
     tables = [io.read_table(path) for path in args.tables]
+    off = {sample.name for sample in settings.samples if sample.beam_energy is BeamEnergy.OFF_RESONANCE}
+    if wrong := [table.path for table in tables if table.metadata["sample"] in off]:
+        raise InputError(
+            "The BDT is trained on resonance: off-resonance continuum would count twice.",
+            file=wrong[0],
+            remedy="leave the tables of off-resonance samples out; `apply-bdt` takes them",
+        )
     sources = [Source(table.metadata["sample"], SampleType(table.metadata["type"]), table.columns) for table in tables]
     data = assemble(sources, settings.bdt.inputs, settings.bdt.folds)
     model = train(data, settings.bdt, settings.seed, threads=max(1, args.threads))

@@ -127,6 +127,27 @@ Its columns:
 
 Bins of one species may not overlap. A candidate outside all bins gets the ratio 1 with twice the largest uncertainties
 of its species; the log and the table count them.
+
+## Off-resonance data
+
+Data taken below the Υ(4S) hold continuum alone; in a likelihood with a channel of theirs they constrain the
+normalisations of continuum (`mu_bkg_ccbar` …), which all channels share. It takes:
+
+- `dataset: off_resonance_luminosity:`, and `off_resonance_sqrt_s:` if it is not 60 MeV below the Υ(4S)
+- the data, `type: offres`, and continuum simulated at their energy, `beam_energy: 4S_offres`, of every type that there
+  is on resonance
+- a channel with `beam_energy: 4S_offres`. It holds these samples and no others; its data are never blinded
+
+Their q²_rec is that of their energy, cross sections are scaled as 1/s, and `corr_contD` (`systematics:
+off_resonance:`) stands for what may differ between the energies. The BDT is trained on resonance and applied to both.
+Without such a channel off-resonance data are skimmed and selected, and left out of the likelihood.
+
+    samples:
+      - {name: ccbar_off, type: ccbar, beam_energy: 4S_offres, files: [...]}
+      - {name: offres, type: offres, files: [...]}
+    templates:
+      channels:
+        - {name: OFFRES, beam_energy: 4S_offres, axes: [{column: q2_rec, edges: [-1, 25]}]}
 """
 
 

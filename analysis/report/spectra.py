@@ -31,36 +31,44 @@ class SampleTable:
     columns: Columns
 
 
-def spectra(tables: Iterable[SampleTable], edges: Mapping[str, Floats], *, blinded: bool) -> tuple[Spectrum, ...]:
+def spectra(
+    tables: Iterable[SampleTable],
+    edges: Mapping[str, Floats],
+    *,
+    blinded: bool,
+    data: SampleType = SampleType.DATA,
+) -> tuple[Spectrum, ...]:
     """Histogram variables of all samples.
 
     Parameters
     ----------
     tables
-        One at a time. Off-resonance data are left out: their luminosity is another one.
+        One at a time.
     edges
         Column → bin edges.
     blinded
         Data are not looked at: the distributions hold the events of signal regions.
+    data
+        Type of the data that are shown; those of the other type have another luminosity.
     """
     components: dict[str, list[Component]] = {column: [] for column in edges}
-    data: dict[str, NDArray[np.float64]] = {}
+    counted: dict[str, NDArray[np.float64]] = {}
     for table in tables:
         for column, bins in edges.items():
             if not table.type.is_data:
                 part = fill(table.type, table.columns[column], table.columns["weight"], bins)
                 components[column].append(part)
-            elif table.type is SampleType.DATA and not blinded:
+            elif table.type is data and not blinded:
                 ones = np.ones(len(table.columns[column]))
                 counts = fill(table.type, table.columns[column], ones, bins).values
-                data[column] = data.get(column, np.zeros_like(counts)) + counts
+                counted[column] = counted.get(column, np.zeros_like(counts)) + counts
     return tuple(
         Spectrum(
             column=column,
             edges=np.asarray(bins, dtype=float),
             backgrounds=tuple(part for part in merged(components[column]) if part.type is not SampleType.SIGNAL),
             signal=next((part for part in merged(components[column]) if part.type is SampleType.SIGNAL), None),
-            data=data.get(column),
+            data=counted.get(column),
         )
         for column, bins in edges.items()
     )

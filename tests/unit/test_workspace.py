@@ -7,7 +7,7 @@ import pyhf
 import pytest
 
 from analysis import io
-from analysis.basf2 import SampleType
+from analysis.basf2 import BeamEnergy, SampleType
 from analysis.cli import main
 from analysis.config.models import Axis, Channel, Systematics, Templates
 from analysis.errors import ConfigurationError, FitError, InputError
@@ -215,6 +215,48 @@ def with_ccbar(rows):
     columns = {name: values[:rows] for name, values in samples[3].columns.items()}
     samples[3] = SampleTable("ccbar", SampleType.CCBAR, columns)
     return build_templates(lambda: iter(samples), CHANNELS, SOURCES, blinded=False)
+
+
+def with_off_resonance():
+    """Continuum below the Υ(4S): 40 expected events, and 60 data."""
+    off = BeamEnergy.OFF_RESONANCE
+    columns = {"q2_rec": np.linspace(0, 22, 400), "weight": np.full(400, 0.1)}
+    data = {"q2_rec": np.linspace(0, 22, 60)}
+    channel = Channel(name="OFF", beam_energy=off, axes=(Axis(column="q2_rec", edges=(-1.0, 25.0)),))
+    samples = [
+        *tables(),
+        SampleTable("ccbar_off", SampleType.CCBAR, columns, beam_energy=off),
+        SampleTable("offres", SampleType.OFFRES, data, beam_energy=off),
+    ]
+    channels = Templates(channels=(*CHANNELS.channels, channel))
+    return build_templates(lambda: iter(samples), channels, SOURCES, blinded=False)
+
+
+def test_off_resonance_data_constrain_the_continuum_of_all_channels():
+    import pyhf
+
+    found = with_off_resonance()
+    spec = build(found, Systematics()).spec
+    off = spec["channels"][-1]
+    assert (off["name"], [sample["name"] for sample in off["samples"]]) == ("OFF", ["ccbar_off"])
+    shared = {modifier["name"] for modifier in off["samples"][0]["modifiers"]}
+    assert {"mu_bkg_ccbar", "corr_lumi_c1"} <= shared
+    assert "uncorr_OFF_ccbar_off" in shared
+    model = validate(spec)
+    assert model.config.param_set("mu_bkg_ccbar").n_parameters == 1
+    # μ stays bounded by the channels that hold signal
+    assert build(found, Systematics()).account.poi_bounds == build(templates(), Systematics()).account.poi_bounds
+    pyhf.set_backend("numpy", "minuit")
+    errors = {}
+    for name, part in (("with", found), ("without", templates())):
+        workspace = pyhf.Workspace(build(part, Systematics()).spec)
+        full = workspace.model()
+        fit = np.asarray(pyhf.infer.mle.fit(workspace.data(full), full, return_uncertainties=True))
+        errors[name] = fit[full.config.par_map["mu_bkg_ccbar"]["slice"]][0]
+    pyhf.set_backend("numpy")
+    # 60 data on 40: the fit moves cc̄ up by half, and knows it better
+    assert errors["with"][0] > 0.5
+    assert errors["with"][1] < 0.8 * errors["without"][1]
 
 
 def test_a_floored_bin_has_an_error_of_its_own_size():

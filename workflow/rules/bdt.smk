@@ -1,7 +1,7 @@
 rule train_bdt:
     """Train trees that tell the signal from all backgrounds, in folds, and freeze their maps from score to η."""
     input:
-        tables=expand(RESULTS / "preselection/{sample}.parquet", sample=SIMULATION),
+        tables=expand(RESULTS / "preselection/{sample}.parquet", sample=ON_RESONANCE),
     output:
         model=RESULTS / "bdt/model.json",
         training=RESULTS / "bdt/training.json",

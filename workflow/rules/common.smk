@@ -53,8 +53,11 @@ if OTHER and workflow.is_main_process:
     )
 SAMPLES = [sample.name for sample in CFG.samples]
 SIMULATION = [sample.name for sample in CFG.samples if not sample.type.is_data]
-# Simulated by the workflow itself.
-TOYS = [sample.name for sample in CFG.samples if sample.simulated and not sample.type.is_data]
+OFF_RESONANCE = [sample.name for sample in CFG.samples if sample.beam_energy == "4S_offres"]
+ON_RESONANCE = [name for name in SIMULATION if name not in OFF_RESONANCE]
+OFF_CHANNELS = [channel.name for channel in CFG.templates.channels if channel.off_resonance]
+# Simulated by the workflow itself, on resonance.
+TOYS = [name for name in ON_RESONANCE if CFG.sample(name).simulated]
 
 
 wildcard_constraints:

@@ -160,6 +160,40 @@ rule figures_templates:
         "--templates {input.templates:q} --workspace {input.workspace:q} --result {input.result:q}"
 
 
+rule figures_off_resonance:
+    """Draw off-resonance data beside simulated continuum, and tell the normalisations that the fit finds."""
+    input:
+        skims=expand(RESULTS / "skim/{sample}.parquet", sample=OFF_RESONANCE),
+        templates=RESULTS / "templates/templates.json",
+        workspace=RESULTS / "fit/workspace.json",
+        result=RESULTS / "fit/result.json",
+    output:
+        report(
+            REPORT / "off_resonance.svg",
+            caption="../report/off_resonance.rst",
+            category="4 Templates",
+            labels={"content": "Off-resonance data"},
+        ),
+        report(
+            REPORT / "off_resonance.html",
+            caption="../report/off_resonance_numbers.rst",
+            category="4 Templates",
+            labels={"content": "Off-resonance data, numbers"},
+        ),
+    log:
+        RESULTS / "logs/report/off_resonance.log",
+    conda:
+        ENVIRONMENT
+    params:
+        config=CONFIG,
+        code=code("figures"),
+        settings=digest(settings("name", "blinded", "dataset", "samples")),
+        folder=REPORT,
+    shell:
+        "python -m analysis --log {log:q} figures off-resonance --config {params.config:q} --output {params.folder:q} "
+        "--templates {input.templates:q} --workspace {input.workspace:q} --result {input.result:q} {input.skims:q}"
+
+
 rule figures_fit:
     """Draw the result and put it beside published ones; tell where everything comes from."""
     input:
@@ -353,3 +387,7 @@ FIGURES = [
     *rules.figures_inference.output,
     *(rules.figures_combination.output if CFG.combination else []),
 ]
+
+# Only where the likelihood has off-resonance channels.
+if OFF_CHANNELS:
+    FIGURES += rules.figures_off_resonance.output

@@ -55,6 +55,15 @@ def apply(folder, name):
     )
 
 
+def test_off_resonance_samples_do_not_train(folder, train, messages):
+    text = (folder / "config.yaml").read_text()
+    off = "{name: mixed, type: ccbar, beam_energy: 4S_offres, files: [y.root]}"
+    text = text.replace("samples: [", f"dataset: {{off_resonance_luminosity: 1}}\nsamples: [{off}, ")
+    (folder / "config.yaml").write_text(text)
+    assert train("signal", "charged", "mixed") != 0
+    assert "trained on resonance" in messages()
+
+
 def test_train_and_apply(folder, train):
     assert train("signal", "charged", "mixed") == 0
     report = Training.model_validate(io.read_json(folder / "training.json"))
