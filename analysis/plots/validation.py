@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from analysis.basf2 import SampleType
 from analysis.cutflow import clopper_pearson
@@ -120,11 +121,12 @@ def peaks(found: Sequence[Peak], tag: Tag) -> Figure:
         axes.axvline(peak.median, color=ACCENT_COLOUR, linewidth=1)
         axes.axvspan(peak.median - peak.width, peak.median + peak.width, color=GREY, alpha=0.2)
         axes.set_xlabel(axis_label(peak.column))
-        axes.set_ylabel(f"Candidates / {1e3 * (edges[1] - edges[0]):g} MeV/$c^2$")
+        axes.set_ylabel(f"Candidates / {1e3 * (edges[1] - edges[0]):.3g} MeV/$c^2$")
+        axes.xaxis.set_major_locator(MaxNLocator(4))
         axes.set_xlim(edges[0], edges[-1])
         axes.set_ylim(0)
         headroom(axes, 1.25)
-        text = f"{peak.name}\nwidth {1e3 * peak.width:.1f} MeV/$c^2$"
+        text = f"{peak.name}\nwidth {1e3 * peak.width:.2g} MeV/$c^2$"
         axes.text(0.04, 0.96, text, transform=axes.transAxes, ha="left", va="top", fontsize="small")
     for axes in grid[len(found) :]:
         axes.set_visible(False)

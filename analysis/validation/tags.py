@@ -77,15 +77,14 @@ def peaks(*samples: Whole) -> Iterator[Peak]:
         # a D inside a D* was found alone, too
         values = mass[(channel == place) & ((star == NO_STAR) | mode.charged)]
         if len(values) >= FEWEST_PEAK:
-            yield _peak(mode.name, "Btag_D_M", values, mode.mass, np.linspace(-0.06, 0.06, 61))
+            yield _peak(mode.name, "Btag_D_M", values, mode.mass, mode.mass + np.linspace(-0.06, 0.06, 61))
     for place, star_mode in enumerate(STAR_MODES):
         expected, values = DELTA_M[place], delta[star == place]
         if star_mode is not None and expected is not None and len(values) >= FEWEST_PEAK:
-            yield _peak(star_mode.name, "Btag_Dst_dM", values, expected[0], np.linspace(-0.02, 0.02, 81))
+            yield _peak(star_mode.name, "Btag_Dst_dM", values, expected[0], np.linspace(*star_mode.delta_m, 41))
 
 
-def _peak(name: str, column: str, values: Floats, nominal: float, around: Floats) -> Peak:
-    edges = nominal + around
+def _peak(name: str, column: str, values: Floats, nominal: float, edges: Floats) -> Peak:
     low, median, high = np.quantile(values, [0.158655, 0.5, 0.841345])
     width, n = float(high - low) / 2, len(values)
     return Peak(
