@@ -176,7 +176,8 @@ def _begun_beside(
     """Measure the tracks of decays beside tags, as far as they may give candidates."""
     n, kaon_charge = len(tag), 1 if true else 0
     found = side.detect(rng)
-    kept, weight = thinned(beside_a_tag(found, pooled.spare_kaon[tag], n, kaon_charge=kaon_charge), weight, rng)
+    chance = beside_a_tag(found, pooled.spare_kaon[tag], pooled.tracks_of_tag[tag], n, kaon_charge=kaon_charge)
+    kept, weight = thinned(chance, weight, rng)
     side, tag = side.select(kept), tag[kept]
     tracks = side.measure(renumbered(found, kept, n), rng)
     possible = possible_beside_a_tag(

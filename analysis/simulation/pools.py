@@ -172,9 +172,10 @@ def _tag_pool(
 
 
 def lone_tag(tracks: Tracks, n: int) -> Bools:
-    """Whether events have just the tracks of a tag: ℓKπ or ℓK3π."""
+    """Whether events have just the tracks of a tag: ℓKπ or ℓK3π, or of a neutral one: ℓKππ of D⁺ℓ or D*⁺ℓ."""
     number = count(tracks.event, n, tracks.clean)
-    return np.asarray((number == 3) | (number == 5))
+    charge = total(tracks.event, np.where(tracks.clean, tracks.charge, 0.0), n)
+    return np.asarray((number == 3) | (number == 5) | ((number == 4) & (charge == 0)))
 
 
 def like_tag(tracks: Tracks, side: int, n: int) -> Bools:

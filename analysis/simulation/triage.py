@@ -17,7 +17,7 @@ from analysis.simulation.kinematics import norm
 from analysis.simulation.response import Clusters, Detected, Tracks
 from analysis.simulation.tags.combine import SLOW_PHOTON_E
 
-MAX_OTHER_TRACKS = 3  # clean tracks of the other B beside a true tag: the kaon, an extra one, one lent to a wrong tag
+MAX_OTHER_TRACKS = 5  # clean tracks of the other B beside a tag: the kaon, an extra one, some lent to a wrong tag
 MAX_TRACKS = 9  # lepton, K3π, slow pion and another one; kaon and an extra one
 MIN_TRACKS = 4
 # Chances of events that have a track too many or more, or no kaon that is surely one
@@ -63,7 +63,7 @@ def _by_number(number: Ints, alone: Array) -> Floats:
     return np.where(alone, 1.0, np.where(number > 2, CROWDED, EXTRA_TRACK))
 
 
-def beside_a_tag(found: Detected, spare: Bools, n: int, *, kaon_charge: int) -> Floats:
+def beside_a_tag(found: Detected, spare: Bools, tag_tracks: Ints, n: int, *, kaon_charge: int) -> Floats:
     """Return with which chance what is found beside a tag is looked at further.
 
     Parameters
@@ -72,6 +72,8 @@ def beside_a_tag(found: Detected, spare: Bools, n: int, *, kaon_charge: int) -> 
         Of the other B.
     spare : (n,) bool
         The tag's side has a kaon to spare.
+    tag_tracks : (n,) int64
+        Clean tracks of the tag's side; four want a fifth, a pion beside a D⁺ or D*⁺.
     kaon_charge
         Of the signal kaon, 0 for either. True tags are B⁻ or B̄⁰ with an ℓ⁻: the kaon is a K⁺.
     """
@@ -79,7 +81,8 @@ def beside_a_tag(found: Detected, spare: Bools, n: int, *, kaon_charge: int) -> 
     kaons = count(found.event, n, right & (found.log_kaon > logit(KAON_ID))) > 0
     surely = count(found.event, n, right & (found.log_kaon > logit(SURE_KAON_ID))) > 0
     number = count(found.event, n)
-    beside = _by_number(number, number == 1) * np.where(surely, 1.0, UNSURE_KAON)
+    alone = (number == 1) | ((number == 2) & (tag_tracks == 4))
+    beside = _by_number(number, alone) * np.where(surely, 1.0, UNSURE_KAON)
     without = np.where(spare, _by_number(number, number == 0) * UNSURE_KAON, 0.0)
     return np.where(kaons, beside, without)
 
@@ -89,10 +92,8 @@ def possible_beside_a_tag(tracks: Tracks, spare: Bools, tag_tracks: Ints, n: int
 
     Parameters
     ----------
-    tracks, spare, n, kaon_charge
+    tracks, spare, tag_tracks, n, kaon_charge
         As in `beside_a_tag`.
-    tag_tracks : (n,) int64
-        Clean tracks of the tag's side.
     """
     kaon = tracks.clean & (tracks.log_kaon > logit(KAON_ID))
     if kaon_charge:

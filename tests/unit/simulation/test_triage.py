@@ -34,7 +34,7 @@ def test_what_is_possible_beside_a_tag_has_a_chance(pool: Pool, kaon_charge: int
     rng = np.random.default_rng(1)
     side, spare, of_tag = random_side(pool, 1, 2), rng.random(N) < 0.1, rng.integers(2, 7, N)
     found = side.detect(rng)
-    chance = triage.beside_a_tag(found, spare, N, kaon_charge=kaon_charge)
+    chance = triage.beside_a_tag(found, spare, of_tag, N, kaon_charge=kaon_charge)
     tracks = side.measure(found, rng)
     possible = triage.possible_beside_a_tag(tracks, spare, of_tag, N, kaon_charge=kaon_charge)
     assert np.all(chance[possible] > 0)
