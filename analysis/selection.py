@@ -204,10 +204,9 @@ def best_candidates(columns: Columns) -> BestCandidates:
     rank = np.asarray(columns[RANK], dtype=np.float64)
     tie = np.asarray(columns[TIE], dtype=np.float64)
     tie = np.where(np.isnan(tie), -np.inf, tie)
-    # `+ 0.0` turns -0.0 into 0.0; NaN sorts last.
-    by_rank = -rank + 0.0
     keys = [columns[name] for name in reversed(EVENT_KEY)]
-    order = np.lexsort([columns[CANDIDATE], -tie + 0.0, by_rank, *keys])
+    # NaN sorts last.
+    order = np.lexsort([columns[CANDIDATE], -tie, -rank, *keys])
     starts = event_starts(columns, order)
     if not len(order):
         return BestCandidates(order.astype(np.int64), 0, 0.0, 0, 0, 0, 0)

@@ -125,6 +125,18 @@ def test_a_variation_pruned_from_a_channel_changes_nothing_there(toy):
     np.testing.assert_allclose(variation.up, [1.1, 1.1, 1.1, 1.1, 1.0])
 
 
+def test_a_bin_without_expectation_has_no_ratio(toy):
+    document, workspace, _ = toy
+    emptied = json.loads(json.dumps(workspace))
+    for channel in emptied["channels"]:
+        for sample in channel["samples"]:
+            if (channel["name"], sample["name"]) == ("CR", "charged"):
+                sample["data"] = [0.0 for _ in sample["data"]]
+    (variation,) = likelihood.variations(emptied, document, "charged")
+    np.testing.assert_allclose(variation.up, [1.1, 1.1, 1.1, 1.1, np.nan])
+    assert variation.size == pytest.approx(0.2)
+
+
 def test_pulls_are_split_into_systematics_and_simulation_statistics(toy):
     _, workspace, result = toy
     names = {pull.name for pull in likelihood.pulls(workspace, result)}

@@ -58,6 +58,10 @@ def test_histograms_hold_all_weight(problem):
     assert sum(histograms.signal_test.sum_w) == pytest.approx(signal)
     assert sum(histograms.signal_train.sum_w) == pytest.approx(signal)
     assert sum(histograms.background_train.sum_w) == pytest.approx(background)
+    # A row comes back in the training of several folds: its weights add before they are squared.
+    squares = float(np.sum(data.weight[data.signal] ** 2))
+    assert sum(histograms.signal_train.sum_w2) == pytest.approx(squares)
+    assert sum(histograms.signal_test.sum_w2) == pytest.approx(squares)
     for entry in report.inputs:
         for part, total in ((entry.signal, signal), (entry.background, background)):
             assert sum(part.sum_w) + part.underflow + part.overflow + part.nan == pytest.approx(total)

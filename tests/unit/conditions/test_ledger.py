@@ -78,6 +78,14 @@ def test_sums_and_unions(charged):
     assert conditions.experiments == (1003,)
 
 
+def test_one_file_that_does_not_tell_its_full_events_leaves_the_sum_unknown(write, simulation, delete):
+    other = {"LFN": simulation["LFN"].replace("000001", "000002"), "randomSeed": "other", "nFullEvents": delete}
+    files = [write(simulation, "a.root.metadata.json"), write(simulation, "b.root.metadata.json", **other)]
+    (block,) = record(source_of(sample(), paths(files))).blocks
+    assert block.n_files == 2
+    assert block.n_full_events is None
+
+
 def test_one_block_per_bucket_each_with_its_own_tags(buckets):
     conditions = record(source_of(sample("data", SampleType.DATA), paths(buckets)))
     assert [block.bucket for block in conditions.blocks] == ["bucket36", "bucket37"]
@@ -113,7 +121,6 @@ def test_digest_knows_conditions_and_nothing_else(charged, write, simulation):
         ({"dataset__campaign": "MC16ri_b", "LFN": "/local/b"}, "dataset.campaign"),
         ({"dataset__background": "BGx0"}, "dataset.background"),
         ({"dataset__runDependence": "rd"}, "dataset.runDependence"),
-        ({"dataset__beamEnergy": "4S_offres", "LFN": "/local/b"}, "dataset.beamEnergy"),
         ({"dataset__beamEnergyGeV": 10.52}, "dataset.beamEnergyGeV"),
         ({"dataset__feiTraining": "FEIv5"}, "dataset.feiTraining"),
         ({"dataset__decayFile": "other.dec"}, "dataset.decayFile"),
@@ -130,6 +137,14 @@ def test_files_that_disagree_are_both_named(charged, write, simulation, change, 
     assert key in text
     assert str(charged[0]) in text
     assert str(third) in text
+
+
+def test_a_file_at_another_energy_than_the_configuration_says(charged, write, simulation):
+    third = write(simulation, "third.root.metadata.json", LFN="/local/b", dataset__beamEnergy="4S_offres")
+    with pytest.raises(ConditionsError, match="another energy than the configuration says") as caught:
+        record(source_of(sample(), paths([charged[0], third])))
+    assert "dataset.beamEnergy" in str(caught.value)
+    assert str(third) in str(caught.value)
 
 
 def test_same_events_twice(charged, write, simulation):

@@ -86,6 +86,16 @@ def test_more_events_than_generated_is_not_an_efficiency():
     assert step.weighted.value == 3.0
 
 
+def test_more_events_than_were_generated_have_no_efficiency():
+    """One more is enough: what is not a part of a whole has no interval of a binomial."""
+    more = [COUNTS[0], Count(name="skim", rows=1001, events=1001, sum_w=50.0, sum_w2=2.5)]
+    _, skim = flow("signal", more).steps
+    assert skim.efficiency is None
+    assert skim.efficiency_step is None
+    exactly = [COUNTS[0], more[1].model_copy(update={"events": 1000})]
+    assert flow("signal", exactly).steps[1].efficiency.value == 1.0
+
+
 def test_text_table_shows_each_step():
     lines = cutflow.text_table(flow("signal", COUNTS)).splitlines()
     assert len(lines) == 1 + len(COUNTS)
