@@ -6,9 +6,7 @@ pseudo-data are a Poisson fluctuation. No data enter, so that a blinded analysis
 the likelihood cannot: binning, weights, and whether the statistics of the simulation are counted rightly. The templates
 hold half of the simulation's events: their statistical errors are larger than the analysis's own. Systematics of
 re-reconstruction, which come from varied tables, are left out: they would widen the errors, and no pseudo-data are
-varied.
-hold half of the simulation's events: their statistical errors are larger than the analysis's own. Off-resonance
-channels take part: their pseudo-data, too, fluctuate around halves of their simulation.
+varied. Off-resonance channels are left out: they hold too few events to be halved.
 """
 
 from __future__ import annotations
@@ -24,7 +22,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from analysis import log, seeds, workspace
-from analysis.basf2 import SampleType
+from analysis.basf2 import BeamEnergy, SampleType
 from analysis.config.models import Systematics, Templates
 from analysis.errors import FitError, InputError
 from analysis.inference.engine import Bools, Floats
@@ -131,7 +129,10 @@ def closure(
     """
     if n < FEWEST:
         raise InputError("Too few pseudo-experiments.", where="--experiments", found=n, expected=f"at least {FEWEST}")
-    simulated = [table for table in tables if not table.type.is_data]
+    channels = tuple(channel for channel in settings.channels if not channel.off_resonance)
+    settings = settings.model_copy(update={"channels": channels})
+    on_resonance = [table for table in tables if table.beam_energy is BeamEnergy.ON_RESONANCE]
+    simulated = [table for table in on_resonance if not table.type.is_data]
     # The parameters are those of all the simulation; halves only fill them.
     sources = resolve(declared, lambda: simulated, [Binning.of(channel) for channel in settings.channels])
     fits: list[list[_Fit | None]] = [[] for _ in mus]
@@ -196,7 +197,6 @@ def _expected(truth: Document, engine: NewtonEngine, mu: float) -> Floats:
             [
                 contents.values(process.name) * (mu if process.type is SampleType.SIGNAL else 1.0)
                 for process in truth.processes
-                if process.name in channel.processes
             ],
             axis=0,
         )

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from analysis.basf2 import SampleType
+from analysis.basf2 import BeamEnergy, SampleType
 from analysis.closure import closure, halves, verdict
 from analysis.config.models import Axis, Channel, Systematics, Templates
 from analysis.errors import InputError
@@ -51,6 +51,12 @@ def test_the_same_seed_gives_the_same_study_and_data_are_not_touched() -> None:
     first = closure([*tables(20_000), data], SETTINGS, (), Systematics(), [1.0], 10, seed=3)
     second = closure(tables(20_000), SETTINGS, (), Systematics(), [1.0], 10, seed=3)
     assert first == second
+    # off-resonance channels are no part of it, however few events they hold
+    off = Channel(name="OFF", beam_energy="4S_offres", axes=(Axis(column="eta", edges=(0.0, 1.0)),))
+    more = SETTINGS.model_copy(update={"channels": (*SETTINGS.channels, off)})
+    empty = {"eta": np.zeros(0), "weight": np.zeros(0)}
+    below = SampleTable("ccbar_off", SampleType.CCBAR, empty, beam_energy=BeamEnergy.OFF_RESONANCE)
+    assert closure([*tables(20_000), below], more, (), Systematics(), [1.0], 10, seed=3) == first
     assert first.points[0].n_failed == 0
     assert len(first.points[0].pulls) == 10
 
