@@ -136,7 +136,7 @@ def simulate(kind: SampleType, n: int, rotations: int, seed: int, rng: np.random
                     parent=part.parent + block * BLOCK,
                 )  # fmt: skip
 
-    return stack(list(numbered(blocks())), mc_events)
+    return stack(numbered(blocks()), mc_events)
 
 
 def tagged(sources: Sources, true: bool, rotations: float, rng: np.random.Generator) -> Iterator[Rows]:

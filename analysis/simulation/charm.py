@@ -123,7 +123,7 @@ def simulate(n: int, rotations: int, seeds: Ints, rng: np.random.Generator, beam
             # that of the events without their charmed hadrons
             yield finished_continuum(events, events.sides[0].parents, SampleType.CCBAR, beams, rng)
 
-    return stack(list(numbered(made())), n_draws * GAIN)
+    return stack(numbered(made()), n_draws * GAIN)
 
 
 @dataclass(frozen=True)

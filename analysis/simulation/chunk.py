@@ -278,6 +278,21 @@ def reuse(rows: Rows, expected: Floats) -> tuple[float, float]:
     return total**2 / squares[0], 1 + excess / total
 
 
+def _drawn_process(
+    kind: SampleType, request: Request, settings: Simulation, seed: int, produced: float, beam: Floats,
+    rng: np.random.Generator,
+) -> tuple[Rows, ProcessTruth]:  # fmt: skip
+    """Simulate one process and draw its events, ``produced`` in all; only what is drawn stays in memory."""
+    rows = process_rows(kind, request, settings, seed)
+    factor = np.full(len(rows), produced)
+    factor *= background.weight(rows.columns["nBeamClusters"], beam) / (rows.mc_events * settings.files)
+    if kind is SampleType.SIGNAL:
+        factor *= formfactors.sm_weight(rows.columns["q2_gen"])
+    factor *= planting.factor(rows, settings.planted) * settings.planted.cross_sections.get(kind, 1.0)
+    drawn, source, expected = _drawn(rows, factor, rng)
+    return drawn, _process_truth(kind, rows, expected, drawn, source)
+
+
 def _pseudo_data(request: Request, settings: Simulation, dataset: Dataset, seed: int) -> Chunk:
     """Mix all processes in their expected numbers, unweighted, with the signal in its Standard-Model spectrum.
 
@@ -291,16 +306,11 @@ def _pseudo_data(request: Request, settings: Simulation, dataset: Dataset, seed:
     for kind in settings.decays:
         if not expected_events(kind, dataset, 1.0, beams):
             continue
-        rows = process_rows(kind, request, settings, seed)
-        factor = np.full(len(rows), expected_events(kind, dataset, settings.signal_strength, beams))
-        factor *= background.weight(rows.columns["nBeamClusters"], beam) / (rows.mc_events * settings.files)
-        if kind is SampleType.SIGNAL:
-            factor *= formfactors.sm_weight(rows.columns["q2_gen"])
-        factor *= planting.factor(rows, settings.planted) * settings.planted.cross_sections.get(kind, 1.0)
-        drawn, source, expected = _drawn(rows, factor, rng)
-        truths.append(_process_truth(kind, rows, expected, drawn, source))
+        produced = expected_events(kind, dataset, settings.signal_strength, beams)
+        drawn, told = _drawn_process(kind, request, settings, seed, produced, beam, rng)
+        truths.append(told)
         parts.append(drawn.shifted(start))
-        start += truths[-1].events
+        start += told.events
     rows = stack(parts, 1)
     run_of_event, place = _placed(rows, start, beam, rng)
     rows = replace(rows, event=place[rows.event])

@@ -62,7 +62,7 @@ def simulate(
             yield from _uses(kind, generator.batch(size), rotations, first, beams, rng)
             first += size
 
-    return stack(list(numbered(made())), n * rotations * GAIN)
+    return stack(numbered(made()), n * rotations * GAIN)
 
 
 def _uses(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -67,22 +67,21 @@ def numbered(parts: Iterable[Rows]) -> Iterator[Rows]:
         start += int(part.event.max(initial=-1)) + 1
 
 
-def stack(parts: Sequence[Rows], mc_events: float) -> Rows:
-    """Return the rows of several parts; their event numbers must not overlap."""
-    if not parts:
+def stack(parts: Iterable[Rows], mc_events: float) -> Rows:
+    """Return the rows of several parts; their event numbers must not overlap.
+
+    Give an iterator that nothing else holds on to: then columns of parts are let go as soon as they are put together.
+    """
+    names = ("event", "weight", "parent", "block", "partner", "decay")
+    own: dict[str, list[Array]] = {name: [] for name in names}
+    columns_of: list[dict[str, Array]] = []
+    for part in parts:
+        for name in names:
+            own[name].append(getattr(part, name))
+        columns_of.append(dict(part.columns))
+    if not columns_of:
         raise ValueError("stack needs at least one part")
-
-    def joined(name: str) -> Array:
-        return np.concatenate([getattr(part, name) for part in parts])
-
-    columns = {name: np.concatenate([part.columns[name] for part in parts]) for name in parts[0].columns}
-    return Rows(
-        joined("event"),
-        joined("weight"),
-        joined("parent"),
-        joined("block"),
-        columns,
-        mc_events,
-        joined("partner"),
-        joined("decay"),
-    )
+    del part
+    columns = {name: np.concatenate([each.pop(name) for each in columns_of]) for name in list(columns_of[0])}
+    joined = {name: np.concatenate(each) for name, each in own.items()}
+    return Rows(columns=columns, mc_events=mc_events, **joined)

@@ -169,6 +169,6 @@ def pooled(kind: SampleType, n: int, rotations: int, seeds: Ints, rng: np.random
     tags = make_tags(Generator("tag charged", int(seeds[1])), n, 1.0, rng)
     sources = bbbar.Sources(kind, side, side, tags, tags)
     parts = bbbar.tagged(sources, True, rotations / bbbar.SIGNAL_USES, rng)
-    made = stack(list(numbered(parts)), float(n * rotations))
+    made = stack(numbered(parts), float(n * rotations))
     # per pair, not per event
     return replace(made, weight=made.weight * made.mc_events / (sources.either * tags.probability))
