@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 HELP = "toy samples -> checks with pass and fail, and the histograms behind them"
 SETTINGS = ("seed", "dataset", "samples", "templates")
-# 13 500 signal events give 2000 candidates; as many of generic B⁺ take 400 000 events and 25 CPU s a side.
-EVENTS = {SampleType.SIGNAL: 14_000, SampleType.CHARGED: 40_000}
+# 16 000 signal events give 2000 effective candidates; as many of generic B⁺ take 400 000 events and 25 CPU s a side.
+EVENTS = {SampleType.SIGNAL: 17_000, SampleType.CHARGED: 40_000}
 ROTATIONS = 2
 TAG_EVENTS = 60_000
 MAX_POOL = 100_000  # decays: the pools are held in memory, whole events are not
