@@ -43,7 +43,8 @@ class Simulation(Model):
     scale: Positive = 1.0
     """Multiplies all of `decays`."""
     files: Annotated[int, Field(ge=1, le=10_000)] = 2
-    """Files per sample; each is made by a job of its own, from seeds of its own."""
+    """Files per sample; each is made by a job of its own, from seeds of its own. Memory grows with the decays of a
+    file: 0.9 GB for 300 000 of B⁺."""
     rotations: Annotated[int, Field(ge=1, le=1000)] = 100
     """How often a decay with the best prospects is used, turned at random and paired with another tag; others less."""
     signal_strength: NonNegative = 1.0
