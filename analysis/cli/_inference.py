@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from analysis import config
 from analysis.errors import FitError
@@ -19,6 +21,16 @@ def choice(args: argparse.Namespace) -> dict[str, object]:
     return {"poi": args.poi, "measurement": args.measurement, "asimov": asimov}
 
 
+@contextmanager
+def fitting(path: str) -> Iterator[None]:
+    """Let errors of what is done with a workspace name its file."""
+    try:
+        yield
+    except FitError as error:
+        error.file = error.file or path
+        raise
+
+
 def seed(args: argparse.Namespace) -> int:
     """Return the seed of the command line, of the configuration, or the default one."""
     if args.seed is not None:
@@ -31,5 +43,7 @@ def seed(args: argparse.Namespace) -> int:
 def at_least(value: int, least: int, option: str) -> int:
     """Return ``value`` if it is not below ``least``."""
     if value < least:
-        raise FitError("a number is too small", where=option, found=value, expected=f"at least {least}")
+        raise FitError(
+            "A number is too small.", where=option, found=value, expected=f"at least {least}", remedy="give more"
+        )
     return value

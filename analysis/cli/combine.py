@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from analysis import config, io, provenance
 from analysis.cli._drawing import add_figures, draw, of_sensitivities
+from analysis.cli._inference import fitting
 from analysis.cli.fit import show
 from analysis.errors import FitError, InputError
 from analysis.log import logger
@@ -70,7 +71,7 @@ def run(args: argparse.Namespace) -> None:
             remedy="correct the labels",
         )
     plan = _read_map(args.map)
-    workspaces: dict[str, Mapping[str, object]] = {label: io.read_json(path) for label, path in files.items()}
+    workspaces = {label: _read_workspace(path) for label, path in files.items()}
     for label, starts in channels.items():
         workspaces[label] = only(workspaces[label], starts.split(","), label)
     combined = combine({label: workspaces[label] for label in paths}, plan)
@@ -86,6 +87,15 @@ def run(args: argparse.Namespace) -> None:
             where="--compare, --figures",
             remedy="give --sensitivity too, or leave them out",
         )
+
+
+def _read_workspace(path: str) -> Mapping[str, object]:
+    from analysis.inference.problem import read_spec
+
+    content: Mapping[str, object] = io.read_json(path)
+    with fitting(path):
+        read_spec(content)
+    return content
 
 
 def _read_map(path: str) -> CombinationMap:

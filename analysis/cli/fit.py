@@ -11,7 +11,7 @@ import argparse
 
 from analysis import config, io, provenance
 from analysis.cli._drawing import add_figures, draw, of_fit
-from analysis.cli._inference import seed
+from analysis.cli._inference import fitting, seed
 from analysis.errors import FitError
 from analysis.log import logger
 
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> None:
     from analysis.inference.results import StandardModel, ToyStudy
 
     if args.level is not None and not 0 < args.level < 1:
-        raise FitError("a confidence level lies between 0 and 1", where="--level", found=args.level)
+        raise FitError("A confidence level lies between 0 and 1.", where="--level", found=args.level, remedy="say 0.90")
     level, asimov, standard_model = args.level, args.asimov, None
     used: dict[str, object] = {}
     if args.config:
@@ -73,24 +73,24 @@ def run(args: argparse.Namespace) -> None:
     used |= {"poi": args.poi, "measurement": args.measurement, "asimov": asimov, "level": level, **extras}
     study = io.read_model(args.toys, ToyStudy, "toys") if args.toys else None
     studies = [args.toys] if args.toys else []
-    result = fit_workspace(
-        io.read_json(args.workspace),
-        poi=args.poi,
-        measurement=args.measurement,
-        asimov=asimov,
-        level=level,
-        minos_for=args.minos,
-        goodness_toys=args.goodness_toys,
-        seed=seed(args),
-        standard_model=standard_model,
-        study=study,
-        provenance=provenance.collect(
-            "fit",
-            used,
-            [args.workspace, *accounts, *studies],
-            conditions=provenance.conditions_of(accounts),
-        ),
+    workspace = io.read_json(args.workspace)
+    origin = provenance.collect(
+        "fit", used, [args.workspace, *accounts, *studies], conditions=provenance.conditions_of(accounts)
     )
+    with fitting(args.workspace):
+        result = fit_workspace(
+            workspace,
+            poi=args.poi,
+            measurement=args.measurement,
+            asimov=asimov,
+            level=level,
+            minos_for=args.minos,
+            goodness_toys=args.goodness_toys,
+            seed=seed(args),
+            standard_model=standard_model,
+            study=study,
+            provenance=origin,
+        )
     io.write_json(args.output, result.model_dump(mode="json"))
     show(fit_table(result))
     draw(args, lambda tag: of_fit(result, tag), result.provenance)

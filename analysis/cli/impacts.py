@@ -11,7 +11,7 @@ import argparse
 
 from analysis import io, provenance
 from analysis.cli._drawing import add_figures, draw, of_impacts
-from analysis.cli._inference import choice
+from analysis.cli._inference import choice, fitting
 from analysis.cli.fit import add_workspace_arguments, show
 from analysis.errors import FitError
 from analysis.log import logger
@@ -38,7 +38,13 @@ def run(args: argparse.Namespace) -> None:
     for text in args.group:
         name, equals, starts = text.partition("=")
         if not (name and equals and starts):
-            raise FitError("a group is NAME=START,START…", where="--group", found=text)
+            raise FitError(
+                "A group is no name with beginnings of parameters.",
+                where="--group",
+                found=text,
+                expected="NAME=START,START…",
+                remedy="correct it",
+            )
         groups[name] = starts.split(",")
     accounts = [args.account] if args.account else []
     families = {name: group for path in accounts for name, group in io.read_json(path)["parameters"].items()}
@@ -47,14 +53,15 @@ def run(args: argparse.Namespace) -> None:
     origin = provenance.collect(
         "impacts", options, [args.workspace, *accounts], conditions=provenance.conditions_of(accounts)
     )
-    try:
-        result = impacts(workspace, **options, provenance=origin)
-    except NoImpactError as error:
-        if not args.config:
-            raise
-        # No fault of the analysis: it goes on, with the expected impacts, marked as such.
-        logger.warning("%s\nThe impacts are those expected at μ = 1 (Asimov data) instead.", error)
-        result = impacts(workspace, **options | {"asimov": 1.0}, provenance=origin)
+    with fitting(args.workspace):
+        try:
+            result = impacts(workspace, **options, provenance=origin)
+        except NoImpactError as error:
+            if not args.config:
+                raise
+            # No fault of the analysis: it goes on, with the expected impacts, marked as such.
+            logger.warning("%s\nThe impacts are those expected at μ = 1 (Asimov data) instead.", error)
+            result = impacts(workspace, **options | {"asimov": 1.0}, provenance=origin)
     io.write_json(args.output, result.model_dump(mode="json"))
     show(impact_table(result))
     draw(args, lambda tag: of_impacts(result, tag), result.provenance)

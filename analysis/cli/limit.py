@@ -10,7 +10,7 @@ import argparse
 
 from analysis import io, provenance
 from analysis.cli._drawing import add_figures, draw, of_limits
-from analysis.cli._inference import at_least, choice, seed
+from analysis.cli._inference import at_least, choice, fitting, seed
 from analysis.cli.fit import add_workspace_arguments, show
 from analysis.errors import FitError
 from analysis.log import logger
@@ -37,9 +37,9 @@ def run(args: argparse.Namespace) -> None:
 
     for level in args.levels:
         if not 0 < level < 1:
-            raise FitError("a confidence level lies between 0 and 1", where="--levels", found=level)
+            raise FitError("A confidence level lies between 0 and 1.", where="--levels", found=level, remedy="say 0.90")
     if args.feldman_cousins and not args.toys:
-        raise FitError("Feldman–Cousins intervals come from toys", where="--toys", remedy="--toys 1000")
+        raise FitError("Feldman–Cousins intervals come from toys.", where="--toys", remedy="--toys 1000")
     if args.toys:
         at_least(args.toys, 100, "--toys")
     options = {
@@ -50,12 +50,10 @@ def run(args: argparse.Namespace) -> None:
         "feldman_cousins": args.feldman_cousins,
         **choice(args),
     }
-    result = limits(
-        io.read_json(args.workspace),
-        **options,
-        progress=logger.info,
-        provenance=provenance.collect("limit", options, [args.workspace]),
-    )
+    workspace = io.read_json(args.workspace)
+    origin = provenance.collect("limit", options, [args.workspace])
+    with fitting(args.workspace):
+        result = limits(workspace, **options, progress=logger.info, provenance=origin)
     io.write_json(args.output, result.model_dump(mode="json"))
     show(limit_table(result))
     draw(args, lambda tag: of_limits(result, tag), result.provenance)

@@ -8,16 +8,19 @@ and cut to the bounds of the parameter.
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from analysis import config, io, provenance
 from analysis.cli._drawing import add_figures, draw, of_scan
+from analysis.cli._inference import fitting
 from analysis.cli.fit import add_workspace_arguments
 from analysis.errors import FitError
 from analysis.log import logger
 
 if TYPE_CHECKING:
     from analysis.inference.problem import Problem
+    from analysis.inference.results import Scan
 
 HELP = "scan the profile likelihood of a pyhf workspace"
 
@@ -41,12 +44,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
-    import numpy as np
-
-    from analysis.inference.engines import make_engine
-    from analysis.inference.problem import load
-    from analysis.inference.scans import scan, scan_2d
-
     settings = config.load(args.config) if args.config else None
     defaults = settings.fit if settings else config.models.Fit()
     low, high = args.range or defaults.scan
@@ -54,35 +51,15 @@ def run(args: argparse.Namespace) -> None:
     asimov = 1.0 if args.asimov is None and settings and settings.blinded else args.asimov
     if not low < high or points < 2:
         raise FitError(
-            "a scan needs a rising range and two points", where="--range, --points", found=(low, high, points)
+            "A scan needs a rising range and two points.",
+            where="--range, --points",
+            found=f"{low:g} to {high:g}, {points} points",
+            remedy="give LOW below HIGH, and two points or more",
         )
-    workspace = io.read_json(args.workspace)
     choice = {"poi": args.poi, "measurement": args.measurement, "asimov": asimov}
-    problem = load(workspace, **choice)
-    poi = problem.index_of(args.parameter)
-    engine = make_engine(problem)
-    best = engine.minimise()
-    error = float(np.sqrt(engine.covariance(best.x, best.free)[poi, poi]))
-    reach = float(best.x[poi]) - SIGMAS * error, float(best.x[poi]) + SIGMAS * error
-    bounds = float(problem.lower[poi]), float(problem.upper[poi])
-    inside = max(min(low, reach[0]), bounds[0]), min(max(high, reach[1]), bounds[1])
-    if inside != (low, high):
-        logger.info(
-            "the scan of '%s' goes from %g to %g: %g σ around its minimum, within its bounds",
-            problem.names[poi],
-            *inside,
-            SIGMAS,
-        )
-    values = np.linspace(*inside, points).tolist()
-    if args.second:
-        name, other = args.second[0], problem.index_of(args.second[0])
-        width = SIGMAS * float(np.sqrt(engine.covariance(best.x, best.free)[other, other]))
-        around = float(best.x[other]) - width, float(best.x[other]) + width
-        ends = _numbers(args.second[1:]) if len(args.second) > 1 else around
-        others = np.linspace(*_inside(problem, other, *ends), points).tolist()
-        found = scan_2d(workspace, (problem.names[poi], values), (name, others), **choice)
-    else:
-        found = scan(workspace, values, parameter=problem.names[poi], **choice)
+    workspace = io.read_json(args.workspace)
+    with fitting(args.workspace):
+        found, inside = _scanned(workspace, choice, args.parameter, args.second, (low, high), points)
     for remark in found.remarks:
         logger.warning("%s", remark)
     accounts = [args.account] if args.account else []
@@ -97,12 +74,58 @@ def run(args: argparse.Namespace) -> None:
     logger.info("written: %s", args.output)
 
 
+def _scanned(
+    workspace: Mapping[str, object],
+    choice: Mapping[str, Any],
+    parameter: str | None,
+    second: list[str] | None,
+    ends: tuple[float, float],
+    points: int,
+) -> tuple[Scan, tuple[float, float]]:
+    """Return the scan, and the range of its first parameter."""
+    import numpy as np
+
+    from analysis.inference.engines import make_engine
+    from analysis.inference.problem import load
+    from analysis.inference.scans import scan, scan_2d
+
+    problem = load(workspace, **choice)
+    poi = problem.index_of(parameter)
+    engine = make_engine(problem)
+    best = engine.minimise()
+    covariance = engine.covariance(best.x, best.free)
+
+    def around(index: int) -> tuple[float, float]:
+        width = SIGMAS * float(np.sqrt(covariance[index, index]))
+        return float(best.x[index]) - width, float(best.x[index]) + width
+
+    low, high = around(poi)
+    bounds = float(problem.lower[poi]), float(problem.upper[poi])
+    inside = max(min(ends[0], low), bounds[0]), min(max(ends[1], high), bounds[1])
+    if inside != ends:
+        logger.info(
+            "the scan of '%s' goes from %g to %g: %g σ around its minimum, within its bounds",
+            problem.names[poi],
+            *inside,
+            SIGMAS,
+        )
+    values = np.linspace(*inside, points).tolist()
+    if not second:
+        return scan(workspace, values, parameter=problem.names[poi], **choice), inside
+    name, other = second[0], problem.index_of(second[0])
+    chosen = _numbers(second[1:]) if len(second) > 1 else around(other)
+    others = np.linspace(*_inside(problem, other, *chosen), points).tolist()
+    return scan_2d(workspace, (problem.names[poi], values), (name, others), **choice), inside
+
+
 def _numbers(words: list[str]) -> tuple[float, float]:
     try:
         low, high = map(float, words)
         return low, high
     except ValueError:
-        raise FitError("a range has two numbers", where="--second", found=" ".join(words)) from None
+        raise FitError(
+            "A range has two numbers.", where="--second", found=" ".join(words), remedy="--second NAME LOW HIGH"
+        ) from None
 
 
 def _inside(problem: Problem, index: int, low: float, high: float) -> tuple[float, float]:
@@ -112,9 +135,10 @@ def _inside(problem: Problem, index: int, low: float, high: float) -> tuple[floa
         logger.warning("the range of the scan is cut to the bounds of '%s': %g to %g", problem.names[index], *inside)
     if not inside[0] < inside[1]:
         raise FitError(
-            "the range of the scan lies outside the bounds of the parameter",
+            "The range of the scan lies outside the bounds of the parameter.",
             where=problem.names[index],
             found=f"{low:g} to {high:g}",
             expected=f"{problem.lower[index]:g} to {problem.upper[index]:g}",
+            remedy="give a range within",
         )
     return inside

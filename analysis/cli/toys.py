@@ -14,7 +14,7 @@ import argparse
 
 from analysis import config, io, provenance
 from analysis.cli._drawing import add_figures, draw, of_toys
-from analysis.cli._inference import at_least, choice, seed
+from analysis.cli._inference import at_least, choice, fitting, seed
 from analysis.cli.fit import add_workspace_arguments, show
 from analysis.log import logger
 
@@ -62,9 +62,9 @@ def run(args: argparse.Namespace) -> None:
         [args.workspace, *accounts, *([args.belt_of] if args.belt_of else [])],
         conditions=provenance.conditions_of(accounts),
     )
-    result = toy_study(
-        io.read_json(args.workspace), mus, n, **options, belt=belt, progress=logger.info, provenance=origin
-    )
+    workspace = io.read_json(args.workspace)
+    with fitting(args.workspace):
+        result = toy_study(workspace, mus, n, **options, belt=belt, progress=logger.info, provenance=origin)
     io.write_json(args.output, result.model_dump(mode="json"))
     show(toy_table(result))
     draw(args, lambda tag: of_toys(result, tag), result.provenance)

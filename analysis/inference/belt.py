@@ -96,7 +96,12 @@ def _point(mu: float, toys: Callable[[float], ToyFits]) -> BeltPoint:
     fits = toys(mu)
     ratios = fits.q[mu][fits.converged]
     if len(ratios) < 2:
-        raise FitError("the toys cannot be fitted", where=f"true value {mu:g}", found="all fits failed")
+        raise FitError(
+            "The toys cannot be fitted.",
+            where=f"true value {mu:g}",
+            found="fewer than two fits converged",
+            remedy="take another true value: the model may not hold there",
+        )
     # The smallest value that at least this share of toys does not exceed: conservative for discrete data.
     critical = np.quantile(ratios, LEVELS, method="inverted_cdf")
     return BeltPoint(mu=mu, critical=critical.tolist(), n=len(ratios))
@@ -122,7 +127,7 @@ def critical_root(belt: Belt, level: float, mu: float) -> float:
     values = [point.mu for point in belt.points]
     if not values[0] <= mu <= values[-1]:
         raise FitError(
-            "the Neyman belt does not reach as far",
+            "The Neyman belt does not reach as far.",
             found=f"μ = {mu:.4g}",
             expected=f"{values[0]:.4g} to {values[-1]:.4g}",
             remedy="repeat the study with toys with true values (--mu) that reach further",

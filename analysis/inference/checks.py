@@ -15,30 +15,50 @@ import pyhf
 from analysis.errors import FitError, nearest
 
 
-def check_numbers(workspace: Mapping[str, object]) -> None:
-    """Demand finite numbers everywhere, non-negative observations and uncertainties, positive normsys factors."""
+def check_kind(workspace: object) -> None:
+    """Demand a JSON object with channels: what is neither is no workspace at all."""
     if not isinstance(workspace, Mapping):
         raise FitError(
-            "not a pyhf workspace",
+            "The file is not a pyhf workspace.",
             found=type(workspace).__name__,
             expected="a JSON object with channels, observations and measurements",
+            remedy="give a workspace, as `workspace` or `combine` write it",
         )
-    channels = workspace.get("channels")
-    if not isinstance(channels, list) or not channels:
-        raise FitError("the workspace has no channels", where="channels")
-    for channel in channels:
-        for sample in channel.get("samples", ()):
-            place = f"channel '{channel.get('name')}', sample '{sample.get('name')}'"
-            _finite(sample.get("data"), place)
-            for modifier in sample.get("modifiers", ()):
+    if not workspace.get("channels"):
+        raise FitError(
+            "The file is not a pyhf workspace: it has no channels.",
+            where="channels",
+            found="the keys " + ", ".join(map(str, list(workspace)[:8])) if workspace else "an empty object",
+            expected="channels, observations and measurements",
+            remedy="give a workspace, as `workspace` or `combine` write it",
+        )
+
+
+def check_numbers(workspace: Mapping[str, Any]) -> None:
+    """Demand finite numbers everywhere, non-negative observations and uncertainties, positive normsys factors.
+
+    Parameters
+    ----------
+    workspace
+        Valid by pyhf's schema, which knows nothing of these.
+    """
+    for channel in workspace["channels"]:
+        for sample in channel["samples"]:
+            place = f"channel '{channel['name']}', sample '{sample['name']}'"
+            _finite(sample["data"], place)
+            for modifier in sample["modifiers"]:
                 _check_modifier(modifier, place)
-    observations = workspace.get("observations")
-    for observation in observations if isinstance(observations, list) else ():
-        place = f"observations of channel '{observation.get('name')}'"
-        _finite(observation.get("data"), place)
-        for index, value in enumerate(observation.get("data", ())):
+    for observation in workspace["observations"]:
+        place = f"observations of channel '{observation['name']}'"
+        _finite(observation["data"], place)
+        for index, value in enumerate(observation["data"]):
             if value < 0:
-                raise FitError("negative observed data", where=f"{place}, bin {index}", found=value)
+                raise FitError(
+                    "Observed data are negative.",
+                    where=f"{place}, bin {index}",
+                    found=value,
+                    remedy="counts are 0 or more: subtract nothing from data",
+                )
 
 
 def _check_modifier(modifier: Mapping[str, object], place: str) -> None:
@@ -52,7 +72,7 @@ def _check_modifier(modifier: Mapping[str, object], place: str) -> None:
                 factor = data.get(key)
                 if isinstance(factor, int | float) and factor <= 0:
                     raise FitError(
-                        "a normsys factor is not positive: its logarithm enters the interpolation",
+                        "A normsys factor is not positive: its logarithm enters the interpolation.",
                         where=f"{place}, '{key}'",
                         found=factor,
                         remedy="use a histosys, or a factor above 0",
@@ -61,15 +81,25 @@ def _check_modifier(modifier: Mapping[str, object], place: str) -> None:
         _finite(data, place)
         for index, value in enumerate(data):
             if isinstance(value, int | float) and value < 0:
-                raise FitError("a negative uncertainty", where=f"{place}, bin {index}", found=value)
+                raise FitError(
+                    "An uncertainty is negative.",
+                    where=f"{place}, bin {index}",
+                    found=value,
+                    remedy="give its absolute value",
+                )
 
 
 def _finite(values: object, place: str) -> None:
     if not isinstance(values, list):
-        return  # the schema check will name it
+        return
     for index, value in enumerate(values):
         if isinstance(value, int | float) and not math.isfinite(value):
-            raise FitError("not a finite number", where=f"{place}, bin {index}", found=value)
+            raise FitError(
+                "A number is not finite.",
+                where=f"{place}, bin {index}",
+                found=value,
+                remedy="correct it, or make the histogram again",
+            )
 
 
 def check_structure(spec: pyhf.Workspace) -> None:
@@ -83,24 +113,26 @@ def check_structure(spec: pyhf.Workspace) -> None:
         for sample in channel["samples"]:
             if len(sample["data"]) != n_bins:
                 raise FitError(
-                    "samples of a channel differ in their number of bins",
+                    "Samples of a channel differ in their number of bins.",
                     where=f"{place}, sample '{sample['name']}'",
                     found=f"{len(sample['data'])} bins",
                     expected=f"{n_bins}, as '{channel['samples'][0]['name']}' has",
+                    remedy="fill all samples of a channel in the same bins",
                 )
             for modifier in sample["modifiers"]:
                 _same_length(modifier, n_bins, f"{place}, sample '{sample['name']}'")
         observed = spec.observations.get(channel["name"])
         if observed is None:
             raise FitError(
-                "a channel has no observations", where=place, remedy="add it to 'observations' of the workspace"
+                "A channel has no observations.", where=place, remedy="add it to 'observations' of the workspace"
             )
         if len(observed) != n_bins:
             raise FitError(
-                "observations and expectation differ in their number of bins",
+                "Observations and expectation differ in their number of bins.",
                 where=place,
                 found=f"{len(observed)} observed",
                 expected=f"{n_bins} bins",
+                remedy="fill data and samples of a channel in the same bins",
             )
 
 
@@ -110,17 +142,23 @@ def _same_length(modifier: Mapping[str, Any], n_bins: int, place: str) -> None:
     for key, values in histograms:
         if isinstance(values, list) and len(values) != n_bins:
             raise FitError(
-                "a modifier and its sample differ in their number of bins",
+                "A modifier and its sample differ in their number of bins.",
                 where=f"{place}, {modifier['type']} '{modifier['name']}', '{key}'",
                 found=f"{len(values)} bins",
                 expected=f"{n_bins} bins",
+                remedy="fill variations and samples in the same bins",
             )
 
 
 def _distinct(names: Sequence[str], what: str, place: str) -> None:
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
-        raise FitError(f"two {what} have one name", where=place, found=", ".join(f"'{name}'" for name in twice))
+        raise FitError(
+            f"Two {what} have one name.",
+            where=place,
+            found=", ".join(f"'{name}'" for name in twice),
+            remedy="rename one of them",
+        )
 
 
 def check_settings(spec: pyhf.Workspace, settings: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -136,9 +174,10 @@ def check_settings(spec: pyhf.Workspace, settings: Sequence[Mapping[str, Any]]) 
     for name, kind in spec.modifiers:
         if kind == "lumi" and not {"auxdata", "sigmas"} <= set_here.get(name, {}).keys():
             raise FitError(
-                "a luminosity has no auxiliary measurement",
+                "A luminosity has no auxiliary measurement.",
                 where=f"lumi '{name}'",
                 expected="'auxdata' and 'sigmas' under parameters of the measurement",
+                remedy="add them, or make the modifier a normsys",
             )
     for name, entry in set_here.items():
         _check_bounds(name, entry)
@@ -158,15 +197,26 @@ def _check_bounds(name: str, entry: Mapping[str, Any]) -> None:
     starts = entry.get("inits", [])
     for k, (low, high) in enumerate(entry.get("bounds", [])):
         if not low < high:
-            raise FitError("the bounds of a parameter do not rise", where=f"parameter '{name}'", found=f"{low}, {high}")
+            raise FitError(
+                "The bounds of a parameter do not rise.",
+                where=f"parameter '{name}'",
+                found=f"{low}, {high}",
+                remedy="give the lower one first; 'fixed: true' holds a parameter",
+            )
         if k < len(starts) and not low <= starts[k] <= high:
             raise FitError(
-                "a parameter starts outside its bounds",
+                "A parameter starts outside its bounds.",
                 where=f"parameter '{name}'",
                 found=starts[k],
                 expected=f"{low} to {high}",
+                remedy="correct its 'inits' or 'bounds'",
             )
     for key in ("inits", "auxdata", "sigmas"):
         for value in entry.get(key, []):
             if not math.isfinite(value):
-                raise FitError("not a finite number", where=f"parameter '{name}', '{key}'", found=value)
+                raise FitError(
+                    "A number is not finite.",
+                    where=f"parameter '{name}', '{key}'",
+                    found=value,
+                    remedy="correct it, or leave it to pyhf's default",
+                )

@@ -14,6 +14,7 @@ import pyhf
 from pydantic import BaseModel, ConfigDict, Field
 
 from analysis.errors import FitError, nearest
+from analysis.inference.problem import read_spec
 
 log = logging.getLogger(__name__)
 
@@ -51,12 +52,16 @@ def combine(workspaces: Mapping[str, Mapping[str, object]], plan: CombinationMap
     Raises
     ------
     FitError
-        Conflicts, all of them named: undeclared common names, channels with one name, parameters with
-        different settings, different kinds of constraint, unknown names in the plan.
+        A workspace is not valid, or there are conflicts, all of them named: undeclared common names, channels with
+        one name, parameters with different settings, different kinds of constraint, unknown names in the plan.
     """
     if len(workspaces) < 2:
-        raise FitError("a combination needs two workspaces", found=", ".join(workspaces))
-    specs = {label: pyhf.Workspace(copy.deepcopy(dict(w))) for label, w in workspaces.items()}
+        raise FitError(
+            "A combination needs two workspaces.",
+            found=", ".join(workspaces) or "none",
+            remedy="give --workspace twice or more",
+        )
+    specs = {label: read_spec(copy.deepcopy(dict(w))) for label, w in workspaces.items()}
     plan = _without_pruned(specs, plan)
     problems = [*_unknown(specs, plan), *_undeclared(specs, plan), *_channels(specs)]
     if problems:
@@ -203,7 +208,7 @@ def _kinds(specs: Sequence[pyhf.Workspace], labels: Sequence[str]) -> list[str]:
 
 def _conflict(problems: Sequence[str]) -> FitError:
     return FitError(
-        "the workspaces do not fit together",
+        "The workspaces do not fit together.",
         found="\n            ".join(problems),
         remedy="name common parameters under 'shared' or 'separate' of the map",
     )

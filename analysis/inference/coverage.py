@@ -74,12 +74,12 @@ def toy_study(
     problem = load(workspace, poi=poi, measurement=measurement, asimov=asimov)
     poi_index = problem.poi
     if poi_index is None or problem.fixed[poi_index]:
-        raise FitError("toys need a free parameter of interest", remedy="name one with --poi")
+        raise FitError("Toys need a free parameter of interest.", remedy="name one with --poi")
     low, high = float(problem.lower[poi_index]), float(problem.upper[poi_index])
     for mu in mus:
         if not low <= mu <= high:
             raise FitError(
-                "a true value lies outside the bounds of the parameter of interest",
+                "A true value lies outside the bounds of the parameter of interest.",
                 where=f"--mu, '{problem.names[poi_index]}'",
                 found=mu,
                 expected=f"{low:g} to {high:g}",
@@ -171,7 +171,12 @@ class _Ensemble:
 def _point(mu: float, fits: ToyFits, tolerance: float) -> ToyPoint:
     good = fits.converged
     if good.sum() < 2:
-        raise FitError("the toys cannot be fitted", where=f"true value {mu:g}", found="all fits failed")
+        raise FitError(
+            "The toys cannot be fitted.",
+            where=f"true value {mu:g}",
+            found="fewer than two fits converged",
+            remedy="take another true value: the model may not hold there",
+        )
     mu_hat, q = fits.mu_hat[good], fits.q[mu][good]
     pulls = (mu_hat - mu) / fits.error[good]
     pulls = pulls[np.isfinite(pulls)]

@@ -40,7 +40,7 @@ def compiled_engine(problem: Problem) -> NewtonEngine:
         return NewtonEngine(problem)
     except UnsupportedModelError as error:
         raise FitError(
-            "the compiled likelihood does not know the model, and with pyhf this would take days",
+            "The compiled likelihood does not know the model, and with pyhf this would take days.",
             found=str(error),
             remedy="fit and scan work with pyhf; toys and impacts need the compiled likelihood",
         ) from error
@@ -60,7 +60,7 @@ def cross_check(problem: Problem, best: Minimum) -> float:
     rounding = 1e-15 * float(np.sum(counts * np.log(counts + 2.0)))
     if not abs(difference) <= CROSS_CHECK + rounding:
         raise FitError(
-            "the compiled likelihood disagrees with pyhf's evaluation at the minimum",
+            "The compiled likelihood disagrees with pyhf's evaluation at the minimum.",
             found=f"2NLL {best.twice_nll!r}",
             expected=f"{judged!r} (pyhf)",
             remedy="report the workspace: this is an error of the program",

@@ -152,7 +152,12 @@ def intervals(profile: Profile, mu: SignalStrength, study: ToyStudy | None) -> l
     if study is None or study.belt is None:
         return found
     if study.poi != name:
-        raise FitError("the toys are of another parameter", found=study.poi, expected=name)
+        raise FitError(
+            "The toys are of another parameter.",
+            found=study.poi,
+            expected=name,
+            remedy="make them with the same --poi",
+        )
     return [*found, *(neyman_interval(profile, study.belt, level, quoted=from_toys) for level in LEVELS)]
 
 

@@ -53,7 +53,7 @@ def impacts(
     """
     problem = load(workspace, poi=poi, measurement=measurement, asimov=asimov)
     if problem.poi is None or problem.fixed[problem.poi]:
-        raise FitError("impacts need a free parameter of interest", remedy="name one with --poi")
+        raise FitError("Impacts need a free parameter of interest.", remedy="name one with --poi")
     engine = compiled_engine(problem)
     best = engine.minimise()
     members = group_members(problem, groups or {}, families or {})
@@ -78,14 +78,14 @@ def _impacts(
     covariance = engine.covariance(best.x, best.free)
     if not best.free[poi] and not at_bounds(problem, best.x, 1e-6)[poi]:
         raise NoImpactError(
-            "the likelihood is flat in the parameter of interest: impacts on it have no meaning",
+            "The likelihood is flat in the parameter of interest: impacts on it have no meaning.",
             where=problem.poi_name,
             found=f"no bin that depends on it expects events at {best.x[poi]:g} and beyond",
             remedy="take --asimov 1 for the expected impacts",
         )
     if not best.free[poi]:
         raise NoImpactError(
-            "the parameter of interest is at its bound: impacts on it have no meaning",
+            "The parameter of interest is at its bound: impacts on it have no meaning.",
             where=problem.poi_name,
             found=f"{best.x[poi]:g}",
             remedy=f"in the workspace, give '{problem.poi_name}' wider 'bounds' under measurements ('"
@@ -200,9 +200,10 @@ def group_members(
     for group in groups:
         if not members[group]:
             raise FitError(
-                f"no constrained parameter belongs to group '{group}'",
+                f"No constrained parameter belongs to group '{group}'.",
                 found=", ".join(groups[group]),
                 expected="beginnings of parameter names",
+                remedy="correct --group",
             )
     return members
 
@@ -218,5 +219,5 @@ _DEFAULT_GROUPS = {
 
 def _poi(problem: Problem) -> int:
     if problem.poi is None:
-        raise FitError("a breakdown needs a parameter of interest", remedy="name one with --poi")
+        raise FitError("A breakdown needs a parameter of interest.", remedy="name one with --poi")
     return problem.poi

@@ -126,8 +126,9 @@ class AsymptoticCLs:
                 return guess / value
             guess *= 4.0
         raise FitError(
-            "the background-only likelihood does not depend on the parameter of interest",
+            "The background-only likelihood does not depend on the parameter of interest.",
             where=self.engine.problem.names[index],
+            remedy="name another with --poi",
         )
 
 
@@ -138,7 +139,7 @@ def _delta(profile: Profile, mu: float) -> float:
 
 def _poi(engine: Engine) -> int:
     if engine.problem.poi is None:
-        raise FitError("a limit needs a parameter of interest", remedy="name one with --poi")
+        raise FitError("A limit needs a parameter of interest.", remedy="name one with --poi")
     return engine.problem.poi
 
 
@@ -158,7 +159,11 @@ def solve(function: Callable[[float], float], guess: float) -> float:
             if at(high) >= 0:
                 break
         else:
-            raise FitError("no upper limit: CLs does not fall", found=f"up to μ = {high:.3g}")
+            raise FitError(
+                "There is no upper limit: CLs does not fall.",
+                found=f"up to μ = {high:.3g}",
+                remedy="scan the parameter of interest: does the expectation depend on it?",
+            )
     else:
         for _ in range(60):
             trial = high / 1.3
@@ -170,5 +175,9 @@ def solve(function: Callable[[float], float], guess: float) -> float:
             return high
     root, info = brentq(at, low, high, xtol=1e-9 * high, rtol=1e-9, full_output=True)
     if not info.converged or not np.isfinite(root):
-        raise FitError("the root of CLs was not found", found=f"between {low:.6g} and {high:.6g}")
+        raise FitError(
+            "The upper limit was not found.",
+            found=f"CLs crosses its target between {low:.6g} and {high:.6g}",
+            remedy="scan the parameter of interest there: the likelihood may jump",
+        )
     return float(root)

@@ -112,7 +112,7 @@ class NewtonEngine:
         self, x: Floats, task: Task, data: Floats, fixed: Mapping[int, float] | None, error: NotConvergedError
     ) -> Minimum:
         """Leave the fit to pyhf and Minuit; raises ``error`` where these fail, too."""
-        log.warning("%s; trying pyhf and Minuit", error)
+        log.warning("%s\nTrying pyhf and Minuit.", error)
         try:
             found = PyhfEngine(self.problem).minimise(data, fixed=fixed, start=x)
         except FitError as failure:
@@ -251,7 +251,7 @@ def _falls(found: Minimum, best: Minimum) -> bool:
 
 def _restless() -> NotConvergedError:
     return NotConvergedError(
-        "the fit did not converge: it crosses the kinks of its interpolation without end",
+        "The fit did not converge: it crosses the kinks of its interpolation without end.",
         found=f"{CROSSINGS} crossings",
         remedy="use the interpolation codes 4 and 4p, which have no kinks",
     )

@@ -315,7 +315,7 @@ def not_converged(task: Task, at: Descended) -> NotConvergedError:
     slopes = np.abs(at.gradient) * task.scale * at.free
     worst = np.argsort(-slopes)[:3]
     return NotConvergedError(
-        "the fit did not converge",
+        "The fit did not converge.",
         where="steepest: " + ", ".join(f"{task.names[i]} = {at.x[i]:.4g} (slope {slopes[i]:.2g})" for i in worst),
         found=f"estimated distance to the minimum {at.edm:.2g} in 2NLL",
         expected=f"below {EDM:g}",

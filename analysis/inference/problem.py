@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 import pyhf
 
-from analysis.errors import FitError, nearest
-from analysis.inference.checks import check_numbers, check_settings, check_structure
+from analysis.errors import FitError, choice, nearest
+from analysis.inference.checks import check_kind, check_numbers, check_settings, check_structure
 from analysis.log import errors_only
 
 Floats = npt.NDArray[np.float64]
@@ -83,10 +83,14 @@ class Problem:
         """Return the index of a parameter by name, of the parameter of interest when None."""
         if parameter is None:
             if self.poi is None:
-                raise FitError("the workspace has no parameter of interest", remedy="name a parameter")
+                raise FitError("The workspace has no parameter of interest.", remedy="name one with --poi")
             return self.poi
         if parameter not in self.names:
-            raise FitError(f"no parameter '{parameter}' in the model", expected=nearest(parameter, self.names))
+            raise FitError(
+                f"The model has no parameter '{parameter}'.",
+                expected=choice(parameter, self.names),
+                remedy="correct the name",
+            )
         return self.names.index(parameter)
 
     def with_data(self, data: Floats) -> Problem:
@@ -124,17 +128,7 @@ def load(
     FitError
         The workspace is not valid or cannot be fitted; names channel, sample, bin, modifier.
     """
-    check_numbers(workspace)
-    try:
-        spec = pyhf.Workspace(workspace)
-    except (pyhf.exceptions.InvalidSpecification, KeyError, TypeError) as error:
-        message = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-        raise FitError(
-            "not a valid pyhf workspace",
-            where=next((line.removeprefix("Path: ") for line in message if line.startswith("Path: ")), None),
-            found=message[0],
-            remedy="compare with the schema: https://scikit-hep.org/pyhf/schemas/1.0.0/workspace.json",
-        ) from error
+    spec = read_spec(workspace)
     notes: list[str] = []
     name = _choose_measurement(spec, measurement, notes)
     check_structure(spec)
@@ -146,6 +140,29 @@ def load(
         problem = problem.with_data(asimov_data(problem, asimov))
     _check_expectation(problem)
     return problem
+
+
+def read_spec(workspace: Mapping[str, object]) -> pyhf.Workspace:
+    """Return a HistFactory JSON workspace as pyhf's, which validates it.
+
+    Raises
+    ------
+    FitError
+        It is no workspace, or a number in it is none.
+    """
+    check_kind(workspace)
+    try:
+        spec = pyhf.Workspace(workspace)
+    except (pyhf.exceptions.InvalidSpecification, KeyError, TypeError) as error:
+        message = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+        raise FitError(
+            "The file is not a valid pyhf workspace.",
+            where=next((line.removeprefix("Path: ") for line in message if line.startswith("Path: ")), None),
+            found=message[0],
+            remedy="compare with the schema: https://scikit-hep.org/pyhf/schemas/1.0.0/workspace.json",
+        ) from error
+    check_numbers(spec)
+    return spec
 
 
 def from_model(model: pyhf.Model, data: Floats, *, measurement: str = "", notes: tuple[str, ...] = ()) -> Problem:
@@ -198,7 +215,7 @@ def asimov_data(problem: Problem, mu: float, others: Floats | None = None) -> Fl
     """
     if problem.poi is None:
         raise FitError(
-            "an Asimov data set needs a parameter of interest",
+            "An Asimov data set needs a parameter of interest.",
             remedy="name one with --poi",
             expected=f"one of the {len(problem.names)} parameters",
         )
@@ -210,7 +227,12 @@ def asimov_data(problem: Problem, mu: float, others: Floats | None = None) -> Fl
 def _choose_measurement(spec: pyhf.Workspace, name: str | None, notes: list[str]) -> str:
     names: list[str] = spec.measurement_names
     if not names:
-        raise FitError("the workspace has no measurement", where="measurements", found="[]")
+        raise FitError(
+            "The workspace has no measurement.",
+            where="measurements",
+            found="[]",
+            remedy="add one with the parameter of interest: name, config: {poi, parameters}",
+        )
     if name is None:
         if len(names) > 1:
             others = ", ".join(repr(other) for other in names[1:])
@@ -220,10 +242,11 @@ def _choose_measurement(spec: pyhf.Workspace, name: str | None, notes: list[str]
         return names[0]
     if name not in names:
         raise FitError(
-            f"no measurement '{name}'",
+            f"The workspace has no measurement '{name}'.",
             where="measurements",
             found=", ".join(names),
             expected=nearest(name, names),
+            remedy="correct --measurement",
         )
     return name
 
@@ -243,12 +266,12 @@ def _build_model(spec: pyhf.Workspace, measurement: str, poi: str | None) -> pyh
         wanted = own if poi is None else poi
         if wanted not in names and wanted != "":
             raise FitError(
-                f"the parameter of interest '{wanted}' is not a parameter of the model",
+                f"The parameter of interest '{wanted}' is not a parameter of the model.",
                 where=f"measurement '{measurement}'",
                 expected=nearest(wanted, names),
                 remedy="name another with --poi",
             ) from error
-        raise FitError("pyhf refuses the model", found=str(error)) from error
+        raise FitError("pyhf refuses the model.", found=error, remedy="correct the workspace") from error
     except (
         pyhf.exceptions.InvalidModifier,
         pyhf.exceptions.InvalidNameReuse,
@@ -258,7 +281,9 @@ def _build_model(spec: pyhf.Workspace, measurement: str, poi: str | None) -> pyh
         TypeError,
         ValueError,
     ) as error:
-        raise FitError("pyhf cannot build the model", found=f"{type(error).__name__}: {error}") from error
+        raise FitError(
+            "pyhf cannot build the model.", found=f"{type(error).__name__}: {error}", remedy="correct the workspace"
+        ) from error
 
 
 def _modifier_names(spec: pyhf.Workspace) -> list[str]:
@@ -273,16 +298,17 @@ def _check_expectation(problem: Problem) -> None:
         expected = np.asarray(cells, dtype=float).sum(axis=0)
     for index in np.flatnonzero(~np.isfinite(expected)).tolist():
         raise FitError(
-            "the expectation is not a finite number",
+            "The expectation is not a finite number.",
             where=problem.bin_label(index),
             found=expected[index],
+            remedy="look for yields or factors that are too large, or a division by an empty bin",
         )
     reach = _reachable(problem.model)
     for index in range(problem.n_bins):
         observed = problem.data[index]
         if observed > 0 and not reach[index]:
             raise FitError(
-                "events are observed where no sample expects any",
+                "Events are observed where no sample expects any.",
                 where=problem.bin_label(index),
                 found=f"{observed:g} observed, 0 expected from each of "
                 + ", ".join(repr(name) for name in problem.model.config.samples),
@@ -290,7 +316,7 @@ def _check_expectation(problem: Problem) -> None:
             )
         if expected[index] < 0:
             raise FitError(
-                "the total expectation is negative",
+                "The total expectation is negative.",
                 where=problem.bin_label(index),
                 found=f"{expected[index]:g} at the initial parameters",
                 remedy="negative weights need a wider bin",

@@ -31,7 +31,7 @@ class BetterMinimumError(Exception):
 def restless(where: str | None) -> FitError:
     """Return the error of a fit whose profiles found deeper minima MAX_RESTARTS times."""
     return FitError(
-        "profile fits keep finding deeper minima: the likelihood has several",
+        "Profile fits keep finding deeper minima: the likelihood has several.",
         where=where,
         remedy="scan the parameter of interest and narrow the bounds to one minimum",
     )
@@ -167,7 +167,7 @@ def crossing(
         if step > 1e4 * max(error, 1e-12):
             break
     raise FitError(
-        "the profile likelihood does not rise: the parameter is not determined",
+        "The profile likelihood does not rise: the parameter is not determined.",
         where=profile.engine.problem.names[profile.index],
         found=f"√2ΔNLL = {value + target:.3g} at {centre + side * step:.6g}",
         expected=f"{target:g}",

@@ -180,7 +180,7 @@ class PyhfEngine:
             if true
         ]
         raise FitError(
-            "the fit did not converge",
+            "The fit did not converge.",
             found="; ".join(reasons) or "Minuit calls the minimum invalid",
             where=_largest_slopes(self, x, ~held),
             remedy="look for parameters that nothing constrains, or widen their bounds",
@@ -223,7 +223,7 @@ def invert(hessian: Floats, where: Ints, problem: Problem, *, flat: float = 1e-1
     scale = np.sqrt(np.abs(np.diag(hessian)))
     for position in np.flatnonzero(~(scale > 0)):
         raise FitError(
-            "the likelihood does not depend on a parameter",
+            "The likelihood does not depend on a parameter.",
             where=problem.names[where[position]],
             remedy="fix it, give it a constraint, or remove it",
         )
@@ -235,8 +235,8 @@ def invert(hessian: Floats, where: Ints, problem: Problem, *, flat: float = 1e-1
         largest = np.abs(direction[order]).max()
         names = [f"{direction[k] / largest:+.2f} {problem.names[where[k]]}" for k in order if shares[k] > 0.1]
         raise FitError(
-            "the data do not determine a combination of parameters: the Hessian is "
-            + ("singular" if values[0] > -flat else "not positive"),
+            "The data do not determine a combination of parameters: the Hessian is "
+            + ("singular." if values[0] > -flat else "not positive."),
             where=" ".join(names),
             found=f"smallest eigenvalue {values[0]:.2g} of the normalised Hessian",
             remedy="fix one of them, or give it a constraint",

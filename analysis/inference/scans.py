@@ -89,7 +89,9 @@ def scan_2d(
     engine = make_engine(problem)
     indices = problem.index_of(first[0]), problem.index_of(second[0])
     if indices[0] == indices[1]:
-        raise FitError("a scan over two parameters needs two", found=f"'{first[0]}' twice")
+        raise FitError(
+            "A scan over two parameters needs two.", found=f"'{first[0]}' twice", remedy="name another with --second"
+        )
     best = engine.minimise()
     for _ in range(MAX_RESTARTS):
         try:

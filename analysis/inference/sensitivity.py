@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 import pyhf
 from pydantic import JsonValue
 
-from analysis.errors import FitError, nearest
+from analysis.errors import FitError, choice
 from analysis.inference.fit import fit_workspace
+from analysis.inference.problem import read_spec
 from analysis.inference.results import Sensitivities, Sensitivity
 
 Workspace = Mapping[str, object]
@@ -25,12 +26,17 @@ def only(workspace: Workspace, starts: Sequence[str], label: str = "") -> pyhf.W
     Raises
     ------
     FitError
-        One of them begins no name.
+        One of them begins no name, or the workspace is not valid.
     """
-    spec = pyhf.Workspace(copy.deepcopy(dict(workspace)))
+    spec = read_spec(copy.deepcopy(dict(workspace)))
     for start in starts:
         if not any(name.startswith(start) for name in spec.channels):
-            raise FitError(f"no channel begins with '{start}'", where=label, expected=nearest(start, spec.channels))
+            raise FitError(
+                f"No channel begins with '{start}'.",
+                where=label,
+                expected=choice(start, spec.channels),
+                remedy="correct --channels",
+            )
     return spec.prune(channels=[name for name in spec.channels if not name.startswith(tuple(starts))])
 
 
@@ -72,7 +78,12 @@ def sensitivities(
 def _row(label: str, workspace: Workspace, level: float, blinded: bool, role: str) -> Sensitivity:
     expected = fit_workspace(workspace, asimov=1.0, level=level)
     if expected.mu is None or expected.significance is None or expected.upper_limit is None:
-        raise FitError("the parameter of interest is no signal strength", where=label, found=expected.poi)
+        raise FitError(
+            "The parameter of interest is no signal strength.",
+            where=label,
+            found=expected.poi,
+            remedy="name one in the map: `poi:`",
+        )
     observed = None if blinded else fit_workspace(workspace, level=level)
     return Sensitivity.model_validate(
         {

@@ -39,7 +39,7 @@ def possible_start(problem: Problem, task: Task, x: Floats) -> Floats:
     if lifted is not None:
         return lifted
     raise ImpossibleError(
-        "the likelihood is zero where the fit must start",
+        "The likelihood is zero where the fit must start.",
         where=_impossible(problem, task, x),
         remedy="bins with data need a positive expectation at the initial parameters",
     )

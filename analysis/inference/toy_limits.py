@@ -121,7 +121,7 @@ def limits(
     """
     problem = load(workspace, poi=poi, measurement=measurement, asimov=asimov)
     if problem.poi is None:
-        raise FitError("a limit needs a parameter of interest", remedy="name one with --poi")
+        raise FitError("A limit needs a parameter of interest.", remedy="name one with --poi")
     engine = compiled_engine(problem)
     best = engine.minimise()
     asymptotic = AsymptoticCLs.prepare(engine, best)
@@ -263,7 +263,7 @@ def _demand_resolution(observed: Sequence[_Ratio], n: int, target: float) -> Non
     if fewest == 0 or coarsest >= target:
         needed = math.ceil(RESOLVED * n / (target * max(fewest, 1)) / 100) * 100
         raise FitError(
-            "too few toys: CLs cannot be told from its target",
+            "Too few toys: CLs cannot be told from its target.",
             found=f"{fewest} of {n} toys without signal are as far out as the data, one with signal is a CLs of "
             f"{coarsest:.2g}",
             expected=f"less than {target:g}",
@@ -293,7 +293,7 @@ def _crossing(grid: Sequence[float], ratios: Sequence[_Ratio], target: float) ->
             error = step * math.hypot((1 - share) * ratios[k - 1].relative, share * ratios[k].relative)
             return grid[k - 1] + share * (grid[k] - grid[k - 1]), error
     raise FitError(
-        "CLs from toys does not cross its target on the grid",
+        "CLs from toys does not cross its target on the grid.",
         found=", ".join(f"{mu:.3g}: {value:.3g}" for mu, value in zip(grid, values, strict=True)),
         expected=f"{target:g}",
         remedy="more toys, or more points",
@@ -330,7 +330,7 @@ def feldman_cousins_interval(setting: _Setting, asymptotic: UpperLimit, n_points
     inside = [p.t <= p.critical + SAME for p in points]
     if not any(inside) or inside[-1]:
         raise FitError(
-            "the Feldman–Cousins interval is not resolved by the grid",
+            "The Feldman–Cousins interval is not resolved by the grid.",
             found=f"{sum(inside)} of {len(points)} points inside, up to μ = {top:.3g}",
             remedy="more points",
         )

@@ -130,7 +130,7 @@ def fit_toys(
     """
     poi = engine.problem.poi
     if poi is None:
-        raise FitError("toys need a parameter of interest", remedy="name one with --poi")
+        raise FitError("Toys need a parameter of interest.", remedy="name one with --poi")
     batch = BatchMinimiser(engine, truth)
     columns: list[tuple[Floats, ...]] = []
     for first in range(0, n, GROUP):

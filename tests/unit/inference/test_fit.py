@@ -256,7 +256,7 @@ def unknown_modifier(workspace):
         (twin_factors, ["combination of parameters", "mu", "twin"]),
         (drop_observation, ["no observations", "hta"]),
         (short_observation, ["number of bins", "hta", "1 observed", "6 bins"]),
-        (negative_data, ["negative observed data", "hta", "bin 4", "-1"]),
+        (negative_data, ["Observed data are negative", "hta", "bin 4", "-1"]),
         (negative_total, ["negative", "hta", "bin 2"]),
         (no_channels, ["no channels"]),
         (add_shape(hi_data=[1.0] * 5), ["hta", "bbbar", "histosys 'tilt'", "'hi_data'", "5 bins"]),
@@ -265,8 +265,8 @@ def unknown_modifier(workspace):
         (break_modifier(1, [1.0, 1, -1.0, 1, 1, 1]), ["hta", "bbbar", "uncorr_bbbar", "bin 2", "negative"]),
         (break_sample("data", [1.0] * 5), ["hta", "bbbar", "5 bins", "'signal'"]),
         (nan_observation, ["observations", "hta", "bin 2", "nan"]),
-        (twin_channel, ["two channels", "'hta'"]),
-        (twin_sample, ["two samples", "hta", "'bbbar'"]),
+        (twin_channel, ["Two channels", "'hta'"]),
+        (twin_sample, ["Two samples", "hta", "'bbbar'"]),
         (set_mu(bounds=[[5.0, -5.0]]), ["bounds", "'mu'", "5.0, -5.0"]),
         (set_mu(bounds=[[math.nan, 5.0]]), ["bounds", "'mu'", "nan"]),
         (set_mu(inits=[99.0]), ["outside its bounds", "'mu'", "99.0"]),
@@ -281,12 +281,44 @@ def test_errors_name_the_place(hta, change, words):
         fit_workspace(hta)
     for word in words:
         assert word in str(caught.value)
+    assert caught.value.remedy
 
 
-@pytest.mark.parametrize("content", [[], 3, None])
+@pytest.mark.parametrize("content", [[], 3, None, {}, {"mu": {"value": 1.0}}])
 def test_what_is_no_workspace_at_all(content):
-    with pytest.raises(FitError, match="not a pyhf workspace"):
+    with pytest.raises(FitError, match="not a pyhf workspace") as caught:
         fit_workspace(content)
+    assert caught.value.found
+    assert caught.value.expected
+    assert caught.value.remedy
+
+
+@pytest.mark.parametrize("channels", [["sr"], {"sr": 1}, [{"name": "sr", "samples": ["signal"]}]])
+def test_what_is_no_valid_workspace(hta, channels):
+    with pytest.raises(FitError, match="not a valid pyhf workspace"):
+        fit_workspace(hta | {"channels": channels})
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["fit", "--workspace", "w.json"],
+        ["scan", "--workspace", "w.json"],
+        ["limit", "--workspace", "w.json"],
+        ["toys", "--workspace", "w.json", "--toys", "2"],
+        ["impacts", "--workspace", "w.json"],
+        ["combine", "--workspace", "a=w.json", "--workspace", "b=w.json", "--map", "map.json"],
+    ],
+)
+def test_commands_name_the_file_that_is_no_workspace(command, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "w.json").write_text("{}")
+    (tmp_path / "map.json").write_text('{"poi": "mu", "shared": {}}')
+    assert main([*command, "--output", "r.json"]) == 1
+    told = capsys.readouterr().err
+    assert "not a pyhf workspace" in told
+    assert "w.json" in told
+    assert "remedy:" in told
 
 
 def test_settings_that_set_nothing_are_noted(hta):

@@ -170,7 +170,7 @@ def test_toys_give_the_exact_limit_of_one_poisson_bin(background, observed, n):
 
 def test_too_few_toys_are_refused_with_the_number_needed():
     # P(0 | 5) = 0.7 %: three of 500 toys, and CLs = 0.1 is a third of one.
-    with pytest.raises(FitError, match="too few toys") as caught:
+    with pytest.raises(FitError, match="Too few toys") as caught:
         limits(one_bin(5.0, 0.0), n_toys=500, n_points=4, seed=0)
     assert "toys without signal are as far out as the data" in str(caught.value.found)
     assert "--toys" in str(caught.value.remedy)
