@@ -49,14 +49,22 @@ class Skimmed:
 
 
 def compared(skims: Sequence[Skimmed], dataset: Dataset) -> list[Spectrum]:
-    """Return the spectra of data and simulation after the skim; weights are those of generator and luminosity."""
+    """Return the spectra of data and simulation after the skim; weights are those of generator and luminosity.
+
+    A variable that a skim lacks, or that has no spread in simulation, is not shown.
+    """
     tables = [SampleTable(each.sample.type, _weighed(each, dataset)) for each in skims]
     simulated = [each.columns for each in tables if not each.type.is_data]
     edges = {}
     for name in SHOWN:
-        values = np.concatenate([columns[name] for columns in simulated if name in columns] or [np.zeros(0)])
-        if all(name in each.columns for each in tables) and len(values):
-            edges[name] = round_edges(np.quantile(values, RANGE), 15)
+        if not all(name in each.columns for each in tables):
+            continue
+        values = np.concatenate([np.zeros(0), *(columns[name] for columns in simulated)])
+        # NaN is what basf2 writes where a variable has no meaning.
+        values = values[np.isfinite(values)]
+        low, high = np.quantile(values, RANGE) if len(values) else (0.0, 0.0)
+        if low < high:
+            edges[name] = round_edges((low, high), 15)
     return list(spectra(tables, edges, blinded=False, data=SampleType.OFFRES))
 
 

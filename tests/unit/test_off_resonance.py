@@ -34,6 +34,22 @@ def test_simulation_is_scaled_to_the_off_resonance_luminosity_and_energy() -> No
     assert shown.data.sum() == 7
 
 
+def test_numbers_without_meaning_and_variables_without_spread_are_left_out() -> None:
+    simulated, data = skims()
+    kept = compared([simulated, data], DATASET)
+    for each in (simulated, data):
+        columns = each.columns
+        columns["missP"] = np.full(len(columns["R2"]), np.nan)
+        columns["K_kaonID"] = np.ones(len(columns["R2"]))
+        columns["roeEextra"] = columns["R2"].copy()
+        columns["roeEextra"][0] = np.nan
+    found = {each.column: each for each in compared([simulated, data], DATASET)}
+    assert set(found) == {"R2", "K_pStar", "roeEextra"}
+    assert np.array_equal(found["R2"].background, kept[0].background)
+    assert found["roeEextra"].data is not None
+    assert found["roeEextra"].data.sum() == 6
+
+
 def test_factors_are_those_of_the_model() -> None:
     norm = NormFactor("mu_bkg_ccbar", 1.5, 0.5)
     assert [_factor(norm, value) for value in (-1, 0, 1, 2)] == [0.5, 1, 1.5, 2.25]
