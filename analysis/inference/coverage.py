@@ -15,7 +15,7 @@ from analysis.inference.belt import LEVELS, build, critical_root
 from analysis.inference.engine import Floats, ImpossibleError
 from analysis.inference.engines import compiled_engine, cross_check
 from analysis.inference.minimiser import NewtonEngine
-from analysis.inference.problem import load
+from analysis.inference.problem import Problem, load
 from analysis.inference.profile import Profile
 from analysis.inference.results import Belt, Coverage, Method, ToyPoint, ToyStudy
 from analysis.inference.toys import Nuisances, ToyFits, draw, fit_toys
@@ -75,16 +75,7 @@ def toy_study(
     poi_index = problem.poi
     if poi_index is None or problem.fixed[poi_index]:
         raise FitError("Toys need a free parameter of interest.", remedy="name one with --poi")
-    low, high = float(problem.lower[poi_index]), float(problem.upper[poi_index])
-    for mu in mus:
-        if not low <= mu <= high:
-            raise FitError(
-                "A true value lies outside the bounds of the parameter of interest.",
-                where=f"--mu, '{problem.names[poi_index]}'",
-                found=mu,
-                expected=f"{low:g} to {high:g}",
-                remedy="another true value, or wider bounds in the workspace, under measurements, config, parameters",
-            )
+    _demand_inside(mus, problem, poi_index)
     ensemble = _Ensemble(compiled_engine(problem), poi_index, n, seed, nuisances, truth, progress)
     fits = {mu: ensemble.toys(mu, errors=True) for mu in mus}
     points = [_point(mu, fits[mu], tolerance) for mu in mus]
@@ -109,6 +100,20 @@ def toy_study(
         remarks=ensemble.engine.remarks,
         provenance=provenance,
     )
+
+
+def _demand_inside(mus: Sequence[float], problem: Problem, poi: int) -> None:
+    """Demand that the true values lie within the bounds of the parameter of interest."""
+    low, high = float(problem.lower[poi]), float(problem.upper[poi])
+    for mu in mus:
+        if not low <= mu <= high:
+            raise FitError(
+                "A true value lies outside the bounds of the parameter of interest.",
+                where=f"--mu, '{problem.names[poi]}'",
+                found=mu,
+                expected=f"{low:g} to {high:g}",
+                remedy="another true value, or wider bounds in the workspace, under measurements, config, parameters",
+            )
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from analysis.inference.parameters import correlations, parameters
 from analysis.inference.problem import Problem, load, negative_yields
 from analysis.inference.profile import MAX_RESTARTS, BetterMinimumError, Profile, minos, restless, signed_root
 from analysis.inference.results import (
+    BranchingFraction,
     FitResult,
     GoodnessOfFit,
     Interval,
@@ -46,6 +47,12 @@ class _Poi:
     intervals: Sequence[Interval] = ()
     minos: Mapping[int, tuple[float, float]] = field(default_factory=dict)
     impossible: str | None = None
+
+    def branching_fraction(self, standard_model: StandardModel | None) -> BranchingFraction | None:
+        """Return what a signal strength stands for; None where it is none, or nothing tells what μ = 1 is."""
+        if self.mu is None or self.significance is None or standard_model is None:
+            return None
+        return branching_fraction(self.mu, self.limit, standard_model)
 
 
 def fit_workspace(
@@ -96,24 +103,19 @@ def fit_workspace(
     """
     problem = load(workspace, poi=poi, measurement=measurement, asimov=asimov)
     engine = make_engine(problem)
-    chosen = _chosen(problem, minos_for)
-    best, covariance, found = _fit(engine, level, chosen, study)
+    best, covariance, found = _fit(engine, level, _chosen(problem, minos_for), study)
     goodness = None if asimov is not None else _goodness(engine, best, goodness_toys, seed)
     warnings = [*clipping_notes(engine, best), *_bound_notes(problem, best, covariance, found)]
     for note in warnings:
         log.warning("%s", note)
-    mu = found.mu
-    convertible = mu is not None and standard_model is not None and found.significance is not None
     return FitResult(
         poi=problem.poi_name,
         measurement=problem.measurement,
-        mu=mu,
+        mu=found.mu,
         intervals=list(found.intervals),
         significance=found.significance,
         upper_limit=found.limit,
-        branching_fraction=branching_fraction(mu, found.limit, standard_model)
-        if convertible and mu is not None and standard_model is not None
-        else None,
+        branching_fraction=found.branching_fraction(standard_model),
         goodness_of_fit=goodness,
         parameters=parameters(problem, best, covariance, found.minos),
         n_parameters=len(problem.names),
@@ -126,13 +128,7 @@ def fit_workspace(
         engine=engine.name,
         cross_check=cross_check(problem, best),
         status="converged",
-        diagnosis=[
-            *problem.notes,
-            *engine.remarks,
-            *negative_yields(problem),
-            *warnings,
-            *_study_notes(study),
-        ],
+        diagnosis=[*problem.notes, *engine.remarks, *negative_yields(problem), *warnings, *_study_notes(study)],
         warnings=warnings,
         provenance=provenance,
     )

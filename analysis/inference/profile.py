@@ -158,12 +158,7 @@ def crossing(
             return centre + side * root, False
         if step >= far:
             return bound, True
-        # From below: extend by the secant, 5 % beyond, at least by half and at most by a factor of
-        # four.
-        slope = (value - inside_value) / (step - inside)
-        inside, inside_value = step, value
-        ahead = 1.05 * -value / slope if slope > 0 else 3 * step
-        step = min(step + float(np.clip(ahead, 0.01 * step, 3 * step)), far)
+        step, inside, inside_value = _ahead(inside, inside_value, step, value, far), step, value
         if step > 1e4 * max(error, 1e-12):
             break
     raise FitError(
@@ -173,6 +168,13 @@ def crossing(
         expected=f"{target:g}",
         remedy="give the parameter bounds or a constraint",
     )
+
+
+def _ahead(before: float, value_before: float, step: float, value: float, far: float) -> float:
+    """Return the step to try after two from below: the secant's and 5 %, four times the last and ``far`` at most."""
+    slope = (value - value_before) / (step - before)
+    ahead = 1.05 * -value / slope if slope > 0 else 3 * step
+    return min(step + float(np.clip(ahead, 0.01 * step, 3 * step)), far)
 
 
 def _shortcut(function: Callable[[float], float], known: dict[float, float]) -> Callable[[float], float]:

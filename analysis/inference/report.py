@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from analysis.inference.results import FitResult, Impacts, Limits, Sensitivities, SignalStrength, ToyStudy
+from collections.abc import Iterator
+
+from analysis.inference.results import (
+    BranchingFraction,
+    FitResult,
+    Impacts,
+    Limits,
+    Sensitivities,
+    SignalStrength,
+    ToyStudy,
+)
 
 
 def fit_table(result: FitResult, n_parameters: int = 12) -> str:
@@ -16,55 +26,46 @@ def fit_table(result: FitResult, n_parameters: int = 12) -> str:
         How many parameters to list.
     """
     data = "data" if result.asimov is None else f"Asimov data of {result.poi} = {result.asimov:g} (blinded)"
-    rows = [("fitted", data), ("engine", result.engine)]
-    if result.mu is not None:
-        mu = result.mu
-        rows.append((str(result.poi), _value(mu.value, mu.error, mu.error_lo, mu.error_hi) + mu.where))
-    for interval in result.intervals:
-        quoted = ", quoted" if interval.quoted else ""
-        rows.append(
-            (
-                f"{100 * interval.level:.3g} % interval",
-                f"[{interval.lower:.4g}, {interval.upper:.4g}] {interval.method}{quoted}",
-            )
-        )
-    if result.significance is not None:
-        rows.append(("over μ = 0", f"{result.significance.observed:.2f} σ"))
-        rows.append(("away from μ = 1", f"{result.significance.sm:+.2f} σ"))
-    if result.upper_limit is not None:
-        limit = result.upper_limit
-        bands = " ".join(f"{value:.3g}" for value in limit.expected)
-        rows.append(
-            (
-                f"limit, {100 * limit.level:g} % CL",
-                f"{limit.observed:.4g} (expected −2σ…+2σ: {bands})",
-            )
-        )
-    if result.branching_fraction is not None:
-        fraction = result.branching_fraction
-        rows.append(
-            (
-                "branching fraction",
-                _value(
-                    fraction.value * 1e6,
-                    fraction.error * 1e6,
-                    fraction.error_lo * 1e6,
-                    fraction.error_hi * 1e6,
-                )
-                + " ×10⁻⁶",
-            )
-        )
-    if result.goodness_of_fit is not None:
-        good = result.goodness_of_fit
-        p_value = "–" if good.p_value is None else f"{good.p_value:.3f}"
-        toys = "" if good.p_value_toys is None else f", {good.p_value_toys:.3f} from {good.n_toys} toys"
-        rows.append(("goodness of fit", f"{good.statistic:.1f} / {good.ndof}, p = {p_value}{toys}"))
-    rows.append(("−ln L", f"{result.nll:.6f}"))
-    rows.append(("parameters", f"{result.n_parameters}, {result.n_free} free"))
+    rows = [
+        ("fitted", data),
+        ("engine", result.engine),
+        *_interest_rows(result),
+        *_quality_rows(result),
+        ("−ln L", f"{result.nll:.6f}"),
+        ("parameters", f"{result.n_parameters}, {result.n_free} free"),
+    ]
     lines = [f"{label:<20} {value}" for label, value in rows]
     lines += ["", *_parameter_lines(result, n_parameters)]
     lines += [f"note: {note}" for note in result.diagnosis]
     return "\n".join(lines)
+
+
+def _interest_rows(result: FitResult) -> Iterator[tuple[str, str]]:
+    """Yield what the fit says of the parameter of interest."""
+    if result.mu is not None:
+        yield str(result.poi), _measured(result.mu) + result.mu.where
+    for interval in result.intervals:
+        quoted = ", quoted" if interval.quoted else ""
+        ends = f"[{interval.lower:.4g}, {interval.upper:.4g}]"
+        yield f"{100 * interval.level:.3g} % interval", f"{ends} {interval.method}{quoted}"
+    if result.significance is not None:
+        yield "over μ = 0", f"{result.significance.observed:.2f} σ"
+        yield "away from μ = 1", f"{result.significance.sm:+.2f} σ"
+    if result.upper_limit is not None:
+        limit = result.upper_limit
+        bands = " ".join(f"{value:.3g}" for value in limit.expected)
+        yield f"limit, {100 * limit.level:g} % CL", f"{limit.observed:.4g} (expected −2σ…+2σ: {bands})"
+    if result.branching_fraction is not None:
+        yield "branching fraction", _measured(result.branching_fraction, 1e6) + " ×10⁻⁶"
+
+
+def _quality_rows(result: FitResult) -> Iterator[tuple[str, str]]:
+    if result.goodness_of_fit is None:
+        return
+    good = result.goodness_of_fit
+    p_value = "–" if good.p_value is None else f"{good.p_value:.3f}"
+    toys = "" if good.p_value_toys is None else f", {good.p_value_toys:.3f} from {good.n_toys} toys"
+    yield "goodness of fit", f"{good.statistic:.1f} / {good.ndof}, p = {p_value}{toys}"
 
 
 def _parameter_lines(result: FitResult, n: int) -> list[str]:
@@ -86,9 +87,11 @@ def _parameter_lines(result: FitResult, n: int) -> list[str]:
     return [*lines, *([f"… and {left} more in the JSON file"] if left > 0 else [])]
 
 
-def _value(value: float, error: float, low: float, high: float) -> str:
+def _measured(found: SignalStrength | BranchingFraction, scale: float = 1.0) -> str:
+    """Return value, error and MINOS errors in units of 1 / ``scale``."""
+    low, high = scale * found.error_lo, scale * found.error_hi
     ends = "0" if low == 0 else f"{low:+.3g}", "0" if high == 0 else f"{high:+.3g}"
-    return f"{value:.4g} ± {error:.3g} ({' '.join(ends)})"
+    return f"{scale * found.value:.4g} ± {scale * found.error:.3g} ({' '.join(ends)})"
 
 
 def limit_table(result: Limits) -> str:
