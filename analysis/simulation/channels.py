@@ -20,7 +20,7 @@ BF_D0, BF_DSTAR0, BF_DPI, BF_DSTARPI, BF_DSTARPLUS = 0.0230, 0.0558, 0.0044, 0.0
 BF_DSTAR_D0PI, BF_DSTAR_DPI0, BF_DSTAR_DGAMMA = 0.677, 0.307, 0.016
 
 _D0, _DPLUS, _KS, _DSTAR0, _DSTARPLUS, _DSTAR_OF_B0 = 9900421, 9900411, 9900310, 9900423, 9900413, 9910413
-_BPLUS, _B0, _SIGNAL = 9900521, 9900511, 9900522
+_BPLUS, _B0, _SIGNAL, TAUONIC_B = 9900521, 9900511, 9900522, 9900524
 # alias: (the D** it stands for, mass, width, its limits, D(*) it decays to with a π⁻, share of D(*)πℓν); the numbers
 # are PYTHIA's, and what is left of the shares has no D**
 _D_STAR_STAR = {
@@ -32,7 +32,7 @@ _D_STAR_STAR = {
 }
 ALIASES = {
     _D0: 421, _DPLUS: 411, _KS: 310, _DSTAR0: 423, _DSTARPLUS: 413, _DSTAR_OF_B0: 413, _BPLUS: 521, _B0: 511,
-    _SIGNAL: 521, **{alias: values[0] for alias, values in _D_STAR_STAR.items()},
+    _SIGNAL: 521, TAUONIC_B: 521, **{alias: values[0] for alias, values in _D_STAR_STAR.items()},
 }  # fmt: skip
 
 # (fraction of the channel, products): the leading resonance (PDG 2022), the rest as phase space. Resonances that also
@@ -56,20 +56,22 @@ _NEUTRONS = ((521, 5.7e-6, "321 2112 -2112"),)
 
 # Generic B decays are generated in strata, by the products of the B, so that rare decays that look like signal do not
 # hang on a handful of simulated ones: share of the generated decays. Whoever is in no other stratum has charm.
+# B⁺ → τ⁺ν has two strata, by the decay of the τ: "tau to K" is the long-distance B⁺ → τ⁺(→ K⁺ν̄)ν, 6.5e-7.
 STRATA: dict[str, dict[str, float]] = {
-    "charged": {"lone kaon": 0.008, "charmless": 0.08, "charm": 0.912},
+    "charged": {"tau to K": 0.005, "tau": 0.0025, "lone kaon": 0.0055, "charmless": 0.08, "charm": 0.907},
     "mixed": {"lone kaon": 0.005, "charmless": 0.095, "charm": 0.90},
 }
+TAUONIC = ("tau to K", "tau")
 _NEUTRAL = frozenset((12, 14, 16, 22, 111, 221, 311, 331, 2112))
 
 
 def stratum_of(products: Iterable[int]) -> str:
-    """Return the stratum of a B's decay channel.
+    """Return the stratum of a B's decay channel; "tau" for B⁺ → τ⁺ν, whatever becomes of the τ.
 
     Examples
     --------
     >>> stratum_of([321, 311, 311]), stratum_of([16, -15]), stratum_of([321, -211]), stratum_of([-421, 211])
-    ('lone kaon', 'lone kaon', 'charmless', 'charm')
+    ('lone kaon', 'tau', 'charmless', 'charm')
     """
     kinds = sorted(abs(product) for product in products)
     if any(
@@ -78,9 +80,22 @@ def stratum_of(products: Iterable[int]) -> str:
         return "charm"
     kaons = [kind for kind in kinds if kind in (321, 323, 313)]
     others = [kind for kind in kinds if kind not in (321, 323, 313)]
-    if kinds == [15, 16] or (len(kaons) == 1 and len(others) > 1 and _NEUTRAL.issuperset(others)):
+    if kinds == [15, 16]:
+        return "tau"
+    if len(kaons) == 1 and len(others) > 1 and _NEUTRAL.issuperset(others):
         return "lone kaon"
     return "charmless"
+
+
+def tau_stratum_of(products: Iterable[int]) -> str:
+    """Return which stratum of B⁺ → τ⁺ν a decay channel of the τ is in.
+
+    Examples
+    --------
+    >>> tau_stratum_of([16, -321]), tau_stratum_of([16, -211]), tau_stratum_of([16, 111, -321])
+    ('tau to K', 'tau', 'tau')
+    """
+    return "tau to K" if sorted(abs(product) for product in products) == [16, 321] else "tau"
 
 
 def _alias(pid: int, name: str, charge: int, spin: int, mass: float, width: str = "0 0 0 0") -> str:
@@ -94,17 +109,21 @@ def added_channels() -> list[str]:
         _alias(_DSTAR0, "Dst0tag", 0, 3, 2.00685), _alias(_DSTARPLUS, "Dsttag", 1, 3, 2.01026),
         _alias(_DSTAR_OF_B0, "DstB0tag", 1, 3, 2.01026), _alias(_BPLUS, "Btag", 1, 1, M_BPLUS),
         _alias(_B0, "B0tag", 0, 1, M_B0), _alias(_SIGNAL, "Bsig", 1, 1, M_BPLUS),
+        _alias(TAUONIC_B, "Btau", 1, 1, M_BPLUS),
         f"{_KS}:new = KStag void 1 0 0 {M_KS} 0 0 0 0", f"{_KS}:addChannel = 1 1.0 0 211 -211",
         # mm
         *(f"{pid}:tau0 = {tau}" for pid, tau in (
-            (_D0, 0.1229), (_DPLUS, 0.3118), (_KS, 26.842), (_BPLUS, 0.4911), (_SIGNAL, 0.4911), (_B0, 0.4554)
+            (_D0, 0.1229), (_DPLUS, 0.3118), (_KS, 26.842), (_BPLUS, 0.4911), (_SIGNAL, 0.4911), (TAUONIC_B, 0.4911),
+            (_B0, 0.4554),
         )),
         f"{_DSTAR0}:addChannel = 1 0.647 0 {_D0} 111", f"{_DSTAR0}:addChannel = 1 0.353 0 {_D0} 22",
         f"{_DSTAR_OF_B0}:addChannel = 1 1.0 0 {_D0} 211",
         f"{_DSTARPLUS}:addChannel = 1 {BF_DSTAR_D0PI * _TO_CHANNELS[False]} 0 {_D0} 211",
         f"{_DSTARPLUS}:addChannel = 1 {BF_DSTAR_DPI0 * _TO_CHANNELS[True]} 0 {_DPLUS} 111",
         f"{_DSTARPLUS}:addChannel = 1 {BF_DSTAR_DGAMMA * _TO_CHANNELS[True]} 0 {_DPLUS} 22",
-        f"{_SIGNAL}:addChannel = 1 1.0 0 321 12 -12",
+        f"{_SIGNAL}:addChannel = 1 1.0 0 321 12 -12", f"{TAUONIC_B}:addChannel = 1 1.0 0 16 -15",
+        # the neutrino is left-handed, and a spinless B leaves the τ⁺ no choice: q² must fall, which this sign gives
+        "TauDecays:mode = 2", f"TauDecays:tauMother = {TAUONIC_B}", "TauDecays:tauPolarization = 1.",
         *(f"{parent}:addChannel = 1 {share} 0 {products}" for parent, share, products in _NEUTRINO_PAIRS + _NEUTRONS),
     ]  # fmt: skip
     for mode, fraction, channels in zip(D_MODES, BF_D, _D_CHANNELS, strict=True):

@@ -10,6 +10,10 @@ file of decaylanguage 1.1; 43.5 % (50.2 %) and 43.7 % (48.3 %) are left to quark
 conversion; what differs is that form factors of semileptonic decays are PYTHIA's V − A without q² dependence, and that
 the table is older. Rare decays that it lacks are added (`analysis.simulation.channels`).
 
+The τ⁺ of B⁺ → τ⁺ν has the neutrino's helicity, so that q² of B⁺ → τ⁺(→ K⁺ν̄)ν falls, as (m_B² − m_τ²)(m_τ² − m_K²) −
+q² m_τ². PYTHIA's own choice makes it rise, to a mean of 0.63 of the largest q² instead of a third. In the strata the
+helicity is set; `Generator.batch` of "charged" (the other B of signal events, validation) has PYTHIA's.
+
 Tags are forced through alias particles (9900521 …), so that PYTHIA's own decay tables stay as they are. Branching
 fractions are PDG 2022. PYTHIA radiates no photons in hadron decays: the tail that final-state radiation would add below
 the D mass is missing.
@@ -18,7 +22,7 @@ the D mass is missing.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -28,7 +32,16 @@ from numpy.typing import NDArray
 
 from analysis.basf2 import SampleType
 from analysis.errors import InputError
-from analysis.simulation.channels import ALIASES, STRATA, added_channels, forced_fraction, stratum_of
+from analysis.simulation.channels import (
+    ALIASES,
+    STRATA,
+    TAUONIC,
+    TAUONIC_B,
+    added_channels,
+    forced_fraction,
+    stratum_of,
+    tau_stratum_of,
+)
 from analysis.simulation.detector import DETECTOR, M_B0, M_BPLUS
 from analysis.simulation.histories import History, conjugate
 from analysis.simulation.histories import joined as joined_histories
@@ -183,10 +196,34 @@ CHARM: dict[str, int] = {"D0": 421, "D+": 411, "Ds+": 431, "Lc+": 4122}
 
 
 _MESONS: dict[str, tuple[int, float]] = {
-    "charged": (521, M_BPLUS), "mixed": (511, M_B0), "signal": (9900522, M_BPLUS),
+    "charged": (521, M_BPLUS), "mixed": (511, M_B0), "signal": (9900522, M_BPLUS), "tauonic": (TAUONIC_B, M_BPLUS),
     "tag charged": (-9900521, M_BPLUS), "tag mixed": (-9900511, M_B0),
     "D0": (421, 1.86484), "D+": (411, 1.86966), "Ds+": (431, 1.96835), "Lc+": (4122, 2.28646),
 }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Table:
+    """Decay channels of a particle: PYTHIA's channel, the mode in which it was found, what kind it is."""
+
+    channels: list[tuple[Any, int, str]]
+
+    @classmethod
+    def of(cls, entry: Any, kind_of: Callable[[list[int]], str]) -> _Table:
+        """Read them from PYTHIA's entry of the particle."""
+        channels = [entry.channel(i) for i in range(entry.sizeChannels())]
+        return cls([(c, c.onMode(), kind_of([c.product(j) for j in range(c.multiplicity())])) for c in channels])
+
+    def fraction(self, kind: str) -> float:
+        """Return the branching fraction of one kind."""
+        # modes 1 and 2 are open to the particle, 1 and 3 to the antiparticle
+        shares = [(channel.bRatio(), own) for channel, mode, own in self.channels if mode in (1, 2)]
+        return float(sum(share for share, own in shares if own == kind) / sum(share for share, _ in shares))
+
+    def open(self, kind: str | None) -> None:
+        """Open the channels of one kind (or all that were open) and close the others."""
+        for channel, mode, own in self.channels:
+            channel.onMode(mode if kind in (None, own) else 0)
 
 
 class Generator:
@@ -197,8 +234,9 @@ class Generator:
     kind
         "charged" or "mixed" (generic B⁺ or B⁰ at rest), "tag charged" or "tag mixed" (B⁻ or B̄⁰ forced to
         D(*)ℓν or D(*)πℓν),
-        "signal" (B⁺ → K⁺νν̄, phase space), a key of `CHARM` (at rest), a continuum sample (whole events, centre-of-mass
-        frame), or "ccbar stable" (the same with the hadrons of `CHARM` undecayed).
+        "signal" (B⁺ → K⁺νν̄, phase space), "tauonic" (B⁺ → τ⁺ν with the right helicity), a key of `CHARM` (at rest), a
+        continuum sample (whole events, centre-of-mass frame), or "ccbar stable" (the same with the hadrons of `CHARM`
+        undecayed).
     seed
         PYTHIA's seed, 1 to 900 000 000.
     sqrt_s
@@ -208,7 +246,7 @@ class Generator:
     def __init__(self, kind: str, seed: int, sqrt_s: float = DETECTOR.beams.sqrt_s) -> None:
         self._kind = kind
         self._source: Any = None
-        self._channels: dict[str, list[tuple[Any, int, str]]] = {}
+        self._tables: dict[int, _Table] = {}
         if kind in _MESONS:
             # PYTHIA keeps only a raw pointer to the source.
             self._source = _Source.make()
@@ -237,33 +275,28 @@ class Generator:
 
     def stratified(self, n: int) -> Pool:
         """Generate n decays in the strata of `STRATA`, at least one of each; their weights make up for it."""
-        entry = self._pythia.particleData.particleDataEntryPtr(_MESONS[self._kind][0])
+        own, tau = self._table(_MESONS[self._kind][0], stratum_of), self._table(15, tau_stratum_of)
         pools, weights = [], []
         for stratum, share in STRATA[self._kind].items():
-            fraction = self._open(entry, stratum)
-            pools.append(self.batch(max(round(n * share), 1)))
+            if stratum in TAUONIC:
+                tau.open(stratum)
+                source, fraction = self.other("tauonic"), own.fraction("tau") * tau.fraction(stratum)
+            else:
+                own.open(stratum)
+                source, fraction = self, own.fraction(stratum)
+            pools.append(source.batch(max(round(n * share), 1)))
             weights.append(fraction / len(pools[-1]))
-        self._open(entry, None)
+            own.open(None)
+            tau.open(None)
         pool = joined(pools)
         weight = np.repeat(weights, [len(each) for each in pools])
         return replace(pool, weight=weight / weight.mean())
 
-    def _open(self, entry: Any, stratum: str | None) -> float:
-        """Open the decay channels of one stratum (or all) and close the others; return their branching fraction."""
-        if self._kind not in self._channels:
-            channels = [entry.channel(i) for i in range(entry.sizeChannels())]
-            self._channels[self._kind] = [
-                (c, c.onMode(), stratum_of(c.product(j) for j in range(c.multiplicity()))) for c in channels
-            ]
-        total = left = 0.0
-        for channel, mode, own in self._channels[self._kind]:
-            # modes 1 and 2 are open to the particle, 1 and 3 to the antiparticle
-            fraction = channel.bRatio() if mode in (1, 2) else 0.0
-            total += fraction
-            opened = stratum in (None, own)
-            left += fraction if opened else 0.0
-            channel.onMode(mode if opened else 0)
-        return left / total
+    def _table(self, pdg: int, kind_of: Callable[[list[int]], str]) -> _Table:
+        """Return a particle's decay channels; as PYTHIA had them at first, whatever was closed since."""
+        if pdg not in self._tables:
+            self._tables[pdg] = _Table.of(self._pythia.particleData.particleDataEntryPtr(pdg), kind_of)
+        return self._tables[pdg]
 
     def batch(self, n: int) -> Pool:
         """Generate n decays or events."""

@@ -1,5 +1,8 @@
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
+from scipy import stats
 
 from analysis.errors import InputError
 from analysis.simulation import channels
@@ -15,12 +18,23 @@ from analysis.simulation.generator import (
 from analysis.simulation.jagged import count, total
 from analysis.simulation.truth import Label
 
+# Of B⁺ → τ⁺ν (all channels sum to 0.99993) and τ⁺ → K⁺ν̄ in PYTHIA's tables
+TAU_NU, TO_K = 9.3e-5 / 0.9999306, 0.0069601
+
 pytest.importorskip("pythia8mc", reason="the extra `toy` is not installed")
 
 
 @pytest.fixture(scope="module")
 def tags() -> Pool:
     return Generator("tag charged", 5).batch(1500)
+
+
+@pytest.fixture(scope="module")
+def rare() -> Iterator[Pool]:
+    shares = {"tau to K": 0.1, "tau": 0.1, "lone kaon": 0.7, "charmless": 0.05, "charm": 0.05}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(channels.STRATA, "charged", shares)
+        yield Generator("charged", 6).stratified(20_000)
 
 
 def test_a_signal_decay_is_a_kaon_and_two_neutrinos() -> None:
@@ -85,19 +99,37 @@ def test_generic_decays_hold_no_signal_but_its_siblings_and_their_labels() -> No
     assert 0.05 < fraction[Label.D_TO_KL] < 0.4
 
 
-def test_rare_decays_that_look_like_signal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(channels.STRATA, "charged", {"lone kaon": 0.9, "charmless": 0.05, "charm": 0.05})
-    pool = Generator("charged", 6).stratified(20_000)
+def test_rare_decays_that_look_like_signal(rare: Pool) -> None:
+    pool = rare
     # without what fragmentation makes in the other strata, whose weights are large
-    rare = np.where(pool.weight < 0.01, pool.weight, 0.0)
-    fraction = {label: rare[(pool.label & label) > 0].sum() / len(pool) for label in Label if label}
+    weight = np.where(pool.weight < 0.01, pool.weight, 0.0)
+    fraction = {label: weight[(pool.label & label) > 0].sum() / len(pool) for label in Label if label}
     assert fraction[Label.K_STAR_NUNU] == pytest.approx(9.8e-6, rel=0.1)
     assert fraction[Label.K_NN] == pytest.approx(5.7e-6, rel=0.1)
-    # B⁺ → τ⁺ν, τ⁺ → K⁺ν̄: 9.3e-5 times 0.7 %; published: 0.61e-6
-    assert 3e-7 < fraction[Label.TAU] < 1.2e-6
+    # published: 0.61e-6 to 0.76e-6
+    assert fraction[Label.TAU] == pytest.approx(TAU_NU * TO_K)
     # B⁺ → K⁺K⁰K̄⁰ is 4.8e-5 in PYTHIA's table; a quarter has two K_L, half a K_L and a K_S
     assert fraction[Label.K_KL_KL] == pytest.approx(1.2e-5, rel=0.1)
     assert fraction[Label.K_KS_KL] == pytest.approx(2.4e-5, rel=0.1)
+
+
+def test_the_long_distance_decay_is_made_in_one_stratum_and_nowhere_else(rare: Pool) -> None:
+    of_kaon, of_others = (np.isclose(rare.weight, TAU_NU * part) for part in (TO_K / 0.1, (1 - TO_K) / 0.1))
+    assert (of_kaon.sum(), of_others.sum()) == (2000, 2000)
+    assert np.all(rare.label[of_kaon] == Label.TAU)
+    assert not np.any(rare.label[~of_kaon] & Label.TAU)
+    q = rare.particles.select(of_kaon[rare.particles.event])
+    assert q.pdg.tolist() == [321] * 2000
+    assert q.mother.tolist() == [-15] * 2000
+
+
+def test_q2_of_the_long_distance_decay_falls_as_the_helicity_of_the_tau_wants(rare: Pool) -> None:
+    q2 = rare.q2[rare.label == Label.TAU]
+    m_b, m_tau, m_k = M_BPLUS, 1.77682, 0.49368
+    share = q2 / ((m_b**2 - m_tau**2) * (m_tau**2 - m_k**2) / m_tau**2)
+    assert share.max() < 1.0001
+    # density 2 (1 − x)
+    assert stats.kstest(share, lambda x: 1 - (1 - np.minimum(x, 1)) ** 2).pvalue > 0.001
 
 
 def test_the_seed_decides() -> None:
