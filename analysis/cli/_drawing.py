@@ -71,7 +71,7 @@ def of_scan(scan: Scan, tag: Tag) -> Named:
         values=np.array([point.values[0] for point in scan.points]),
         heights=np.array([point.twice_delta_nll for point in scan.points]),
         best=scan.minimum[0],
-        asimov=scan.asimov is not None,
+        asimov=scan.asimov,
         name=scan.parameters[0],
     )
     yield "scan", scans.scan(shown, tag)

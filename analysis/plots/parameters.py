@@ -71,8 +71,8 @@ def pulls(shown: Sequence[Pull], tag: Tag) -> Figure:
     figure = new_figure(8.2, 1.5 + 0.215 * max(len(drawn), 4))
     axes = figure.subplots()
     rows = np.arange(len(drawn))
-    axes.axvspan(-2, 2, color="#fdf0c4", linewidth=0)
-    axes.axvspan(-1, 1, color="#d5ead2", linewidth=0)
+    axes.axvspan(-2, 2, color=YELLOW, linewidth=0)
+    axes.axvspan(-1, 1, color=GREEN, linewidth=0)
     axes.axvline(0.0, color=EDGE, linewidth=0.8)
     axes.errorbar(
         [pull.pull for pull in drawn], rows, xerr=[pull.constraint for pull in drawn],
@@ -103,8 +103,8 @@ def simulation_pulls(groups: Sequence[tuple[str, Sequence[Pull]]], tag: Tag) -> 
     """
     figure = new_figure(max(8.2, 2.0 + 0.09 * sum(len(group) for _, group in groups)), 4.6)
     axes = figure.subplots()
-    axes.axhspan(-2, 2, color="#fdf0c4", linewidth=0)
-    axes.axhspan(-1, 1, color="#d5ead2", linewidth=0)
+    axes.axhspan(-2, 2, color=YELLOW, linewidth=0)
+    axes.axhspan(-1, 1, color=GREEN, linewidth=0)
     axes.axhline(0.0, color=EDGE, linewidth=0.8)
     position, middles, reach = 0, [], 1.0
     bounded: list[tuple[float, float]] = []

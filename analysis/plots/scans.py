@@ -36,7 +36,7 @@ class LikelihoodScan:
     best
         Minimum.
     asimov
-        The scan is of an Asimov data set.
+        μ of the Asimov data set that was scanned; None for data.
     errors
         MINOS errors (≤ 0, ≥ 0); None to show none.
     limit, level
@@ -48,7 +48,7 @@ class LikelihoodScan:
     values: NDArray[np.float64]
     heights: NDArray[np.float64]
     best: float
-    asimov: bool
+    asimov: float | None
     errors: tuple[float, float] | None = None
     limit: float | None = None
     level: float = 0.90
@@ -87,7 +87,7 @@ def scan(shown: LikelihoodScan, tag: Tag) -> Figure:
     axes.set_ylabel(r"$2\,\Delta\mathrm{NLL}$")
     if axes.get_legend_handles_labels()[0]:
         axes.legend(loc="upper center", frameon=True, facecolor="white", edgecolor="none", framealpha=1.0)
-    put_tag(axes, tag, "Asimov data, μ = 1" if shown.asimov else "")
+    put_tag(axes, tag, asimov_label(shown.asimov))
     return figure
 
 

@@ -195,7 +195,7 @@ def likelihood_scan(scan: Scan, result: FitResult) -> LikelihoodScan:
         errors=(mu.error_lo, mu.error_hi) if mu else None,
         limit=limit.observed if limit else None,
         level=limit.level if limit else 0.90,
-        asimov=scan.asimov is not None,
+        asimov=scan.asimov,
     )
 
 

@@ -66,7 +66,7 @@ def test_every_sample_type_has_a_colour_of_its_own_and_a_label():
 
 
 def test_the_same_figure_gives_the_same_bytes_and_carries_its_provenance(tmp_path):
-    shown = scans.LikelihoodScan(np.linspace(-1, 3, 9), np.linspace(-1, 3, 9) ** 2, 0.0, False, (-1.0, 1.0), 2.0)
+    shown = scans.LikelihoodScan(np.linspace(-1, 3, 9), np.linspace(-1, 3, 9) ** 2, 0.0, None, (-1.0, 1.0), 2.0)
     files = [tmp_path / "a.svg", tmp_path / "b.svg"]
     for file in files:
         style.save(scans.scan(shown, TAG), file, {"code": "abc<&>", "inputs": {"x": "ü"}})
@@ -479,7 +479,7 @@ def test_correlations_keep_the_parameter_of_interest_first_and_the_strongest():
     assert f"the {parameters.MOST_CORRELATED} most correlated parameters" in texts(figure)
 
 
-def scan(limit=4.2, asimov=False):
+def scan(limit=4.2, asimov=None):
     x = np.linspace(-5, 10, 31)
     return scans.LikelihoodScan(x, ((x - 1.3) / 2) ** 2, 1.3, asimov, (-2.0, 2.1), limit)
 
@@ -497,16 +497,19 @@ def test_scan_draws_the_profile_the_interval_and_the_limit():
 def test_axis_of_the_scan_reaches_to_the_limit_and_the_interval():
     assert scans.scan(scan(limit=4.2), TAG).axes[0].get_xlim() == (-5, 10)
     assert scans.scan(scan(limit=25.0), TAG).axes[0].get_xlim()[1] > 25.0
-    wide = scans.LikelihoodScan(scan().values, scan().heights, -5.0, False, (-40.0, 0.0), 4.2)
+    wide = scans.LikelihoodScan(scan().values, scan().heights, -5.0, None, (-40.0, 0.0), 4.2)
     figure = scans.scan(wide, TAG)
     assert figure.axes[0].get_xlim()[0] < -45.0
     assert "$\\hat{\\mu} = -5.00\\,^{0.00}_{-40.00}$" in legend(figure)
 
 
 def test_scan_without_limit_and_of_asimov_data():
-    figure = scans.scan(scan(limit=None, asimov=True), TAG)
+    figure = scans.scan(scan(limit=None, asimov=1.0), TAG)
     assert len(legend(figure)) == 2
     assert "Asimov data, μ = 1" in texts(figure)
+    # That of no signal is an Asimov data set, too.
+    assert "Asimov data, μ = 0" in texts(scans.scan(scan(asimov=0.0), TAG))
+    assert not any("Asimov" in text for text in texts(scans.scan(scan(), TAG)))
 
 
 def test_comparison_marks_what_is_approximate_and_draws_limits():
