@@ -12,11 +12,11 @@ from scipy.stats import beta, chi2
 
 from analysis.errors import FitError
 from analysis.inference.belt import LEVELS, build, critical_root
-from analysis.inference.engine import Floats, ImpossibleError
+from analysis.inference.engine import Floats, ImpossibleError, Minimum
 from analysis.inference.engines import compiled_engine, cross_check
 from analysis.inference.minimiser import NewtonEngine
 from analysis.inference.problem import Problem, load
-from analysis.inference.profile import Profile
+from analysis.inference.profile import Profile, from_deepest
 from analysis.inference.results import Belt, Coverage, Method, ToyPoint, ToyStudy
 from analysis.inference.toys import Nuisances, ToyFits, draw, fit_toys
 
@@ -161,11 +161,15 @@ class _Ensemble:
 
     def belt(self, mus: Sequence[float]) -> Belt:
         """Build the belt around these true values and the data's own intervals."""
-        best = self.engine.minimise()
-        error = float(np.sqrt(self.engine.covariance(best.x, best.free)[self.poi, self.poi]))
-        span = float(self.engine.problem.upper[self.poi] - self.engine.problem.lower[self.poi])
-        profile = Profile(self.engine, self.poi, best)
-        return build(profile, error or 0.01 * span, mus, lambda mu: self.toys(mu, "belt, "))
+        problem = self.engine.problem
+        span = float(problem.upper[self.poi] - problem.lower[self.poi])
+
+        def around(best: Minimum) -> Belt:
+            error = float(np.sqrt(self.engine.covariance(best.x, best.free)[self.poi, self.poi]))
+            profile = Profile(self.engine, self.poi, best)
+            return build(profile, error or 0.01 * span, mus, lambda mu: self.toys(mu, "belt, "))
+
+        return from_deepest(self.engine, around, problem.poi_name)
 
     def cross_check(self, mu: float) -> float:
         """Return 2NLL minus pyhf's evaluation at the minimum of the first toy at ``mu``."""

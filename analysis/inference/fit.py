@@ -19,7 +19,7 @@ from analysis.inference.limits import AsymptoticCLs
 from analysis.inference.minimiser import NewtonEngine
 from analysis.inference.parameters import correlations, parameters
 from analysis.inference.problem import Problem, load, negative_yields
-from analysis.inference.profile import MAX_RESTARTS, BetterMinimumError, Profile, minos, restless, signed_root
+from analysis.inference.profile import Profile, from_deepest, minos, signed_root
 from analysis.inference.results import (
     BranchingFraction,
     FitResult,
@@ -186,18 +186,15 @@ def _goodness(engine: Engine, best: Minimum, n_toys: int, seed: int) -> Goodness
 
 
 def _fit(engine: Engine, level: float, chosen: Sequence[int], study: ToyStudy | None) -> tuple[Minimum, Floats, _Poi]:
-    """Minimise; begin again from any deeper minimum that a profile discovers."""
-    best = engine.minimise()
-    for _ in range(MAX_RESTARTS):
+    """Minimise, and profile the parameter of interest and those chosen."""
+
+    def around(best: Minimum) -> tuple[Minimum, Floats, _Poi]:
         covariance = _covariance(engine, best)
-        try:
-            found = _interest(engine, best, covariance, level, study)
-            intervals = {i: _minos_errors(engine, best, covariance, i) for i in chosen if best.free[i]}
-            return best, covariance, replace(found, minos=intervals)
-        except BetterMinimumError as better:
-            log.info("a profile found a deeper minimum (%s): fitting again from there", better)
-            best = engine.minimise(start=better.x)
-    raise restless(engine.problem.poi_name)
+        found = _interest(engine, best, covariance, level, study)
+        intervals = {i: _minos_errors(engine, best, covariance, i) for i in chosen if best.free[i]}
+        return best, covariance, replace(found, minos=intervals)
+
+    return from_deepest(engine, around, engine.problem.poi_name)
 
 
 def _minos_errors(engine: Engine, best: Minimum, covariance: Floats, index: int) -> tuple[float, float]:

@@ -18,7 +18,7 @@ from analysis.errors import FitError
 from analysis.inference.engine import Engine, Floats, Minimum, at_bounds
 from analysis.inference.engines import compiled_engine, cross_check
 from analysis.inference.problem import Problem, load
-from analysis.inference.profile import MAX_RESTARTS, BetterMinimumError, Profile, minos, restless
+from analysis.inference.profile import BETTER, BetterMinimumError, Profile, from_deepest, minos
 from analysis.inference.results import GroupShare, Impact, Impacts
 
 
@@ -55,14 +55,12 @@ def impacts(
     if problem.poi is None or problem.fixed[problem.poi]:
         raise FitError("Impacts need a free parameter of interest.", remedy="name one with --poi")
     engine = compiled_engine(problem)
-    best = engine.minimise()
     members = group_members(problem, groups or {}, families or {})
-    for _ in range(MAX_RESTARTS):
-        try:
-            return _impacts(engine, best, members, asimov, with_minos, provenance)
-        except BetterMinimumError as better:
-            best = engine.minimise(start=better.x)
-    raise restless(problem.poi_name)
+
+    def around(best: Minimum) -> Impacts:
+        return _impacts(engine, best, members, asimov, with_minos, provenance)
+
+    return from_deepest(engine, around, problem.poi_name)
 
 
 def _impacts(
@@ -117,7 +115,7 @@ def _impact(engine: Engine, best: Minimum, covariance: Floats, index: int, poi: 
         value = float(np.clip(best.x[index] + step, problem.lower[index], problem.upper[index]))
         start = best.x + covariance[:, index] / covariance[index, index] * (value - best.x[index])
         found = engine.minimise(fixed={index: value}, start=start)
-        if best.twice_nll - found.twice_nll > 1e-6:
+        if best.twice_nll - found.twice_nll > BETTER:
             raise BetterMinimumError(found.x, best.twice_nll - found.twice_nll)
         shifts.append(float(found.x[poi] - best.x[poi]))
     central, width = problem.central[index], problem.width[index]

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from scipy.optimize import brentq
 
 from analysis.errors import FitError
 from analysis.inference.engine import Engine, Floats, ImpossibleError, Minimum
+
+log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
 
 # A profile point below the minimum by more than this means that the minimum was not the global one.
 BETTER = 1e-6
@@ -28,9 +34,31 @@ class BetterMinimumError(Exception):
         self.x = x
 
 
-def restless(where: str | None) -> FitError:
-    """Return the error of a fit whose profiles found deeper minima MAX_RESTARTS times."""
-    return FitError(
+def from_deepest(engine: Engine, work: Callable[[Minimum], Result], where: str | None) -> Result:
+    """Do what profiles the likelihood from its minimum; again from any deeper minimum that a profile discovers.
+
+    Parameters
+    ----------
+    engine
+        The minimiser.
+    work
+        Takes the minimum.
+    where
+        The parameters that are profiled, for the error.
+
+    Raises
+    ------
+    FitError
+        Deeper minima were found MAX_RESTARTS times.
+    """
+    best = engine.minimise()
+    for _ in range(MAX_RESTARTS):
+        try:
+            return work(best)
+        except BetterMinimumError as better:
+            log.info("a profile found a deeper minimum (%s): fitting again from there", better)
+            best = engine.minimise(start=better.x)
+    raise FitError(
         "Profile fits keep finding deeper minima: the likelihood has several.",
         where=where,
         remedy="scan the parameter of interest and narrow the bounds to one minimum",

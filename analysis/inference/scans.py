@@ -10,7 +10,7 @@ from analysis.errors import FitError
 from analysis.inference.engine import Engine, Floats, Minimum
 from analysis.inference.engines import cross_check, make_engine
 from analysis.inference.problem import load
-from analysis.inference.profile import BETTER, MAX_RESTARTS, BetterMinimumError, Profile, restless, scan_1d
+from analysis.inference.profile import BETTER, BetterMinimumError, Profile, from_deepest, scan_1d
 from analysis.inference.results import Scan, ScanPoint
 
 
@@ -27,15 +27,11 @@ def scan(
     problem = load(workspace, poi=poi, measurement=measurement, asimov=asimov)
     engine = make_engine(problem)
     index = problem.index_of(parameter)
-    best = engine.minimise()
-    for _ in range(MAX_RESTARTS):
-        try:
-            heights = scan_1d(Profile(engine, index, best), values)
-            break
-        except BetterMinimumError as better:
-            best = engine.minimise(start=better.x)
-    else:
-        raise restless(problem.names[index])
+
+    def around(best: Minimum) -> tuple[Minimum, list[float | None]]:
+        return best, scan_1d(Profile(engine, index, best), values)
+
+    best, heights = from_deepest(engine, around, problem.names[index])
     return Scan(
         parameters=(problem.names[index],),
         minimum=(float(best.x[index]),),
@@ -92,15 +88,11 @@ def scan_2d(
         raise FitError(
             "A scan over two parameters needs two.", found=f"'{first[0]}' twice", remedy="name another with --second"
         )
-    best = engine.minimise()
-    for _ in range(MAX_RESTARTS):
-        try:
-            heights = _grid(engine, best, indices, first[1], second[1])
-            break
-        except BetterMinimumError as better:
-            best = engine.minimise(start=better.x)
-    else:
-        raise restless(f"{first[0]}, {second[0]}")
+
+    def around(best: Minimum) -> tuple[Minimum, Floats]:
+        return best, _grid(engine, best, indices, first[1], second[1])
+
+    best, heights = from_deepest(engine, around, f"{first[0]}, {second[0]}")
     return Scan(
         parameters=(first[0], second[0]),
         minimum=(float(best.x[indices[0]]), float(best.x[indices[1]])),

@@ -20,11 +20,12 @@ from scipy.optimize import isotonic_regression
 from scipy.stats import norm
 
 from analysis.errors import FitError
+from analysis.inference.engine import Minimum
 from analysis.inference.engines import compiled_engine, cross_check
 from analysis.inference.limits import BANDS, AsymptoticCLs
 from analysis.inference.minimiser import NewtonEngine
 from analysis.inference.problem import load
-from analysis.inference.profile import Profile
+from analysis.inference.profile import Profile, from_deepest
 from analysis.inference.results import (
     ClsPoint,
     FeldmanCousins,
@@ -122,27 +123,27 @@ def limits(
     problem = load(workspace, poi=poi, measurement=measurement, asimov=asimov)
     if problem.poi is None:
         raise FitError("A limit needs a parameter of interest.", remedy="name one with --poi")
-    engine = compiled_engine(problem)
-    best = engine.minimise()
-    asymptotic = AsymptoticCLs.prepare(engine, best)
-    found = [asymptotic.limit(level) for level in levels]
-    setting = _Setting(engine, Profile(engine, problem.poi, best), problem.poi, n_toys, seed, progress)
-    toy_limit = interval = None
-    if n_toys:
-        toy_limit = cls_limit(setting, found[0], n_points)
-        if feldman_cousins:
-            interval = feldman_cousins_interval(setting, found[0], n_points)
-    return Limits(
-        poi=problem.names[problem.poi],
-        asymptotic=found,
-        toys=toy_limit,
-        feldman_cousins=interval,
-        asimov=asimov,
-        engine=engine.name,
-        cross_check=cross_check(problem, best),
-        remarks=engine.remarks,
-        provenance=provenance,
-    )
+    engine, index = compiled_engine(problem), problem.poi
+
+    def around(best: Minimum) -> Limits:
+        asymptotic = AsymptoticCLs.prepare(engine, best)
+        found = [asymptotic.limit(level) for level in levels]
+        setting = _Setting(engine, Profile(engine, index, best), index, n_toys, seed, progress)
+        return Limits(
+            poi=problem.names[index],
+            asymptotic=found,
+            toys=cls_limit(setting, found[0], n_points) if n_toys else None,
+            feldman_cousins=feldman_cousins_interval(setting, found[0], n_points)
+            if n_toys and feldman_cousins
+            else None,
+            asimov=asimov,
+            engine=engine.name,
+            cross_check=cross_check(problem, best),
+            remarks=engine.remarks,
+            provenance=provenance,
+        )
+
+    return from_deepest(engine, around, problem.poi_name)
 
 
 def cls_limit(setting: _Setting, asymptotic: UpperLimit, n_points: int) -> ToyLimit:

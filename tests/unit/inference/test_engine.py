@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pyhf
 import pytest
@@ -18,7 +20,7 @@ from analysis.inference.newton import NotConvergedError, Task, damped, regularis
 from analysis.inference.problem import from_model, load
 from analysis.inference.pyhf_engine import PyhfEngine
 from analysis.inference.report import fit_table, impact_table, limit_table, toy_table
-from analysis.inference.scans import scan
+from analysis.inference.scans import scan, scan_2d
 from analysis.inference.toy_limits import limits
 
 
@@ -44,6 +46,50 @@ def test_what_the_compiled_engine_does_not_know_goes_to_pyhf_and_is_said(simple,
     assert np.allclose(fallen.yields.covariance, reference.yields.covariance, rtol=5e-3)
     with pytest.raises(FitError, match="toys and impacts need the compiled likelihood"):
         compiled_engine(load(simple))
+
+
+def test_every_command_begins_again_from_a_deeper_minimum(simple, monkeypatch):
+    """A first fit that ends beside the minimum, as one of several would be: what profiles find is taken instead."""
+    simple["observations"][0]["data"] = [90.0, 88.0]
+    commands = {
+        "fit": lambda: fit_workspace(simple).mu.value,
+        "scan": lambda: scan(simple, [0.0, 1.0]).minimum[0],
+        "scan of two": lambda: scan_2d(simple, ("mu", [0.0, 1.0]), ("uncorr_bkguncrt[0]", [1.0])).minimum[0],
+        "limit": lambda: limits(simple).asymptotic[0].observed,
+        "toys": lambda: toy_study(simple, [1.0], 20, seed=1, tolerance=1e-9).belt.points[-1].mu,
+        "impacts": lambda: impacts(simple).value,
+    }
+    expected = {name: command() for name, command in commands.items()}
+    minimise, restarts = NewtonEngine.minimise, []
+
+    def misled(self, data=None, *, fixed=None, start=None):
+        if data is None and not fixed and start is None:
+            beside = minimise(self, fixed={self.problem.poi: 0.5})
+            return replace(beside, free=~self.problem.fixed)
+        if data is None and not fixed:
+            restarts.append(start)
+        return minimise(self, data, fixed=fixed, start=start)
+
+    monkeypatch.setattr(NewtonEngine, "minimise", misled)
+    for name, command in commands.items():
+        restarts.clear()
+        assert command() == pytest.approx(expected[name], rel=1e-6), name
+        assert restarts, name
+
+
+def test_a_likelihood_without_a_deepest_minimum_is_refused(simple, monkeypatch):
+    simple["observations"][0]["data"] = [90.0, 88.0]
+    minimise = NewtonEngine.minimise
+
+    def misled(self, data=None, *, fixed=None, start=None):
+        if fixed:
+            return minimise(self, data, fixed=fixed, start=start)
+        return replace(minimise(self, fixed={self.problem.poi: 0.5}), free=~self.problem.fixed)
+
+    monkeypatch.setattr(NewtonEngine, "minimise", misled)
+    with pytest.raises(FitError, match="deeper minima") as caught:
+        limits(simple)
+    assert caught.value.where == "mu"
 
 
 @pytest.fixture
