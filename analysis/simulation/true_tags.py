@@ -8,6 +8,8 @@ decay that forced tags are made of (1 bit), whether the lepton is a muon (1 bit)
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -115,6 +117,75 @@ def contents(event: Ints, n: int, code: Array, final: Bools, mother: Ints) -> In
     return np.asarray(result)
 
 
+@dataclass(frozen=True)
+class _Record:
+    """Entries of n decays, (k,) each: event, PDG code without sign, whether stable, flat index of the mother.
+
+    ``b`` are the flat indices of the B mesons, (n,).
+    """
+
+    n: int
+    event: Ints
+    kind: Array
+    final: Bools
+    mother: Ints
+    b: Ints
+
+    def number(self, mask: Bools) -> Ints:
+        """Return how many of the chosen entries decays have."""
+        return count(self.event, self.n, mask)
+
+    def daughters(self, parent: Ints, *kinds: int) -> Ints:
+        """Return the number of a parent's daughters (-1: no parent), of some kinds or of all, in every decay."""
+        mine = (self.mother == parent[self.event]) & (parent[self.event] >= 0)
+        return self.number(mine & np.isin(self.kind, kinds) if kinds else mine)
+
+    def inside(self, ancestor: Ints) -> Bools:
+        """Whether entries descend from the chosen entry of their decay (-1: none)."""
+        target = ancestor[self.event]
+        above, result = np.arange(len(self.event)), np.zeros(len(self.event), dtype=bool)
+        for _ in range(_DEPTH + 2):
+            above = self.mother[above]
+            result |= (above == target) & (target >= 0)
+        return result
+
+
+@dataclass(frozen=True)
+class _Line:
+    """The line B → D** → D* → D, not all of which need be there: flat indices, (n,); -1 without one, or with two D.
+
+    ``top`` is where the line comes from, the B or not; ``plus`` whether the D is charged.
+    """
+
+    d: Ints
+    star: Ints
+    star_star: Ints
+    top: Ints
+    plus: Bools
+
+    @classmethod
+    def of(cls, r: _Record) -> _Line:
+        """Find the lines of all decays."""
+        is_d = (r.kind == 421) | (r.kind == 411)
+        d = np.full(r.n, -1)
+        d[r.event[is_d]] = np.flatnonzero(is_d)
+        d = np.where(r.number(is_d) == 1, d, -1)
+        there = d >= 0
+        top = np.where(there, r.mother[d], 0)
+        has_star = there & np.isin(r.kind[top], (413, 423))
+        star, top = np.where(has_star, top, -1), np.where(has_star, r.mother[top], top)
+        has_star_star = there & np.isin(r.kind[top], _D_STAR_STAR)
+        star_star, top = np.where(has_star_star, top, -1), np.where(has_star_star, r.mother[top], top)
+        return cls(d, star, star_star, top, there & (r.kind[d] == 411))
+
+    def star_mode(self, r: _Record) -> Ints:
+        """Return the place of the D*'s mode in `STAR_MODES` or ``DPLUS_GAMMA``; 0 without a D*, or for other decays."""
+        slow = [r.daughters(self.star, code) == 1 for code in (111, 22, 211)]
+        mode = np.select(slow, [D0_PI0, D0_GAMMA, D0_PI], 0)
+        of_plus = np.where(mode == D0_PI0, DPLUS_PI0, np.where(mode > 0, DPLUS_GAMMA, mode))
+        return np.where(r.daughters(self.star) == 2, np.where(self.plus, of_plus, mode), 0)
+
+
 def true_tags(
     event: Ints, n: int, code: Array, final: Bools, mother: Ints, first: Ints
 ) -> tuple[NDArray[np.int8], Ints]:
@@ -134,92 +205,61 @@ def true_tags(
     Forced tags are made of B⁻ → D⁰ℓν, D*⁰ℓν, D⁺π⁻ℓν, D*⁺π⁻ℓν (by way of a D** or not) and B̄⁰ → D*⁺(→ D⁰π⁺)ℓν, with
     an electron or muon and nothing else, and the D in a channel of `tag_modes`.
     """
-    kind, entry = np.abs(code), np.arange(len(code))
-    b_meson = first[event] + 1
-    of_b = (mother == b_meson) & (entry != b_meson) & (mother != first[event])
-    lepton = of_b & final & ((kind == 11) | (kind == 13))
-    is_d = (kind == 421) | (kind == 411)
-    one = count(event, n, is_d) == 1
-    d = np.full(n, -1)
-    d[event[is_d]] = entry[is_d]
-    d = np.where(one, d, -1)
-    has = np.flatnonzero(d >= 0)
-    # D ← D* ← D** ← B: some of them
-    above = np.zeros(n, dtype=np.int64)
-    above[has] = mother[d[has]]
-    has_star = np.zeros(n, dtype=bool)
-    has_star[has] = np.isin(kind[above[has]], (413, 423))
-    star_at = np.where(has_star, above, -1)
-    top = np.where(has_star, mother[above], above)
-    has_star_star = np.zeros(n, dtype=bool)
-    has_star_star[has] = np.isin(kind[top[has]], _D_STAR_STAR)
-    star_star_at = np.where(has_star_star, top, -1)
-    top = np.where(has_star_star, mother[top], top)
-    inside = _inside(event, mother, d)
-    d_channel = _channels(event, n, kind, final, mother, inside, np.where(d >= 0, kind[d], 0))
-
-    def of(parent: Ints, *codes: int) -> Ints:
-        """Return the number of a parent's daughters of some kinds, or of all, in every event."""
-        daughters = (mother == parent[event]) & (parent[event] >= 0)
-        return count(event, n, daughters & np.isin(kind, codes) if codes else daughters)
-
-    two_body = of(star_at) == 2
-    star_of = np.select(
-        [of(star_at, 111) == 1, of(star_at, 22) == 1, of(star_at, 211) == 1], [D0_PI0, D0_GAMMA, D0_PI], 0
-    )
-    plus = np.where(d >= 0, kind[d], 0) == 411
-    star_of = np.where(plus & (star_of == D0_PI0), DPLUS_PI0, np.where(plus & (star_of > 0), DPLUS_GAMMA, star_of))
-    star_of = np.where(has_star & two_body, star_of, 0)
-    source = np.where(has_star_star, star_star_at, first[:-1] + 1)
-    pion = (kind == 211) & (mother == source[event]) & (entry != b_meson) & one[event]
-    beside = count(event, n, pion)
-    products = count(event, n, of_b)
-    whole = np.where(has_star_star, (of(star_star_at) == 2) & (products == 3), products == 3 + beside)
-    whole &= (count(event, n, lepton) == 1) & (of(first[:-1] + 1, 12, 14) == 1) & (top == first[:-1] + 1) & (d >= 0)
-    is_neutral = kind[first[:-1] + 1] == 511
-    lone = ~plus & np.isin(star_of, (0, D0_PI0, D0_GAMMA)) & (beside == 0) & (~has_star | (star_of > 0))
-    pair = (beside == 1) & np.where(has_star, star_of >= D0_PI, plus)
-    of_b0 = (star_of == D0_PI) & (beside == 0) & ~has_star_star
-    tag = whole & (d_channel >= 0) & np.where(is_neutral, of_b0, lone | pair)
+    r = _Record(n, event, np.abs(code), final, mother, first[:-1] + 1)
+    line = _Line.of(r)
+    not_b = np.arange(len(code)) != r.b[event]
+    of_b = (mother == r.b[event]) & not_b & (mother != first[event])
+    lepton = of_b & final & ((r.kind == 11) | (r.kind == 13))
+    source = np.where(line.star_star >= 0, line.star_star, r.b)
+    pion = (r.kind == 211) & (mother == source[event]) & not_b & (line.d >= 0)[event]
+    beside, star_mode = r.number(pion), line.star_mode(r)
+    in_d = r.inside(line.d)
+    d_channel = _channels(r, in_d, line)
+    tag = _forced(r, line, (star_mode, d_channel, beside), r.number(of_b), r.number(lepton))
 
     role = np.zeros(len(code), dtype=np.int8)
-    role[lepton] = Role.LEPTON
-    role[pion & final & (beside == 1)[event] & (d_channel >= 0)[event]] = Role.BACHELOR
     known = (d_channel >= 0)[event]
-    role[known & final & _inside(event, mother, star_at)] = Role.SLOW
-    role[known & final & inside] = Role.D_DAUGHTER
-    word = (d_channel + 1) | (star_of << _STAR) | ((beside == 1).astype(np.int64) << _BACHELOR)
-    word |= (count(event, n, lepton & (kind == 13)) > 0).astype(np.int64) << _MUON
-    return role, word | (is_neutral.astype(np.int64) << _NEUTRAL) | (tag.astype(np.int64) << _TAG)
+    role[lepton] = Role.LEPTON
+    role[pion & final & (beside == 1)[event] & known] = Role.BACHELOR
+    role[known & final & r.inside(line.star)] = Role.SLOW
+    role[known & final & in_d] = Role.D_DAUGHTER
+    word = (d_channel + 1) | (star_mode << _STAR) | ((beside == 1).astype(np.int64) << _BACHELOR)
+    word |= (r.number(lepton & (r.kind == 13)) > 0).astype(np.int64) << _MUON
+    return role, word | ((r.kind[r.b] == 511).astype(np.int64) << _NEUTRAL) | (tag.astype(np.int64) << _TAG)
 
 
-def _inside(event: Ints, mother: Ints, ancestor: Ints) -> Bools:
-    """Whether entries descend from the chosen entry of their event (-1: none)."""
-    target = ancestor[event]
-    above, inside = np.arange(len(event)), np.zeros(len(event), dtype=bool)
-    for _ in range(_DEPTH + 2):
-        above = mother[above]
-        inside |= (above == target) & (target >= 0)
-    return inside
+def _forced(r: _Record, line: _Line, decay: tuple[Ints, Ints, Ints], products: Ints, leptons: Ints) -> Bools:
+    """Whether decays are such as forced tags are made of.
+
+    ``decay`` are the modes of D* and D and the number of pions beside the D(*); ``products`` and ``leptons`` those of
+    the B, all (n,).
+    """
+    star_mode, d_channel, beside = decay
+    by_way = line.star_star >= 0
+    whole = np.where(by_way, (r.daughters(line.star_star) == 2) & (products == 3), products == 3 + beside)
+    whole &= (leptons == 1) & (r.daughters(r.b, 12, 14) == 1) & (line.top == r.b) & (line.d >= 0)
+    no_star = line.star < 0
+    lone = ~line.plus & np.isin(star_mode, (0, D0_PI0, D0_GAMMA)) & (beside == 0) & (no_star | (star_mode > 0))
+    pair = (beside == 1) & np.where(no_star, line.plus, star_mode >= D0_PI)
+    of_b0 = (star_mode == D0_PI) & (beside == 0) & ~by_way
+    return np.asarray(whole & (d_channel >= 0) & np.where(r.kind[r.b] == 511, of_b0, lone | pair))
 
 
-def _channels(
-    event: Ints, n: int, kind: Array, final: Bools, mother: Ints, inside: Bools, d_kind: Array
-) -> Ints:  # fmt: skip
-    """Return the channel of each event's D by what it decays to in the end; -1 for others."""
-    of_kshort = kind[mother] == 310
+def _channels(r: _Record, in_d: Bools, line: _Line) -> Ints:
+    """Return the channel of each decay's D by what it decays to in the end; -1 for others."""
+    of_kshort = r.kind[r.mother] == 310
 
     def number(mask: Bools) -> Ints:
-        return count(event, n, inside & mask)
+        return r.number(in_d & mask)
 
-    kaons, pions = number(final & (kind == 321)), number(final & (kind == 211) & ~of_kshort)
-    kshorts, of_pions = number(kind == 310), number(final & (kind == 211) & of_kshort)
-    pi0s, gammas = number(kind == 111), number(final & (kind == 22))
-    others = number(final & ~np.isin(kind, (321, 211, 22)))
+    kaons, pions = number(r.final & (r.kind == 321)), number(r.final & (r.kind == 211) & ~of_kshort)
+    kshorts, of_pions = number(r.kind == 310), number(r.final & (r.kind == 211) & of_kshort)
+    pi0s, gammas = number(r.kind == 111), number(r.final & (r.kind == 22))
+    others = number(r.final & ~np.isin(r.kind, (321, 211, 22)))
     clean = (others == 0) & (gammas == 2 * pi0s)
     with_k = clean & (kaons == 1) & (kshorts == 0)
     with_ks = clean & (kaons == 0) & (kshorts == 1) & (of_pions == 2) & (pi0s == 0)
-    neutral_d, charged_d = d_kind == 421, d_kind == 411
+    neutral_d, charged_d = (line.d >= 0) & ~line.plus, line.plus
     return np.select(
         [
             neutral_d & with_k & (pions == 1) & (pi0s == 0), neutral_d & with_k & (pions == 1) & (pi0s == 1),
