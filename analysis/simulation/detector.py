@@ -34,7 +34,7 @@ def sourced(value: Any, source: str, meaning: str) -> Any:
 
 
 # Masses in GeV/c^2, PDG 2022.
-M_E, M_MU, M_PI, M_K, M_P = 0.000511, 0.105658, 0.139570, 0.493677, 0.938272
+M_E, M_MU, M_PI, M_K = 0.000511, 0.105658, 0.139570, 0.493677
 M_PI0, M_KS, M_D0, M_DPLUS, M_BPLUS, M_B0 = 0.134977, 0.497611, 1.86484, 1.86966, 5.27934, 5.27966
 
 

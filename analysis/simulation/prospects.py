@@ -21,7 +21,6 @@ LEPTON_P_MIN = 0.9  # of a lepton that may reach 1 GeV in the centre of mass; in
 KAON_P_MIN = 0.2
 CHARGED_P_MIN = 0.05
 MAX_CHARGED = 11  # true charged particles of an event worth looking at: nine tracks and two lost ones
-MIN_CHARGED = 4
 ENERGY_EDGES = (0.4, 1.0, 2.0)  # classes of the photons' energy in a decay, GeV
 MAX_WEIGHT = 8.0  # above which nothing is thinned; rows of the signal region weigh about one or less
 _ENERGY = np.array([0.15, 0.7, 1.5, 3.0])  # typical of the classes

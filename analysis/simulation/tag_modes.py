@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from analysis.simulation.detector import M_D0, M_DPLUS, M_PI, M_PI0
+from analysis.simulation.detector import M_D0, M_DPLUS
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,6 @@ STAR_MODES: tuple[StarMode | None, ...] = (
 )
 NO_STAR, D0_PI0, D0_GAMMA, D0_PI, DPLUS_PI0 = range(5)
 DPLUS_GAMMA = 5  # true decays only: not reconstructed
-M_SLOW = {D0_PI0: M_PI0, D0_GAMMA: 0.0, D0_PI: M_PI, DPLUS_PI0: M_PI0}
 
 B_MODES: tuple[str, ...] = (
     "D⁰e", "D⁰μ", "D*⁰e", "D*⁰μ", "D⁺π⁻e", "D⁺π⁻μ", "D*⁺π⁻e", "D*⁺π⁻μ",

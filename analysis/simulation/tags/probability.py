@@ -24,7 +24,7 @@ import numpy as np
 from scipy.special import expit
 
 from analysis.errors import InputError
-from analysis.simulation.detector import DETECTOR
+from analysis.simulation.detector import DETECTOR, M_PI
 from analysis.simulation.jagged import Bools, Floats, Ints
 from analysis.simulation.kinematics import boost, cosine, norm, with_mass
 from analysis.simulation.response import Clusters, Tracks
@@ -205,6 +205,6 @@ def evaluate(
         "delta_m_pi0": 1e3 * c.delta_m,
         "delta_m_pi": 1e3 * c.delta_m,
         "slow_energy": np.sum(energy[c.photons[2:]], axis=0),
-        "bachelor_p": norm(boost(with_mass(tracks.p[:, bachelor], 0.13957), beta)),
+        "bachelor_p": norm(boost(with_mass(tracks.p[:, bachelor], M_PI), beta)),
         "bachelor_id": log_kaon[BACHELOR_ROW],
     }
