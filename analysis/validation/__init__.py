@@ -3,7 +3,7 @@
 ``document``     what ``validation.json`` holds
 ``statistics``   two-sample and goodness-of-fit tests for rows that share simulated parents
 ``ranges``       the values that each column of an ntuple may take
-``generator``    q² spectrum, tag efficiency, D mass, kaon identification, pools against whole events: the one module
-                 here that imports the simulation
+``generator``    q² spectrum, kaon identification, pools against whole events
+``tags``         efficiency per mode, mass peaks, signal probability: with ``generator`` all that imports the simulation
 ``samples``      what the samples of the workflow hold: ranges, composition
 """

@@ -114,3 +114,10 @@ def test_heavy_libraries_are_not_imported_at_start() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("package", ["simulation", "validation"])
+def test_the_head_of_a_package_names_its_modules(package: str) -> None:
+    found = importlib.import_module(f"analysis.{package}")
+    named = re.findall(r"^``(\w+)``", found.__doc__ or "", re.M)
+    assert sorted(named) == sorted(module.name for module in pkgutil.iter_modules(found.__path__))
