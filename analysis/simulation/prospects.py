@@ -3,7 +3,8 @@
 Few events come near the selection. So that the others do not take all the time, unlikely ones are used less often, or
 kept with a probability below one, and get the inverse as weight: sums of weights stay what they are, and rows of the
 signal region weigh little. The numbers below are about the square roots of measured chances, which makes the errors of
-weighted sums smallest for a given time; they decide how large errors are, never where a mean lies.
+weighted sums smallest for a given time; they decide how large errors are, not where a mean lies. The exception is zero:
+decays and events with more charged particles than the tables go to would have to lose several, and are never looked at.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""Υ(4S) candidates: a tag and a kaon, and everything the ntuple tells of them, their rest and their event."""
+"""Υ(4S) candidates: a tag and a kaon, and everything the ntuple tells of them, their rest and their event.
+
+The loose selection has the cuts of basf2's skim feiSLBplus on the event, but for its three clusters above 0.1 GeV: the
+four tracks or more of a candidate leave them. R2, extra tracks and extra energy are the toy's own.
+"""
 
 from __future__ import annotations
 
