@@ -20,7 +20,7 @@ sidecar of ``signal_0.root`` is called ``signal_0.root.metadata.json``::
         "productions": [35000], "luminosity": 10.0, "bucket": null, "feiTraining": "FEIv4_2024",
         "globalTagStates": {"mc_production_MC16_a": "PUBLISHED",
                             "analysis_tools_light-2406-ragdoll": "PUBLISHED"},
-        "decayFile": "charged.dec", "runs": [[1003, 0, 1003, 0]]
+        "decayFile": "charged.dec", "runs": [[1003, 0, 1003, 0]], "runLuminosity": [[1003, 0, 10.0]]
       }
     }
 """
@@ -60,10 +60,20 @@ def _state(value: object) -> object:
     return GlobalTagState(str(value)) if known else value
 
 
+def _three(value: object) -> object:
+    if not (isinstance(value, list | tuple) and len(value) == 3):
+        raise ValueError("a run's luminosity is [experiment, run, fb⁻¹]")
+    return value
+
+
 Text = Annotated[str, Field(min_length=1)]
 Count = Annotated[int, Field(ge=0)]
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 State = Annotated[GlobalTagState, BeforeValidator(_state)]
+
+RunLuminosity = Annotated[tuple[Count, Count, Amount], Field(strict=False), BeforeValidator(_three)]
+"""Experiment, run, fb⁻¹."""
 
 
 class DatasetMetadata(BaseModel):
@@ -101,6 +111,8 @@ class DatasetMetadata(BaseModel):
     runs
         The runs inside, as intervals with inclusive ends. Without it only the range between
         ``experimentLow``/``runLow`` and ``experimentHigh``/``runHigh`` is known.
+    run_luminosity
+        ``luminosity`` run by run: experiment, run, fb⁻¹. What is told must add up to it.
     """
 
     model_config = ConfigDict(
@@ -118,13 +130,14 @@ class DatasetMetadata(BaseModel):
     beam_energy: Text
     beam_energy_gev: Annotated[float | None, Field(gt=0, alias="beamEnergyGeV")] = None
     productions: Annotated[tuple[Count, ...], Field(strict=False)] = ()
-    luminosity: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    luminosity: Amount | None = None
     bucket: Text | None = None
     calibration: Digest | None = None
     fei_training: Text | None = None
     global_tag_states: dict[Text, State]
     decay_file: Text | None = None
     runs: Annotated[tuple[IoV, ...], Field(strict=False, min_length=1)] | None = None
+    run_luminosity: Annotated[tuple[RunLuminosity, ...], Field(strict=False, min_length=1)] | None = None
 
 
 class FileMetadata(BaseModel):

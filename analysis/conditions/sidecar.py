@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,9 @@ from analysis.conditions.metadata import (
     DatasetMetadata,
     FileMetadata,
 )
+
+LUMINOSITY_TOLERANCE = 1e-4  # relative: a list is rounded, a run that is missing in it is more than this
+"""By how much the luminosities of the runs may differ from the file's."""
 
 
 def sidecar_of(file: str | Path) -> Path:
@@ -138,6 +143,7 @@ def _contradictions(metadata: FileMetadata, file: str) -> Iterator[Finding]:
         )
         return
     yield from _kind_contradictions(metadata, metadata.dataset, file)
+    yield from _luminosity_contradictions(metadata, metadata.dataset, file)
 
 
 def _range_contradictions(metadata: FileMetadata, file: str) -> Iterator[Finding]:
@@ -303,4 +309,35 @@ def _kind_contradictions(metadata: FileMetadata, dataset: DatasetMetadata, file:
             key="dataset.luminosity",
             expected="this file's share, fb⁻¹",
             remedy="add the key",
+        )
+
+
+def _luminosity_contradictions(metadata: FileMetadata, dataset: DatasetMetadata, file: str) -> Iterator[Finding]:
+    """Check the luminosities of the runs: each told once, of runs of the file, adding up to the file's."""
+    if dataset.run_luminosity is None:
+        return
+    runs = Counter((experiment, run) for experiment, run, _ in dataset.run_luminosity)
+    strange = [f"{e},{r} twice" for (e, r), number in runs.items() if number > 1]
+    strange += [str(iov) for iov in RunSet(IoV(e, r, e, r) for e, r in runs).difference(listed_runs(metadata))]
+    if strange:
+        yield Finding(
+            "run-luminosity",
+            "Luminosity is told of runs that are not in the file, or twice of one.",
+            file=file,
+            key="dataset.runLuminosity",
+            found=", ".join(strange[:5]) + (f" and {len(strange) - 5} more" if len(strange) > 5 else ""),
+            expected=f"each run once, of {listed_runs(metadata)}",
+            remedy="correct `dataset.runLuminosity` or `dataset.runs`",
+        )
+    whole = dataset.luminosity
+    told = math.fsum(luminosity for *_, luminosity in dataset.run_luminosity)
+    if whole is None or not math.isclose(told, whole, rel_tol=LUMINOSITY_TOLERANCE):
+        yield Finding(
+            "run-luminosity",
+            "The luminosities of the runs do not add up to the file's.",
+            file=file,
+            key="dataset.runLuminosity, dataset.luminosity",
+            found=f"{told:.6g} fb⁻¹ in {len(runs)} runs",
+            expected="`dataset.luminosity`, which is missing" if whole is None else f"{whole:.6g} fb⁻¹",
+            remedy="add the runs that are missing, or correct `dataset.luminosity`",
         )

@@ -108,5 +108,7 @@ def file_metadata(origin: Origin, n_rows: int, events: tuple[int, int]) -> FileM
             global_tag_states=tags,
             decay_file=None if data else f"pythia8:{origin.type.value}",
             runs=tuple(IoV(e, r, e, r) for e, r in origin.runs),
+            # all runs of the toy are as long
+            run_luminosity=tuple((e, r, origin.luminosity / len(origin.runs)) for e, r in origin.runs),
         ),
     )  # fmt: skip

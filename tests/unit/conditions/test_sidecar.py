@@ -77,6 +77,11 @@ MALFORMED = [
     ("simulation", {"dataset__beamEnergy": "5S"}, "lfn", "dataset.beamEnergy"),
     ("simulation", {"dataset__productions": [35001]}, "lfn", "dataset.productions"),
     ("simulation", {"isMC": False, "mcEvents": 0}, "lfn", "isMC"),
+    ("data", {"dataset__runLuminosity": [[31, 1, 1.0], [31, 20, 1.0]]}, "run-luminosity", "dataset.luminosity"),
+    ("data", {"dataset__runLuminosity": [[31, 1, 1.0], [31, 1, 1.5]]}, "run-luminosity", "dataset.runLuminosity"),
+    ("data", {"dataset__runLuminosity": [[31, 1, 1.0], [31, 15, 1.5]]}, "run-luminosity", "dataset.runLuminosity"),
+    ("data", {"dataset__runLuminosity": [[31, 1]]}, "wrong-value", "dataset.runLuminosity.0"),
+    ("data", {"dataset__runLuminosity": [[31, 1, -1.0], [31, 2, 3.5]]}, "wrong-value", "dataset.runLuminosity.0.2"),
     ("data", {"mcEvents": 5}, "is-mc", "mcEvents"),
     ("data", {"dataset__runDependence": "rd"}, "is-mc", "dataset.runDependence"),
     ("data", {"LFN": "/belle/Data/e0030/x"}, "lfn", "experimentLow"),
@@ -97,6 +102,16 @@ def test_malformed_sidecar(base, changes, code, key, write, request):
     assert finding.remedy
     with pytest.raises(ConditionsError, match=code):
         read_sidecar(path)
+
+
+def test_luminosity_run_by_run_adds_up(write, data):
+    told = [[31, 1, 0.75], [31, 9, 0.25], [31, 22, 1.5]]
+    metadata = read_sidecar(write(data, dataset__runLuminosity=told))
+    assert metadata.dataset.run_luminosity == ((31, 1, 0.75), (31, 9, 0.25), (31, 22, 1.5))
+    assert FileMetadata.model_validate_json(metadata.to_json()) == metadata
+    told[0][2] = 0.7
+    _, (finding,) = examine_sidecar(write(data, dataset__runLuminosity=told))
+    assert (finding.found, finding.expected) == ("2.45 fb⁻¹ in 3 runs", "2.5 fb⁻¹")
 
 
 @pytest.mark.parametrize(

@@ -80,4 +80,5 @@ def test_sidecars_are_valid(tmp_path: Path, kind: SampleType) -> None:
     assert metadata.mc_events == origin.mc_events
     assert metadata.dataset is not None
     assert metadata.dataset.luminosity == 10.0
+    assert metadata.dataset.run_luminosity == tuple((*run, 10.0 / len(runs)) for run in runs)
     assert metadata.experiment_high == runs[-1][0]
