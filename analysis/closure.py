@@ -128,7 +128,13 @@ def closure(
         Most of the fits at a signal strength failed, or all ended at the bound of μ.
     """
     if n < FEWEST:
-        raise InputError("Too few pseudo-experiments.", where="--experiments", found=n, expected=f"at least {FEWEST}")
+        raise InputError(
+            "Too few pseudo-experiments.",
+            where="--experiments",
+            found=n,
+            expected=f"at least {FEWEST}",
+            remedy="give more",
+        )
     channels = tuple(channel for channel in settings.channels if not channel.off_resonance)
     settings = settings.model_copy(update={"channels": channels})
     on_resonance = [table for table in tables if table.beam_energy is BeamEnergy.ON_RESONANCE]
@@ -215,13 +221,13 @@ def _experiment(engine: NewtonEngine, expected: Floats, mu: float, rng: np.rando
         best = engine.minimise(data)
         profile = Profile(engine, index, best, data)
         pull = signed_root(profile, mu)
+        if not best.free[index]:
+            return _Fit(float(best.x[index]), pull)
+        variance = engine.covariance(best.x, best.free, data)[index, index]
+        statistics = np.array([name.startswith("uncorr_") for name in problem.names])
+        without = engine.covariance(best.x, best.free & ~statistics, data)[index, index]
     except (FitError, BetterMinimumError):
         return None
-    if not best.free[index]:
-        return _Fit(float(best.x[index]), pull)
-    variance = engine.covariance(best.x, best.free, data)[index, index]
-    statistics = np.array([name.startswith("uncorr_") for name in problem.names])
-    without = engine.covariance(best.x, best.free & ~statistics, data)[index, index]
     return _Fit(float(best.x[index]), pull, math.sqrt(variance), math.sqrt((2 * variance - without) / variance))
 
 

@@ -1,12 +1,16 @@
 """Halves of the simulation, and the study made of them."""
 
+import itertools
+from typing import Any
+
 import numpy as np
 import pytest
 
 from analysis.basf2 import BeamEnergy, SampleType
 from analysis.closure import closure, halves, verdict
 from analysis.config.models import Axis, Channel, Systematics, Templates
-from analysis.errors import InputError
+from analysis.errors import FitError, InputError
+from analysis.inference.minimiser import NewtonEngine
 from analysis.templates.fill import SampleTable
 
 SETTINGS = Templates(
@@ -59,6 +63,20 @@ def test_the_same_seed_gives_the_same_study_and_data_are_not_touched() -> None:
     assert closure([*tables(20_000), below], more, (), Systematics(), [1.0], 10, seed=3) == first
     assert first.points[0].n_failed == 0
     assert len(first.points[0].pulls) == 10
+
+
+def test_an_experiment_without_an_error_of_its_own_counts_as_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    covariance, calls = NewtonEngine.covariance, itertools.count()
+
+    def singular_once(self: NewtonEngine, *args: Any) -> Any:
+        if next(calls) == 0:
+            raise FitError("The data do not determine a combination of parameters.")
+        return covariance(self, *args)
+
+    monkeypatch.setattr(NewtonEngine, "covariance", singular_once)
+    (point,) = closure(tables(20_000), SETTINGS, (), Systematics(), [1.0], 10, seed=3).points
+    assert point.n_failed == 1
+    assert len(point.pulls) == 9
 
 
 def test_too_few_experiments_are_refused() -> None:
