@@ -265,6 +265,7 @@ def _normalisation(process: Process, settings: Systematics, groups: dict[str, st
             where=f"systematics.normalisation.{process.type.value}",
             found=size,
             expected="below 1",
+            remedy="give a smaller one",
         )
     name = f"mu_bkg_{process.type.value}"
     groups[name] = "background normalisation"
@@ -306,5 +307,6 @@ def validate(spec: Spec) -> Any:
             "A bin expects no events at the initial parameters.",
             where=f"bin {int(np.argmin(expected))} of the model",
             found=float(expected.min()),
+            remedy="rerun the templates: they put a floor into every bin; if it stays, report it as a bug",
         )
     return model

@@ -127,6 +127,7 @@ def _check_source(source: Source) -> None:
             where=f"sample '{source.name}'",
             found=source.type.value,
             expected="simulated samples",
+            remedy="leave its table out; `apply-bdt` takes it",
         )
     for name in ("weight", "q2_rec"):
         if name not in source.columns:

@@ -173,6 +173,7 @@ def record_force(layout: Layout, forced: Forced) -> None:
             where="--force",
             found=repr(forced.reason),
             expected="a sentence: it is kept in forced.json and in the report",
+            remedy="say why, in two words at least",
         )
     before = forced_of(layout)
     same = {"action", "reason", "in_spite_of"}

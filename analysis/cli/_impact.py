@@ -93,6 +93,7 @@ def _refuse_missing(sample: str, patterns: str, files: Sequence[str]) -> None:
             where=f"--replace {sample}=…",
             found=", ".join(missing) or f"nothing matches {patterns}",
             expected="SAMPLE=FILES with existing ntuples",
+            remedy="correct the paths",
         )
 
 

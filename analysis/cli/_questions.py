@@ -44,7 +44,9 @@ def _show(args: argparse.Namespace) -> int:
 def _payloads(ledger: Ledger, text: str) -> Table:
     experiment, _, run = text.partition(",")
     if not (experiment.strip().isdigit() and run.strip().isdigit()):
-        raise ConditionsError("This is no run.", where="--at", found=text, expected="EXPERIMENT,RUN such as 31,12")
+        raise ConditionsError(
+            "This is no run.", where="--at", found=text, expected="two numbers: EXPERIMENT,RUN", remedy="say --at 31,12"
+        )
     table = payloads_table(ledger, int(experiment), int(run))
     if not table.row_count:
         raise ConditionsError(

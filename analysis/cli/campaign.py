@@ -128,6 +128,7 @@ def _chosen(names: Sequence[str], tasks: Mapping[str, AnyTask]) -> list[str]:
             where="TASK",
             found=", ".join(unknown),
             expected="; ".join(f"{name}: {choice(name, tasks)}" for name in unknown),
+            remedy="correct the names; `campaign status` lists them",
         )
     return list(names)
 

@@ -140,6 +140,7 @@ def _labelled(texts: list[str], option: str, what: str) -> dict[str, str]:
                 where=option,
                 found=text,
                 expected=f"LABEL={what}, each label once",
+                remedy="correct it",
             )
         found[label] = value
     return found

@@ -134,7 +134,9 @@ def _check_arguments(parser: argparse.ArgumentParser) -> None:
 def _check(args: argparse.Namespace) -> int:
     """Check that samples belong together; exit with status 1 and explain if they do not."""
     if not (args.config or args.ledger):
-        raise ConditionsError("Nothing to check.", expected="--config or --ledger")
+        raise ConditionsError(
+            "There is nothing to check.", where="--config, --ledger", found="neither", remedy="give one of them"
+        )
     configuration = config.load(args.config) if args.config else None
     ledger = read_ledger(args.ledger) if args.ledger or not configuration else _gather(configuration, [])
     if args.ledger and configuration:

@@ -33,7 +33,9 @@ def run(args: argparse.Namespace) -> int:
     from analysis.simulation.tags import training
 
     if args.events < 1:
-        raise ConfigurationError("The number of events is not positive.", where="--events", found=args.events)
+        raise ConfigurationError(
+            "The number of events is not positive.", where="--events", found=args.events, remedy="give more"
+        )
     seeds = 1 + seed_sequence(args.seed, "train_tags").generate_state(1).astype("int64") % 900_000_000
     found = training.sample(args.events, seeds, generator(args.seed, "train_tags", "sample"))
     settings = {"events": args.events, "seed": args.seed}

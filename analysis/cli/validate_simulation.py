@@ -54,7 +54,9 @@ def run(args: argparse.Namespace) -> int:
     events = {kind: getattr(args, f"{kind.value}_events") for kind in EVENTS}
     for name, n in [*((kind.value, n) for kind, n in events.items()), ("tag", args.tag_events)]:
         if n < 1:
-            raise ConfigurationError("A number of events is not positive.", where=f"--{name}-events", found=n)
+            raise ConfigurationError(
+                "A number of events is not positive.", where=f"--{name}-events", found=n, remedy="give more"
+            )
     made = _generated(settings, events)
     calibration = _calibration(settings, args.tag_events)
     scored = list(_tables(args.tables, "bdt", settings))

@@ -73,6 +73,7 @@ def vary(config: Config, name: str, files: Mapping[str, tuple[str, ...]]) -> Con
             "The variation cannot be configured.",
             found=f"no sample {', '.join(unknown)}" if unknown else f"the name of the original, {name!r}",
             expected="samples of the configuration, and a name of its own",
+            remedy="correct --replace or --name",
         )
     plain = config.model_dump(mode="json")
     plain["name"] = name
@@ -133,7 +134,13 @@ def measure(
         mu = result.get("mu") or {}
         value, error = mu.get("value"), mu.get("error")
         if not isinstance(value, (int, float)) or not isinstance(error, (int, float)):
-            raise ConditionsError("A result has no μ with an error.", where="mu", found=mu, expected="value and error")
+            raise ConditionsError(
+                "A result has no μ with an error.",
+                where="mu",
+                found=mu,
+                expected="value and error",
+                remedy="give results of `fit` with a free parameter of interest",
+            )
         values.append((float(value), float(error)))
     (old, old_error), (new, new_error) = values
     return Impact(

@@ -273,6 +273,7 @@ def _shifted(
                 where=f"sample {sample}, {label}, column {name}",
                 found=f"shape {np.shape(values)}",
                 expected=f"shape {weights.shape}",
+                remedy="correct `vary` of the source: it must return the rows that it was given",
             )
     shifted = weights * np.asarray(shift.ratio, dtype=np.float64)
     _require_finite(shifted, f"varied weight, {label}", sample)

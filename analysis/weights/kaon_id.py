@@ -113,6 +113,7 @@ class KaonIdTable:
                 where=", ".join(wrong),
                 found=f"nearest to {wrong[0]!r}: {nearest(wrong[0], FIELDS)}",
                 expected=", ".join(FIELDS),
+                remedy="name the columns so, in any order",
             )
         reader.fieldnames = names
         rows = list(reader)
@@ -155,6 +156,7 @@ def _species(text: str | None, number: int, path: str | Path) -> int:
             where=f"bin {number}",
             found=repr(name),
             expected=", ".join(SPECIES),
+            remedy="correct the line",
         )
     return SPECIES.index(name)
 
@@ -201,6 +203,7 @@ def _check(species: NDArray[np.int64], values: Mapping[str, Floats], path: str |
                 file=path,
                 where=f"bin {int(np.flatnonzero(~good)[0]) + 1}",
                 expected=text,
+                remedy="correct the line",
             )
     pair = _overlap(species, values)
     if pair is not None:

@@ -22,7 +22,7 @@ from analysis.campaign.toy.calibrations import KINDS, NOMINAL, CalibrationKind, 
 from analysis.campaign.toy.peak import Peak, fit_peak
 from analysis.conditions.iov import IoV
 from analysis.conditions.records import Payload, Validity
-from analysis.errors import InputError, nearest
+from analysis.errors import InputError, choice
 from analysis.io import Columns
 
 RunFiles = Sequence[tuple[Path, tuple[int, int]]]
@@ -42,7 +42,12 @@ class CafConfig(Model):
         """The calibration that the script's name stands for."""
         name = Path(self.caf_script).stem
         if name not in KINDS:
-            raise InputError("There is no such calibration.", found=name, expected=f"nearest: {nearest(name, KINDS)}")
+            raise InputError(
+                "There is no such calibration.",
+                found=name,
+                expected=choice(name, KINDS),
+                remedy="correct `caf_script:` of the task",
+            )
         return KINDS[name]
 
     def intervals(self) -> list[IoV]:
