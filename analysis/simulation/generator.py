@@ -180,9 +180,11 @@ def _pythia(settings: list[str], seed: int, source: Any = None) -> Any:
         pythia.setLHAupPtr(source)
     for line in ["Print:quiet = on", "Check:event = off", "Random:setSeed = on", f"Random:seed = {seed}", *settings]:
         if not pythia.readString(line):
-            raise InputError("PYTHIA refuses a setting.", where=line)
+            raise InputError(
+                "PYTHIA refuses a setting.", where=line, remedy="install the locked pythia8mc: `make setup`"
+            )
     if not pythia.init():
-        raise InputError("PYTHIA does not start.", found=settings)
+        raise InputError("PYTHIA does not start.", found=settings, remedy="install the locked pythia8mc: `make setup`")
     return pythia
 
 
@@ -306,7 +308,12 @@ class Generator:
             self._source.meson = _MESONS[self._kind]
         particles = self._pythia.nextBatch(n).prt
         if len(particles) != n:
-            raise InputError("PYTHIA skipped events.", found=len(particles), expected=n)
+            raise InputError(
+                "PYTHIA skipped events.",
+                found=len(particles),
+                expected=n,
+                remedy="report it: this is an error of the program",
+            )
         counts = ak.to_numpy(ak.num(particles)).astype(np.int64)
         flat = ak.flatten(particles)
         column = {k: ak.to_numpy(flat[k]) for k in ("id", "status", "mother1")}

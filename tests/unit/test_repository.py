@@ -1,5 +1,6 @@
 """The house itself: manifests in step, commands that explain themselves, docstrings that run."""
 
+import ast
 import doctest
 import importlib
 import pkgutil
@@ -7,6 +8,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -121,3 +123,27 @@ def test_the_head_of_a_package_names_its_modules(package: str) -> None:
     found = importlib.import_module(f"analysis.{package}")
     named = re.findall(r"^``(\w+)``", found.__doc__ or "", re.M)
     assert sorted(named) == sorted(module.name for module in pkgutil.iter_modules(found.__path__))
+
+
+ERRORS = {"ConfigurationError", "InputError", "OutputError", "ConditionsError", "FitError"}
+
+
+def raised() -> Iterator[tuple[str, str, set[str | None]]]:
+    """Yield place, text and keywords of every error for users whose text stands where it is made."""
+    for path in sorted((ROOT / "analysis").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ERRORS):
+                continue
+            text = node.args[0]
+            parts = text.values if isinstance(text, ast.JoinedStr) else [text]
+            if isinstance(parts[0], ast.Constant):
+                written = "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in parts)
+                yield f"{path.relative_to(ROOT)}:{node.lineno}", written, {each.arg for each in node.keywords}
+
+
+def test_errors_are_sentences_with_a_remedy() -> None:
+    found = list(raised())
+    assert len(found) > 100
+    no_sentence = [place for place, text, _ in found if not re.match(r"[A-Z]|pyhf |git |μ̂ ", text) or text[-1] != "."]
+    assert no_sentence == []
+    assert [place for place, _, keywords in found if "remedy" not in keywords] == []
