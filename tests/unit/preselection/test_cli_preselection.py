@@ -157,6 +157,7 @@ def test_luminosity_in_the_configuration_replaces_generated_events(run, skim, tm
         f"extends: {io.Path('config/config.yaml').resolve()}\n"
         "samples: [{name: mixed, type: mixed, files: [x.root], luminosity: 730}]\n"
         "dataset: {luminosity: 365, n_bb: 387.0e+6}\n"
+        "templates: null\n"  # its off-resonance channel wants samples
     )
     _, table, flow = run("mixed", "mixed", skim, config=config, luminosity=730.0)
     assert np.all(table.columns["w_normalisation"] == 0.5)
