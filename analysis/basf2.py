@@ -100,6 +100,17 @@ class BeamEnergy(StrEnum):
     OFF_RESONANCE = "4S_offres"
 
 
+def is_off_resonance(beam_energy: str) -> bool:
+    """Tell whether the name of an energy is of collisions below a resonance.
+
+    Examples
+    --------
+    >>> is_off_resonance("4S_offres"), is_off_resonance("4S")
+    (True, False)
+    """
+    return "offres" in beam_energy
+
+
 class SampleType(StrEnum):
     """What a sample holds, in Belle II's words."""
 

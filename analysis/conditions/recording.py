@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis import io
-from analysis.basf2 import BeamEnergy, SampleType
+from analysis.basf2 import BeamEnergy, SampleType, is_off_resonance
 from analysis.conditions.databases import read_databases
 from analysis.conditions.findings import Finding, conditions_error, raise_for
 from analysis.conditions.handwritten import read_names, read_yaml
@@ -21,8 +21,6 @@ from analysis.conditions.sidecar import examine_sidecar, examine_text, sidecar_o
 from analysis.config.models import ConditionsSettings, Config, Sample
 from analysis.errors import AnalysisError
 
-# What the names of energies below the Υ(4S) have in common.
-OFF_RESONANCE = "offres"
 _BY_HAND = {".yaml": read_yaml, ".yml": read_yaml, ".txt": read_names}
 
 
@@ -289,7 +287,7 @@ def _of_sample(finding: Finding, sample: str) -> Finding:
 def _energy(source: SampleSource, file: SampleFile) -> list[Finding]:
     """Compare the energy that the configuration tells of simulation with the file's; of data their type decides."""
     told = file.dataset.beam_energy
-    is_off = OFF_RESONANCE in told
+    is_off = is_off_resonance(told)
     if source.type.is_data or is_off == (source.beam_energy is BeamEnergy.OFF_RESONANCE):
         return []
     return [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from analysis.basf2 import BeamEnergy, SampleType
+from analysis.basf2 import BeamEnergy, SampleType, is_off_resonance
 from analysis.conditions.findings import Finding, Severity
 from analysis.conditions.gate.common import disagreements, names, parts
 from analysis.conditions.records import SampleConditions
@@ -13,8 +13,6 @@ from analysis.config.models import Dataset
 
 # Energies closer than this are one energy, GeV: Belle II's on-resonance runs scatter by a few MeV.
 ENERGY_TOLERANCE = 0.010
-# Off-resonance data are taken 60 MeV below the Υ(4S).
-_OFF_RESONANCE = "offres"
 # Below it there are no B mesons: twice the mass of the B⁺ (PDG 2022), GeV.
 BB_THRESHOLD = 10.5587
 
@@ -60,7 +58,7 @@ def check(records: Sequence[SampleConditions], dataset: Dataset | None) -> Itera
 
 def _energies(records: Sequence[SampleConditions]) -> Iterator[Finding]:
     for record in records:
-        is_off = _OFF_RESONANCE in record.beam_energy
+        is_off = is_off_resonance(record.beam_energy)
         if record.type.is_data and is_off != (record.type is SampleType.OFFRES):
             yield Finding(
                 "beam-energy",
@@ -76,7 +74,7 @@ def _energies(records: Sequence[SampleConditions]) -> Iterator[Finding]:
         "beam-energy",
         "Samples were taken or simulated at different energies.",
         "dataset.beamEnergy",
-        parts(record for record in records if _OFF_RESONANCE not in record.beam_energy),
+        parts(record for record in records if not is_off_resonance(record.beam_energy)),
         lambda part: part.record.beam_energy,
         "leave out the samples of the other energy",
     )
@@ -102,7 +100,7 @@ def _energies(records: Sequence[SampleConditions]) -> Iterator[Finding]:
 def _thresholds(records: Sequence[SampleConditions]) -> Iterator[Finding]:
     """Compare every energy with what its name says: above the threshold of BB̄, or below."""
     for record in records:
-        told, is_off = record.beam_energy_gev, _OFF_RESONANCE in record.beam_energy
+        told, is_off = record.beam_energy_gev, is_off_resonance(record.beam_energy)
         if told is None or not (is_off or record.beam_energy == BeamEnergy.ON_RESONANCE):
             continue
         if is_off == (told > BB_THRESHOLD):
