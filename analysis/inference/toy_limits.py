@@ -119,10 +119,16 @@ def limits(
         The one seed.
     feldman_cousins
         Whether to build the Feldman–Cousins interval too.
+
+    Raises
+    ------
+    FitError
+        No parameter of interest is free, the model needs pyhf's own evaluation, or toys and grid do not resolve the
+        limit.
     """
     problem = load(workspace, poi=poi, measurement=measurement, asimov=asimov)
-    if problem.poi is None:
-        raise FitError("A limit needs a parameter of interest.", remedy="name one with --poi")
+    if problem.poi is None or problem.fixed[problem.poi]:
+        raise FitError("A limit needs a free parameter of interest.", remedy="name one with --poi")
     engine, index = compiled_engine(problem), problem.poi
 
     def around(best: Minimum) -> Limits:

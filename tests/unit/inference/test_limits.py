@@ -83,6 +83,12 @@ def test_limits_at_two_levels_are_ordered(hta):
     assert found.toys is None
 
 
+def test_a_limit_on_a_fixed_parameter_is_refused(hta):
+    hta["measurements"][0]["config"]["parameters"] = [{"name": "mu", "fixed": True, "inits": [2.0]}]
+    with pytest.raises(FitError, match="free parameter of interest"):
+        limits(hta)
+
+
 def test_crossing_needs_its_target_on_the_grid():
     def ratios(*values):
         return [_Ratio(round(100 * value), 100, 1000, 1000) for value in values]
