@@ -3,7 +3,13 @@
 A tag from cc̄ is mostly a real D⁰ of one quark with a lepton from the decay of the other. Charmed mesons have spin 0
 (and the Λ_c's polarisation is neglected), so their decays are made once at rest, turned at random, and drawn anew for
 every use of an event. Event and decays are drawn together, by what they hold in all: the likelier such an event is to
-be selected, the more often, with smaller weight.
+be selected, the more often, with smaller weight. Events without exactly two of these hadrons (2 %: Ξ_c, two pairs) are
+left out.
+
+Events share decays. The rows' parents are the events alone, so that errors of templates, folds and the independence of
+pseudo-data know nothing of it. At 240 rotations the sum over rows that `chunk.selected` tells has a variance 1.09 times
+what the parents give, counted with the decays (three samples of 10 000 generator calls); 100 samples of 3000 spread by
+1.07 ± 0.15 times it. It is 1.4 without an extra track and 2.1 for all rows.
 """
 
 from __future__ import annotations

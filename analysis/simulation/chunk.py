@@ -255,7 +255,7 @@ def reuse(rows: Rows, expected: Floats) -> tuple[float, float]:
 
     With Poisson copies of events whose expectations λ share decays, Var n = Σ λ + Σ_s Λ_s² + Σ_t Λ_t² − Σ λ², where
     Λ_s and Λ_t are sums over the events of one signal-side decay and of one tag's decay: what they share once too often
-    is taken off.
+    is taken off. Of cc̄ the decays of charmed hadrons, which events share, are not counted (see `charm`).
 
     Parameters
     ----------

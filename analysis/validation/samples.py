@@ -80,7 +80,8 @@ def independence(tables: Sequence[Table], channels: Sequence[Channel]) -> Iterat
 
     A simulated decay is used several times over. Where the uses of decay i expect m_i events in the data, their number
     has the variance Σ (m_i + m_i²), Poisson and that of the decay's own presence. It is told of the simulation, whose
-    numbers of decays the pseudo-data share. Decays of the signal-side B count (``parentId``), shared tags do not.
+    numbers of decays the pseudo-data share. Decays of the signal-side B count (``parentId``), shared tags do not; of cc̄
+    events do, decays of their charmed hadrons do not (`analysis.simulation.charm` tells how much that is).
 
     Parameters
     ----------
