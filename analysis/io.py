@@ -122,7 +122,8 @@ def write_json(path: str | Path, value: object) -> None:
     numpy values are converted; NaN and infinities, which JSON does not have, become null.
     """
     with atomic(path) as temporary:
-        temporary.write_text(json.dumps(_plain(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+        text = json.dumps(_plain(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        temporary.write_text(text, encoding="utf-8")
 
 
 def read_json(path: str | Path) -> Any:
@@ -134,7 +135,7 @@ def read_json(path: str | Path) -> Any:
         The file is missing or is not JSON.
     """
     try:
-        return json.loads(Path(path).read_text())
+        return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError("A file is missing.", file=path, remedy="run the stage that makes it") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:

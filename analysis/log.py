@@ -40,7 +40,7 @@ def configure(*, file: str | Path | None = None, verbose: bool = False) -> None:
     if file is not None:
         try:
             Path(file).parent.mkdir(parents=True, exist_ok=True)
-            handler = logging.FileHandler(file, mode="w")
+            handler = logging.FileHandler(file, mode="w", encoding="utf-8")
         except OSError as error:
             raise OutputError(
                 "The log cannot be written.", file=file, found=error.strerror, remedy="give another file by --log"

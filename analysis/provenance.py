@@ -100,7 +100,7 @@ def _stat(path: Path) -> tuple[int, int]:
 
 @functools.cache
 def _parse(path: Path, module: str, stat: tuple[int, int]) -> tuple[str, frozenset[str]]:  # noqa: ARG001 - part of the key
-    tree = _strip_docstrings(ast.parse(path.read_text(), str(path)))
+    tree = _strip_docstrings(ast.parse(path.read_text(encoding="utf-8"), str(path)))
     return ast.dump(tree), frozenset(_imports(tree, module, path.name == "__init__.py"))
 
 

@@ -297,6 +297,7 @@ def run_command(
             f"A command of the task {task.name!r} failed.",
             file=log,
             where=" ".join(words),
-            found=f"exit status {done.returncode}\n" + "\n".join(log.read_text(errors="replace").splitlines()[-15:]),
+            found=f"exit status {done.returncode}\n"
+            + "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:]),
             remedy="mend the cause and run the campaign again: what is done stays done",
         )

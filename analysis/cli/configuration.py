@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> None:
             io.write_json(Path(args.schemas) / "config.schema.json", reference.schema())
         else:
             with io.atomic(args.reference) as path:
-                path.write_text(reference.markdown())
+                path.write_text(reference.markdown(), encoding="utf-8")
         return
     resolved = config.load(args.config, complete=True)
     if args.output:

@@ -51,7 +51,7 @@ class Writer:
         from analysis.report.html import page
 
         with io.atomic(self.folder / f"{name}.html") as path:
-            path.write_text(page(title, *content, provenance=self.origin))
+            path.write_text(page(title, *content, provenance=self.origin), encoding="utf-8")
         logger.info("written: %s", self.folder / f"{name}.html")
 
 

@@ -191,3 +191,19 @@ def test_a_file_of_another_kind_is_told_with_the_command_that_makes_the_right_on
     assert (caught.value.file, caught.value.where) == (str(path), "mu")
     with pytest.raises(InputError, match="missing"):
         io.read_model(tmp_path / "none.json", Wanted, "fit")
+
+
+def test_files_are_utf8_whatever_the_locale(tmp_path: Path) -> None:
+    """Batch nodes often have none, and Python then writes ASCII."""
+    script = """
+from analysis import io, provenance
+io.write_json("x.json", {"a": "\\u03bc"})
+assert io.read_json("x.json") == {"a": "\\u03bc"}
+provenance.fingerprint("analysis.inference.fit")
+"""
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "x.json").read_bytes()) == {"a": "μ"}
