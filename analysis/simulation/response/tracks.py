@@ -12,6 +12,8 @@ from analysis.simulation.detector import DETECTOR, M_K
 from analysis.simulation.generator import PDG_KS, Particles, charge_of, is_charged_stable
 from analysis.simulation.jagged import Array, Bools, Floats, Ints, Listed
 
+SIDES = 3  # at most: an event of cc̄ and the decays of its two charmed hadrons
+
 
 @dataclass(frozen=True)
 class Tracks(Listed):
@@ -213,7 +215,7 @@ def measured(detected: Detected, particles: Particles, side: Array, rng: np.rand
         event=detected.event, p=p_measured, charge=detected.charge, d0=d0, z0=z0, log_kaon=detected.log_kaon,
         log_electron=detected.log_electron, log_muon=detected.log_muon, ecl=_track_energy(kind, momentum, rng),
         hits=np.clip(hits, 5, 70), luck=rng.random(n), pdg=particles.pdg, mother=particles.mother,
-        vee=np.where(particles.vee >= 0, 2 * particles.vee + side, -1), role=particles.role, side=side,
+        vee=np.where(particles.vee >= 0, SIDES * particles.vee + side, -1), role=particles.role, side=side,
     )  # fmt: skip
 
 

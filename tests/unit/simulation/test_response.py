@@ -106,6 +106,17 @@ def test_displaced_tracks_are_not_clean() -> None:
     assert np.all(measure_tracks(made, side, np.random.default_rng(2)).clean)
 
 
+def test_vees_of_all_sides_have_numbers_of_their_own() -> None:
+    """Sides number their K_S from zero on; cc̄ has three sides."""
+    made, number = particles(211, 1.0, 1.3, M_PI), np.arange(N) // 3 % 5 - 1
+    side = (np.arange(N) % 3).astype(np.int8)
+    tracks = measure_tracks(dataclasses.replace(made, vee=number), side, np.random.default_rng(2))
+    assert np.array_equal(tracks.vee < 0, number[tracks.event] < 0)
+    found = tracks.select(tracks.vee >= 0)
+    named = set(zip(found.side.tolist(), number[found.event].tolist(), found.vee.tolist(), strict=True))
+    assert len(named) == len({vee for _, _, vee in named}) == 3 * 4
+
+
 def test_photon_energy() -> None:
     clusters = measure_clusters(particles(22, 1.0, 1.3, 0.0), np.zeros(N, dtype=np.int8), np.random.default_rng(1))
     assert len(clusters.event) / N == pytest.approx(DETECTOR.calorimeter.efficiency, abs=0.01)
