@@ -1,7 +1,9 @@
 """The decay modes of semileptonic tags, numbered as the FEI's default channels number them.
 
 B⁻ → D⁰ℓ⁻ (``decayModeID`` 0 e, 1 μ), D*⁰ℓ⁻ (2, 3), D⁺π⁻ℓ⁻ (4, 5), D*⁺π⁻ℓ⁻ (6, 7): basf2's
-``fei/default_channels.py``. Of the FEI's D modes the toy has the six below, of its D* modes all but D*⁺ → D⁺γ.
+``fei/default_channels.py``. Of the FEI's D modes the toy has the six below, of its D* modes all but D*⁺ → D⁺γ. Windows
+are the toy's own, some five resolutions to either side: the FEI asks for 1.7 < M(D) < 1.95 GeV/c² and Q(D*) < 0.3 GeV,
+and leaves the rest to its classifiers, so that sidebands of M(D) end earlier here.
 """
 
 from __future__ import annotations
