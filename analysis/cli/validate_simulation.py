@@ -119,9 +119,9 @@ def _tables(paths: Sequence[str], stage: str, settings: config.Config) -> Iterat
     """Yield the simulated samples' tables of a stage."""
     from analysis.validation.samples import Table
 
-    simulated = {sample.name for sample in settings.samples if not sample.type.is_data}
+    simulated = {sample.name: sample.beam_energy for sample in settings.samples if not sample.type.is_data}
     for path in paths:
         head = io.read_table(path, columns=[]).metadata
         if head["stage"] == stage and head["sample"] in simulated:
             table = io.read_table(path)
-            yield Table(head["sample"], SampleType(head["type"]), table.columns)
+            yield Table(head["sample"], SampleType(head["type"]), table.columns, simulated[head["sample"]])

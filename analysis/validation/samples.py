@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.basf2 import SampleType
+from analysis.basf2 import BeamEnergy, SampleType
 from analysis.config.models import Channel
 from analysis.ntuples.expression import Expression
 from analysis.validation.document import Check, Composition
@@ -31,11 +31,12 @@ REASON = (
 
 @dataclass(frozen=True)
 class Table:
-    """The rows of one sample."""
+    """The rows of one sample, taken at one energy of the beams."""
 
     name: str
     type: SampleType
     columns: Columns
+    beam_energy: BeamEnergy = BeamEnergy.ON_RESONANCE
 
 
 def unphysical(tables: Iterable[Table]) -> Iterator[Check]:
@@ -53,14 +54,19 @@ def unphysical(tables: Iterable[Table]) -> Iterator[Check]:
 
 
 def composition(tables: Sequence[Table], channels: Sequence[Channel]) -> list[Composition]:
-    """Return the share of each background in every channel; tables hold ``weight`` and what the cuts name."""
+    """Return the share of each background in every channel on the Υ(4S): below it there is continuum alone.
+
+    Tables hold ``weight`` and what the cuts name.
+    """
     found = []
     for channel in channels:
+        if channel.off_resonance:
+            continue
         events, squares = dict.fromkeys(BACKGROUNDS, 0.0), dict.fromkeys(BACKGROUNDS, 0.0)
         for table in tables:
             if table.type not in BACKGROUNDS:
                 continue
-            inside = _inside(table.columns, channel)
+            inside = _inside(table, channel)
             events[table.type] += float(table.columns["weight"][inside].sum())
             squares[table.type] += _variance(table.columns, inside)
         total = sum(events.values())
@@ -94,7 +100,7 @@ def independence(tables: Sequence[Table], channels: Sequence[Channel]) -> Iterat
     for name, region in regions.items():
         expected, beyond, sizes = 0.0, 0.0, []
         for table in tables:
-            inside = np.any([_inside(table.columns, channel) for channel in region], axis=0)
+            inside = np.any([_inside(table, channel) for channel in region], axis=0)
             events, square = float(table.columns["weight"][inside].sum()), _variance(table.columns, inside)
             if events > 0:
                 sizes.append(f"{table.name} {events / square:.3g}")
@@ -108,9 +114,10 @@ def independence(tables: Sequence[Table], channels: Sequence[Channel]) -> Iterat
             )  # fmt: skip
 
 
-def _inside(columns: Columns, channel: Channel) -> NDArray[np.bool_]:
-    """Return (n,) bool: the row is in the region of a channel and inside its axes."""
-    inside = np.ones(len(columns["weight"]), dtype=bool)
+def _inside(table: Table, channel: Channel) -> NDArray[np.bool_]:
+    """Return (n,) bool: the row is of the channel's energy, in its region and inside its axes."""
+    columns = table.columns
+    inside = np.full(len(columns["weight"]), table.beam_energy is channel.beam_energy)
     if channel.cut:
         inside &= Expression.parse(channel.cut).mask(columns)
     for axis in channel.axes:

@@ -125,6 +125,6 @@ if CFG.combination:
                 f"--channels {label}={quote(','.join(starts))}" for label, starts in CFG.combination.channels.items()
             ],
         shell:
-            "python -m analysis --log {log:q} combine --config {params.config:q} {params.others} "
-            "--workspace SL={input.workspace:q} {params.compared} {params.channels} --account {input.account:q} "
+            "python -m analysis --log {log:q} combine --config {params.config:q} "
+            "--workspace SL={input.workspace:q} {params.others} {params.compared} {params.channels} --account {input.account:q} "
             "--map {input.map:q} --output {output.workspace:q} --sensitivity {output.sensitivity:q}"

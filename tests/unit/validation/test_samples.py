@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from analysis.basf2 import SampleType
+from analysis.basf2 import BeamEnergy, SampleType
 from analysis.config.models import Axis, Channel
 from analysis.validation.samples import PUBLISHED, Table, composition, independence, of_composition, unphysical
 
@@ -25,6 +25,20 @@ def test_shares_are_those_inside_the_channel() -> None:
     assert found.error[SampleType.CHARGED] == pytest.approx(3 * np.sqrt(50) / 200)
     (shared,) = composition([table(SampleType.CHARGED, 3.0, parents=10), tables[1]], [CHANNEL])
     assert shared.error[SampleType.CHARGED] > 2 * found.error[SampleType.CHARGED]
+
+
+def test_samples_count_at_their_own_energy() -> None:
+    off = Channel(name="OFF", beam_energy=BeamEnergy.OFF_RESONANCE, axes=(Axis(column="q2_rec", edges=(0.0, 10.0)),))
+    here = table(SampleType.CCBAR, 1.0)
+    there = Table("ccbar_off", SampleType.CCBAR, here.columns, BeamEnergy.OFF_RESONANCE)
+    (found,) = composition([table(SampleType.CHARGED, 3.0), here, there], [CHANNEL, off])
+    assert (found.region, found.events) == ("SR", pytest.approx(50 * 4))
+    both, region, below = independence([here, there], [CHANNEL, off])
+    assert "50.0 events" in region.found
+    assert region.note.endswith("ccbar 1")
+    assert "75.0 events" in below.found
+    assert below.note.endswith("ccbar_off 1")
+    assert "125.0 events" in both.found
 
 
 @pytest.mark.parametrize(("continuum", "passed"), [(0.1, True), (3.0, False)])
