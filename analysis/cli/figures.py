@@ -100,9 +100,9 @@ def off_resonance(settings: config.Config) -> set[str]:
     return {sample.name for sample in settings.samples if sample.beam_energy is BeamEnergy.OFF_RESONANCE}
 
 
-def tag_at(settings: config.Config, beams: BeamEnergy) -> Tag:
-    """Return the same for figures of collisions at an energy: with the luminosity recorded there."""
-    return replace(tag_of(settings), luminosity=settings.dataset.recorded(beams))
+def tag_off_resonance(settings: config.Config) -> Tag:
+    """Return the same for figures of off-resonance data: their luminosity."""
+    return replace(tag_of(settings), luminosity=settings.dataset.recorded(BeamEnergy.OFF_RESONANCE))
 
 
 def _selection(args: argparse.Namespace, settings: config.Config, tag: Tag, write: Writer) -> None:
@@ -199,7 +199,7 @@ def _eta_edges(settings: config.Config) -> list[float]:
     )
 
 
-def _templates(args: argparse.Namespace, settings: config.Config, tag: Tag, write: Writer) -> None:  # noqa: ARG001
+def _templates(args: argparse.Namespace, settings: config.Config, tag: Tag, write: Writer) -> None:
     from analysis.inference.results import FitResult
     from analysis.plots import templates
     from analysis.report import likelihood
@@ -210,7 +210,10 @@ def _templates(args: argparse.Namespace, settings: config.Config, tag: Tag, writ
     workspace = io.read_json(args.workspace)
     result = io.read_model(args.result, FitResult, "fit")
     before = likelihood.expected_before(workspace)
-    tags = {each.name: tag_at(settings, each.beam_energy) for each in document.channels}
+    tags = {
+        each.name: tag if each.beam_energy is BeamEnergy.ON_RESONANCE else tag_off_resonance(settings)
+        for each in document.channels
+    }
     for stage, channels in (
         ("before", likelihood.channels_before(document, result, before)),
         ("after", likelihood.channels_after(document, result)),
@@ -223,8 +226,7 @@ def _templates(args: argparse.Namespace, settings: config.Config, tag: Tag, writ
     statistics = {each.name: likelihood.statistical(document, each.name) for each in document.processes}
     for each in document.processes:
         bins = likelihood.channel_bins(document, each.name)
-        own = tag_at(settings, each.beam_energy)
-        figure = templates.variations(each.type, shapes[each.name], statistics[each.name], bins, own)
+        figure = templates.variations(each.type, shapes[each.name], statistics[each.name], bins, tag)
         write.figure(f"variations_{each.name}", figure)
     factors = {each.name: likelihood.normalisations(workspace, each.name) for each in document.processes}
     write.page("systematics", "Systematic uncertainties", systematics_table(shapes, factors, statistics, document))
@@ -345,9 +347,7 @@ def _off_resonance(args: argparse.Namespace, settings: config.Config, tag: Tag, 
     for table in map(io.read_table, args.files):
         sample, told = settings.sample(table.metadata["sample"]), table.metadata
         skims.append(Skimmed(sample, table.columns, told.get("generated_events"), told.get("luminosity")))
-    write.figure(
-        "off_resonance", input_page(compared(skims, settings.dataset), tag_at(settings, BeamEnergy.OFF_RESONANCE))
-    )
+    write.figure("off_resonance", input_page(compared(skims, settings.dataset), tag_off_resonance(settings)))
     document = io.read_model(args.templates, Document, "templates")
     result = io.read_model(args.result, FitResult, "fit")
     page = off_resonance_page(skims, settings.dataset, document, io.read_json(args.workspace), result)

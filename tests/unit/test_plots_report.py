@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from analysis import cutflow, io
-from analysis.basf2 import BeamEnergy, SampleType
+from analysis.basf2 import SampleType
 from analysis.cli import figures
 from analysis.config import Config
 from analysis.config.models import Axis, Channel, Systematics, Templates
@@ -384,11 +384,6 @@ def test_tag_tells_simulated_from_other_samples():
     simulation = {"simulation": {"decays": {"charged": 10}}}
     toy = configuration(samples=[{"name": "charged", "type": "charged", "simulated": True}], **simulation)
     assert figures.tag_of(toy).text == "Toy simulation"
-
-
-def test_figures_of_an_energy_tell_its_luminosity():
-    settings = configuration(dataset={"luminosity": 100, "off_resonance_luminosity": 10})
-    assert [figures.tag_at(settings, beams).luminosity for beams in BeamEnergy] == [100, 10]
 
 
 def test_edges_of_the_fit_in_eta_are_marked():
