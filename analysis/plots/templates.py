@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from analysis.basf2 import SampleType
 from analysis.plots.histograms import (
@@ -210,6 +211,7 @@ def variations(
             )  # fmt: skip
             position += bins.size
         axes.set_xlim(-0.5, len(statistical) - 0.5)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.tick_params(axis="x", which="minor", bottom=False, top=False)
         axes.ticklabel_format(axis="y", useOffset=False)
     for axes in panels.ravel()[len(largest) :]:

@@ -415,6 +415,13 @@ def test_variations_draws_the_largest_first_and_counts_the_rest():
     np.testing.assert_allclose(up.get_data().values, 1.08)
 
 
+def test_bins_of_the_likelihood_are_counted_in_whole_numbers():
+    step = templates.Variation("corr", np.full(1, 1.1), np.full(1, 0.9))
+    (axes, *_) = templates.variations(SampleType.CCBAR, [step], np.full(1, 0.5), (("OFF", SR),), TAG).axes
+    inside = [tick for tick in axes.get_xticks() if -0.5 <= tick <= 0.5]
+    assert inside == [0.0]
+
+
 def test_variations_of_a_sample_without_any():
     figure = templates.variations(SampleType.TAUPAIR, [], np.full(6, 0.02), (("SR", SR), ("CR", CR)), TAG)
     assert not any(axes.axison for axes in figure.axes)
