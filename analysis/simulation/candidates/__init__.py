@@ -29,8 +29,6 @@ MAX_E_EXTRA = 1.5
 MIN_VISIBLE_ENERGY = 4.0  # skim
 CLUSTER_ENERGY = (2.0, 7.0)  # skim: sum over the calorimeter, centre of mass
 PDG_K = 321
-# Bits of basf2's mcErrors: c_MisID, and c_InternalError for what matches no particle.
-MIS_ID, NO_MATCH = 128.0, 512.0
 # The FEI's decayModeID of D and D*, by their places in `tag_modes`; NaN where there is no D*.
 D_NUMBERS = np.array([float(mode.number) for mode in D_MODES])
 STAR_NUMBERS = np.array([mode.number if mode else np.nan for mode in STAR_MODES])
@@ -139,7 +137,9 @@ def _kaon_columns(kaons: Tracks) -> dict[str, Floats]:
         "K_dz": kaons.z0,
         "K_nCDCHits": kaons.hits,
         "K_isSignal": np.where(kaons.matched, np.abs(kaons.pdg) == PDG_K, np.nan),
-        "K_mcErrors": np.select([~kaons.matched, np.abs(kaons.pdg) != PDG_K], [NO_MATCH, MIS_ID], 0.0),
+        "K_mcErrors": np.select(
+            [~kaons.matched, np.abs(kaons.pdg) != PDG_K], [float(Errors.INTERNAL_ERROR), float(Errors.MIS_ID)], 0.0
+        ),
         "K_mcPDG": np.where(kaons.matched, kaons.pdg, np.nan),
         "K_genMotherPDG": np.where(kaons.matched, kaons.mother, np.nan),
     }
