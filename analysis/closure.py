@@ -161,6 +161,8 @@ def closure(
 def halves(tables: Sequence[SampleTable], rng: np.random.Generator) -> tuple[list[SampleTable], list[SampleTable]]:
     """Split samples at random, all rows of one simulated parent to the same side; weights are doubled.
 
+    Shared tags, and in the toy's cc̄ shared decays of charmed hadrons, may stand on both sides.
+
     Parameters
     ----------
     tables
