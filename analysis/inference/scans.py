@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from analysis.errors import FitError
-from analysis.inference.engine import Engine, Floats, Minimum
+from analysis.inference.engine import Engine, Floats, ImpossibleError, Minimum
 from analysis.inference.engines import cross_check, make_engine
 from analysis.inference.problem import load
 from analysis.inference.profile import BETTER, BetterMinimumError, Profile, from_deepest, scan_1d
@@ -74,7 +74,8 @@ def scan_2d(
     Returns
     -------
     Scan
-        Points in the order of ``first``, and for each of its values of ``second``.
+        Points in the order of ``first``, and for each of its values of ``second``; without those where the data are
+        impossible.
 
     Raises
     ------
@@ -100,26 +101,35 @@ def scan_2d(
             ScanPoint(values=(a, b), twice_delta_nll=float(heights[i, j]))
             for i, a in enumerate(first[1])
             for j, b in enumerate(second[1])
+            if not np.isnan(heights[i, j])
         ],
         asimov=asimov,
         engine=engine.name,
         cross_check=cross_check(problem, best),
-        remarks=engine.remarks,
+        remarks=[*engine.remarks, *_empty(heights)],
     )
+
+
+def _empty(heights: Floats) -> list[str]:
+    lost = int(np.isnan(heights).sum())
+    return [f"{lost} of {heights.size} points left out, since the data are impossible there"] if lost else []
 
 
 def _grid(
     engine: Engine, best: Minimum, indices: tuple[int, int], rows: Sequence[float], columns: Sequence[float]
 ) -> Floats:
-    """Return 2ΔNLL on the grid, walked to and fro so that neighbours start each other."""
+    """Return 2ΔNLL on the grid, walked to and fro so that neighbours start each other; NaN where it is infinite."""
     problem = engine.problem
-    heights = np.empty((len(rows), len(columns)))
+    heights = np.full((len(rows), len(columns)), np.nan)
     start = best.x
     for i, row in enumerate(rows):
         order = range(len(columns)) if i % 2 == 0 else range(len(columns) - 1, -1, -1)
         for j in order:
             held = dict(zip(indices, (row, columns[j]), strict=True))
-            found = engine.minimise(fixed=held, start=start)
+            try:
+                found = engine.minimise(fixed=held, start=start)
+            except ImpossibleError:
+                continue
             inside = all(problem.lower[k] <= value <= problem.upper[k] for k, value in held.items())
             gain = best.twice_nll - found.twice_nll
             if gain > BETTER and inside:

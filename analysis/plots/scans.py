@@ -113,7 +113,12 @@ def contours(shown: Scan, tag: Tag) -> Figure:
     """Return the profile likelihood over two parameters with the contours of 68.3 % and 95.4 % probability."""
     first = np.array(sorted({point.values[0] for point in shown.points}))
     second = np.array(sorted({point.values[1] for point in shown.points}))
-    heights = np.array([point.twice_delta_nll for point in shown.points]).reshape(len(first), len(second))
+    grid = np.full((len(first), len(second)), np.nan)
+    for point in shown.points:
+        a, b = point.values
+        grid[np.searchsorted(first, a), np.searchsorted(second, b)] = point.twice_delta_nll
+    # Points that are missing, where the data are impossible, stay white.
+    heights = np.ma.masked_invalid(grid)
     figure = new_figure(6.6, 5.2)
     axes = figure.subplots()
     levels = [float(chi2.ppf(share, 2)) for share in (0.6827, 0.9545)]

@@ -13,7 +13,7 @@ from scipy.stats import poisson
 from analysis.basf2 import SampleType
 from analysis.columns import COLUMNS
 from analysis.config import load
-from analysis.inference.results import Sensitivities
+from analysis.inference.results import Scan, Sensitivities
 from analysis.plots import (
     classifier,
     closure,
@@ -499,6 +499,25 @@ def test_scan_draws_the_profile_the_interval_and_the_limit():
     assert any(text.startswith("$\\mu < 4.20$ at 90 % CL") for text in legend(figure))
     assert "$\\hat{\\mu} = 1.30\\,^{+2.10}_{-2.00}$" in legend(figure)
     assert {"1σ", "2σ"} <= set(texts(figure))
+
+
+def test_contours_leave_out_where_the_data_are_impossible():
+    places = [(a, b) for a in range(-3, 4) for b in range(-3, 4) if a + b > -4]
+    points = [{"values": place, "twice_delta_nll": float(place[0] ** 2 + place[1] ** 2)} for place in places]
+    found = Scan.model_validate(
+        {
+            "parameters": ("mu", "nu"),
+            "minimum": (0.0, 0.0),
+            "points": points,
+            "asimov": None,
+            "engine": "",
+            "cross_check": 0,
+        }
+    )
+    (mesh,) = (each for each in scans.contours(found, TAG).axes[0].collections if hasattr(each, "get_coordinates"))
+    heights = mesh.get_array().reshape(7, 7)
+    assert heights.mask.sum() == 49 - len(places)
+    assert heights[3 + 2, 3 - 1] == 5.0  # second by first
 
 
 def test_axis_of_the_scan_reaches_to_the_limit_and_the_interval():

@@ -475,3 +475,9 @@ def test_data_that_are_impossible_without_signal():
     found = scan(spec, [0.0, 1.0, 1.1])
     assert [point.values for point in found.points] == [(1.0,), (1.1,)]
     assert found.remarks == ["left out, since the data are impossible there: 0"]
+    spec["channels"][0]["samples"][0]["modifiers"].append(
+        {"name": "norm", "type": "normsys", "data": {"hi": 1.1, "lo": 0.9}}
+    )
+    both = scan_2d(spec, ("mu", [0.0, 1.0, 1.1]), ("norm", [-1.0, 0.0]))
+    assert [point.values for point in both.points] == [(1.0, -1.0), (1.0, 0.0), (1.1, -1.0), (1.1, 0.0)]
+    assert both.remarks == ["2 of 6 points left out, since the data are impossible there"]
