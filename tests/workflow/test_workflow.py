@@ -112,6 +112,7 @@ def test_a_comment_reruns_nothing_and_code_what_depends_on_it(project: Project, 
         ("name: ci", "name: ci\nsystematics: {tracking: 0.01}", "templates", "apply_bdt"),
         ("trees: 50", "trees: 40", "train_bdt", "preselection"),
         ("scale: 0.1", "scale: 0.2", "simulate", None),
+        ("{name: ssbar, ", "{name: ssbar, tree: other, ", "simulate", None),
     ],
 )
 def test_a_setting_reruns_what_uses_it(

@@ -80,6 +80,12 @@ def sample_settings(wildcards):
     return CFG.sample(wildcards.sample).model_dump(mode="json")
 
 
+def simulated_as(wildcards):
+    """What a sample's entry tells the simulation; its place in the list numbers events and productions."""
+    sample = CFG.sample(wildcards.sample)
+    return [CFG.samples.index(sample), sample.type.value, sample.beam_energy.value, sample.tree]
+
+
 def ntuple_files(sample):
     """The ntuples of a sample: those the workflow makes, or the user's."""
     if sample.simulated:

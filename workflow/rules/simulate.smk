@@ -14,6 +14,7 @@ rule simulate:
         config=CONFIG,
         code=code("simulate"),
         settings=settings("seed", "dataset", "simulation"),
+        sample=simulated_as,
     shell:
         "python -m analysis --log {log:q} simulate --config {params.config:q} --sample {wildcards.sample} "
         "--chunk {wildcards.chunk} --output {output.ntuple:q}"
