@@ -75,7 +75,8 @@ def beside_a_tag(found: Detected, spare: Bools, tag_tracks: Ints, n: int, *, kao
     tag_tracks : (n,) int64
         Clean tracks of the tag's side; four want a fifth, a pion beside a D⁺ or D*⁺.
     kaon_charge
-        Of the signal kaon, 0 for either. True tags are B⁻ or B̄⁰ with an ℓ⁻: the kaon is a K⁺.
+        Of the signal kaon, 0 for either. True tags are B⁻ or B̄⁰ with an ℓ⁻: the kaon is a K⁺. (Beside a true tag may be
+        a wrong one with an ℓ⁺, whose kaon is a K⁻: kept only where there is a K⁺, too, or a kaon to spare.)
     """
     right = found.charge == kaon_charge if kaon_charge else np.ones(len(found.event), dtype=bool)
     kaons = count(found.event, n, right & (found.log_kaon > logit(KAON_ID))) > 0

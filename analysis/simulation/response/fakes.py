@@ -56,7 +56,8 @@ def with_fake_lepton(
     n_events
         Number of events.
     p_star_min
-        Hadrons above this momentum in the centre of mass may pass, GeV.
+        Hadrons above this momentum in the centre of mass, taken as pions, may pass, GeV. Those that fly forward have up
+        to 4 MeV more as leptons: what gets beyond it only so is not made to pass, and is missing (estimate: below 1 %).
     rng
         Source of randomness.
 
