@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 from analysis.basf2 import BeamEnergy, SampleType
 from analysis.conditions.buckets import Bucket
 from analysis.conditions.iov import IoV
 from analysis.conditions.metadata import DatasetMetadata, FileMetadata, GlobalTagState
+from analysis.io import sha256_file
+from analysis.simulation.tags.probability import TABLE
 
 RELEASE = "release-08-02-07"
 ANALYSIS_TAG = "analysis_tools_light-2406-ragdoll"
@@ -17,8 +20,13 @@ OFF_RESONANCE_TAG, OFF_RESONANCE_BUCKET = "data_reprocessing_proc16_offres", "pr
 CAMPAIGN, DATA_CAMPAIGN = "MC16ri_a", "proc16"
 BEAM_ENERGY_GEV = {BeamEnergy.ON_RESONANCE: 10.58, BeamEnergy.OFF_RESONANCE: 10.52}
 MC_EXPERIMENT = 1003
-FEI_TRAINING = "toy_likelihood_ratio_v1"
 DATE = "2026-01-01 00:00:00"  # of the toy, not of the run: the same seed gives the same bytes
+
+
+@cache
+def fei_training() -> str:
+    """Return the name of the table of the tags' signal probability: another table, another name."""
+    return f"toy_logistic_{sha256_file(TABLE)[:8]}"
 
 
 @dataclass(frozen=True)
@@ -104,7 +112,7 @@ def file_metadata(origin: Origin, n_rows: int, events: tuple[int, int]) -> FileM
             beam_energy_gev=BEAM_ENERGY_GEV[energy],
             productions=(origin.production,), luminosity=origin.luminosity, bucket=bucket,
             calibration=origin.bucket.digest if origin.bucket else None,
-            fei_training=FEI_TRAINING,
+            fei_training=fei_training(),
             global_tag_states=tags,
             decay_file=None if data else f"pythia8:{origin.type.value}",
             runs=tuple(IoV(e, r, e, r) for e, r in origin.runs),

@@ -71,7 +71,7 @@ def test_snakemake_makes_its_report(project: Project, tmp_path):
 def test_the_toy_is_checked_and_its_systematics_are_varied_events(toy_results):
     checks = json.loads((toy_results / "validation/simulation.json").read_text())["checks"]
     groups = {check["group"] for check in checks}
-    assert {"q² of the signal", "pools against whole events, signal", "kaon identification", "D mass"} <= groups
+    assert {"q² of the signal", "pools against whole events, signal", "kaon identification", "D and D* mass"} <= groups
     assert [check for check in checks if check["group"] == "unphysical values" and not check["passed"]] == []
     assert "Validation of the toy samples" in (toy_results / "report/validation.html").read_text()
     templates = json.loads((toy_results / "templates/templates.json").read_text())
