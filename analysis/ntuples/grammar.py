@@ -141,7 +141,8 @@ class _Restore(ast.NodeTransformer):
     """Puts the original's positions, variables with arguments and basf2's words into a tree."""
 
     def __init__(self, text: str, translated: Translated, indent: int) -> None:
-        self.text, self.translated, self.indent = text, translated, indent
+        self.text, self.translated = text, translated
+        self.indent = _bytes(translated.text, indent)  # a no-break space takes two
         self.encoded = translated.text.encode()
 
     def visit(self, node: ast.AST) -> ast.AST:

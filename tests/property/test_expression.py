@@ -3,7 +3,7 @@
 import math
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from analysis.errors import AnalysisError
@@ -79,6 +79,7 @@ def test_nan_in_every_column_never_passes_an_ordering(text):
 
 @settings(max_examples=300)
 @given(st.text(max_size=60) | st.text(alphabet="xyz01.<>=&|~()[], +-*/andornti'\\#\n", max_size=40))
+@example("\x850")
 def test_any_text_is_either_an_expression_or_a_clear_error(text):
     try:
         expression = Expression.parse(text)
