@@ -7,6 +7,7 @@ Adler-32, lz4 blocks an xxHash64 of the compressed data; both are verified.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import lzma
 import zlib
@@ -63,14 +64,8 @@ def zlib_library(preferred: str | None = None) -> tuple[str, Inflate]:
 
 def _at_first_use(make: Callable[[], Inflate]) -> Inflate:
     """Return a codec whose library is imported when a file needs it."""
-    made: list[Inflate] = []
-
-    def inflate(data: memoryview, size: int) -> Any:
-        if not made:
-            made.append(make())
-        return made[0](data, size)
-
-    return inflate
+    made = functools.cache(make)
+    return lambda data, size: made()(data, size)
 
 
 def _lz4() -> Inflate:
