@@ -8,6 +8,7 @@ the kind of their modifier.
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING, Any
 
 from analysis import io, provenance
 from analysis.cli._drawing import add_figures, draw, of_impacts
@@ -15,6 +16,9 @@ from analysis.cli._inference import choice, fitting
 from analysis.cli.fit import add_workspace_arguments, show
 from analysis.errors import FitError
 from analysis.log import logger
+
+if TYPE_CHECKING:
+    from analysis.inference.results import Impacts
 
 HELP = "impacts of a pyhf workspace's parameters, and groups of its error"
 
@@ -50,18 +54,22 @@ def run(args: argparse.Namespace) -> None:
     families = {name: group for path in accounts for name, group in io.read_json(path)["parameters"].items()}
     options = {"groups": groups, "families": families, "with_minos": args.minos, **choice(args)}
     workspace = io.read_json(args.workspace)
-    origin = provenance.collect(
-        "impacts", options, [args.workspace, *accounts], conditions=provenance.conditions_of(accounts)
-    )
+
+    def ranked(options: dict[str, Any]) -> Impacts:
+        origin = provenance.collect(
+            "impacts", options, [args.workspace, *accounts], conditions=provenance.conditions_of(accounts)
+        )
+        return impacts(workspace, **options, provenance=origin)
+
     with fitting(args.workspace):
         try:
-            result = impacts(workspace, **options, provenance=origin)
+            result = ranked(options)
         except NoImpactError as error:
             if not args.config:
                 raise
             # No fault of the analysis: it goes on, with the expected impacts, marked as such.
             logger.warning("%s\nThe impacts are those expected at μ = 1 (Asimov data) instead.", error)
-            result = impacts(workspace, **options | {"asimov": 1.0}, provenance=origin)
+            result = ranked(options | {"asimov": 1.0})
     io.write_json(args.output, result.model_dump(mode="json"))
     show(impact_table(result))
     draw(args, lambda tag: of_impacts(result, tag), result.provenance)

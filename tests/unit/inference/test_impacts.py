@@ -72,4 +72,8 @@ def test_the_rule_gives_expected_impacts_where_the_data_end_at_the_bound(hta, tm
     assert main(arguments) == 1
     assert main([*arguments, "--config", str(config)]) == 0
     assert "The impacts are those expected at μ = 1" in caplog.text
-    assert Impacts.model_validate_json(output.read_text()).asimov == 1.0
+    fallen_back = Impacts.model_validate_json(output.read_text())
+    assert fallen_back.asimov == 1.0
+    assert main([*arguments, "--asimov", "1"]) == 0
+    asked_for = Impacts.model_validate_json(output.read_text())
+    assert fallen_back.provenance["settings"] == asked_for.provenance["settings"]
