@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from analysis.validation.samples import Table
 
 HELP = "toy samples -> checks with pass and fail, and the histograms behind them"
-SETTINGS = ("seed", "dataset", "samples", "templates")
-# 16 000 signal events give 2000 effective candidates; as many of generic B⁺ take 400 000 events and 25 CPU s a side.
-EVENTS = {SampleType.SIGNAL: 17_000, SampleType.CHARGED: 40_000}
+SETTINGS = ("seed", "dataset", "samples", "simulation", "templates")
+# Of which some 2100 hold candidates: 60 CPU s in all.
+EVENTS = {SampleType.SIGNAL: 17_000, SampleType.CHARGED: 400_000, SampleType.MIXED: 490_000}
 ROTATIONS = 2
 TAG_EVENTS = 60_000
 MAX_POOL = 100_000  # decays: the pools are held in memory, whole events are not
@@ -31,8 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", metavar="JSON", required=True, help="account to write")
     for kind, n in EVENTS.items():
         parser.add_argument(
-            f"--{kind.value}-events", metavar="N", type=int, default=n,
-            help=f"whole {kind.value} events to compare the pools with (default {n})",
+            f"--{kind.value}-events", metavar="N", type=int,
+            help=f"whole {kind.value} events to compare the pools with (default {n}, times the toy's scale below 1)",
         )  # fmt: skip
     parser.add_argument(
         "--tag-events", metavar="N", type=int, default=TAG_EVENTS,
@@ -51,7 +51,11 @@ def run(args: argparse.Namespace) -> int:
     from analysis.validation.tags import of_calibration
 
     settings = config.load(args.config)
-    events = {kind: getattr(args, f"{kind.value}_events") for kind in EVENTS}
+    scale = min(settings.simulation.scale, 1.0) if settings.simulation else 1.0
+    events = {
+        kind: round(n * scale) if (wanted := getattr(args, f"{kind.value}_events")) is None else wanted
+        for kind, n in EVENTS.items()
+    }
     for name, n in [*((kind.value, n) for kind, n in events.items()), ("tag", args.tag_events)]:
         if n < 1:
             raise ConfigurationError(

@@ -1,9 +1,8 @@
 """Whole events: each B decay used once, both measured together. What the pools must reproduce.
 
-Nothing is reused, turned, thinned or dropped early; a generic event costs a decay of each B. Signal against forced tags
-is affordable everywhere; generic B⁺ against forced tags gives a candidate in some 160 events: `validate-simulation`
-compares a hundred of them by default, 2000 with ``--charged-events 550000`` (40 CPU s). Events in which the tag is put
-together from wrong particles are not compared: one in some 10⁴ of whole events.
+Nothing is reused, turned, thinned or dropped early; an event costs a decay of each B. Signal against forced tags gives
+a candidate in some 8 events, generic B⁺ in 190, generic B⁰ in 230. Events in which neither B decays to a forced tag are
+not compared: tags put together from wrong particles alone are found in one of some 10⁴ events.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from analysis.basf2 import SampleType
 from analysis.simulation import bbbar
 from analysis.simulation.candidates import Events
 from analysis.simulation.detector import DETECTOR, M_K
-from analysis.simulation.generator import Generator, Pool
+from analysis.simulation.generator import Generator, Pool, joined
 from analysis.simulation.histories import Chain
 from analysis.simulation.jagged import Array, Floats, Ints, count, merged, on_side, stacked
 from analysis.simulation.kinematics import boost, norm, random_rotations, with_mass
@@ -78,7 +77,7 @@ def make(kind: SampleType, n: int, seeds: Ints, rng: np.random.Generator) -> Who
     Parameters
     ----------
     kind
-        Signal or charged.
+        Signal, charged or mixed.
     n
         Number of events.
     seeds : (2,) int64
@@ -86,7 +85,7 @@ def make(kind: SampleType, n: int, seeds: Ints, rng: np.random.Generator) -> Who
     rng
         All other randomness.
     """
-    generators = Generator("tag charged", int(seeds[0])), Generator(kind.value, int(seeds[1]))
+    generators = Generator(_tag(kind), int(seeds[0])), Generator(kind.value, int(seeds[1]))
     parts: list[dict[str, Any]] = []
     start = 0
     for size in batches(n, BATCH):
@@ -94,20 +93,28 @@ def make(kind: SampleType, n: int, seeds: Ints, rng: np.random.Generator) -> Who
         parts.append(_batch(kind, pools, start, rng))
         start += size
 
-    def joined(name: str) -> Array:
+    def all_of(name: str) -> Array:
         return np.concatenate([part[name] for part in parts])
 
     return Whole(
-        stack([part["rows"] for part in parts], float(n)), n, joined("truth"), joined("accepted"), joined("correct"),
-        stacked([part["found"] for part in parts]), Species(joined("kaon_event"), joined("kaon_p"), joined("kaon_id")),
-        Species(joined("pion_event"), joined("pion_p"), joined("pion_id")),
-        joined("q2"),
+        stack([part["rows"] for part in parts], float(n)), n, all_of("truth"), all_of("accepted"), all_of("correct"),
+        stacked([part["found"] for part in parts]), Species(all_of("kaon_event"), all_of("kaon_p"), all_of("kaon_id")),
+        Species(all_of("pion_event"), all_of("pion_p"), all_of("pion_id")),
+        all_of("q2"),
     )  # fmt: skip
+
+
+def _tag(kind: SampleType) -> str:
+    """Return the generator of its forced tags."""
+    return "tag mixed" if kind is SampleType.MIXED else "tag charged"
 
 
 def _batch(kind: SampleType, pools: tuple[Pool, Pool], start: int, rng: np.random.Generator) -> dict[str, Any]:
     n = len(pools[0])
-    tracks, clusters = _measured(pools, rng)
+    # the flavour of two B⁰ is the same if one has mixed
+    mixed = rng.random(n) < (bbbar.CHI_D if kind is SampleType.MIXED else 0.0)
+    turn = np.array([np.ones(n, dtype=np.int64), np.where(mixed, -1, 1)])
+    tracks, clusters = _measured(pools, turn, rng)
     pi0s = find_pi0s(clusters, n)
     truth = np.array([pool.truth for pool in pools])
     found = reconstruct_tags(tracks, pi0s, clusters, truth, n)
@@ -118,7 +125,7 @@ def _batch(kind: SampleType, pools: tuple[Pool, Pool], start: int, rng: np.rando
     events = Events(n, tracks, clusters, pi0s, chosen)
     weight = 1 / np.maximum(bbbar.true_sides(chosen, n), 1)
     number = np.arange(n) + start
-    chains = tuple(Chain(pool.history, np.arange(n), np.ones(n, dtype=np.int64)) for pool in pools)
+    chains = tuple(Chain(pool.history, np.arange(n), each) for pool, each in zip(pools, turn, strict=True))
     origin = bbbar.Origin(number, number, pools[1].q2, np.array([pools[0].label, pools[1].label]), chains)
     rows = bbbar.finished(events, weight, origin, kind, rng).shifted(start)
     kaons, pions = _species(tracks, 321), _species(tracks, 211)
@@ -130,14 +137,14 @@ def _batch(kind: SampleType, pools: tuple[Pool, Pool], start: int, rng: np.rando
     }  # fmt: skip
 
 
-def _measured(pools: tuple[Pool, Pool], rng: np.random.Generator) -> tuple[Tracks, Clusters]:
-    """Carry both decays of every event to the laboratory and measure them."""
+def _measured(pools: tuple[Pool, Pool], turn: Ints, rng: np.random.Generator) -> tuple[Tracks, Clusters]:
+    """Carry both decays of every event to the laboratory and measure them; ``turn`` (2, n) as in `pairing.place`."""
     n = len(pools[0])
     velocity = b_velocities(rng, n)
     tracks, clusters = [], []
     for side, (pool, direction) in enumerate(zip(pools, (velocity, -velocity), strict=True)):
         frame = frames(random_rotations(rng, n), direction)
-        particles = place(pool.particles, pool.particles.event, frame, np.ones(n, dtype=np.int64))
+        particles = place(pool.particles, pool.particles.event, frame, turn[side])
         of_side = on_side(len(particles.pdg), side)
         tracks.append(measure_tracks(particles, of_side, rng))
         clusters.append(measure_clusters(particles, of_side, rng))
@@ -152,10 +159,12 @@ def _species(tracks: Tracks, pdg: int) -> Species:
 def pooled(kind: SampleType, n: int, rotations: int, seeds: Ints, rng: np.random.Generator) -> Rows:
     """Return the same candidates as the samples are made: pools of tags and decays, turned and paired.
 
+    Generic decays are generated in the samples' strata, with weights.
+
     Parameters
     ----------
     kind
-        Signal or charged.
+        Signal, charged or mixed.
     n
         Decays of the signal side, and of forced tags.
     rotations
@@ -165,8 +174,12 @@ def pooled(kind: SampleType, n: int, rotations: int, seeds: Ints, rng: np.random
     rng
         All other randomness.
     """
-    side = make_decays(kind.value, n, int(seeds[0]))
-    tags = make_tags(Generator("tag charged", int(seeds[1])), n, 1.0, rng)
+    if kind is SampleType.SIGNAL:
+        side = make_decays(kind.value, n, int(seeds[0]))
+    else:
+        generator = Generator(kind.value, int(seeds[0]))
+        side = joined([generator.stratified(size) for size in batches(n)])
+    tags = make_tags(Generator(_tag(kind), int(seeds[1])), n, 1.0, rng)
     sources = bbbar.Sources(kind, side, side, tags, tags)
     parts = bbbar.tagged(sources, True, rotations / bbbar.SIGNAL_USES, rng)
     made = stack(numbered(parts), float(n * rotations))

@@ -38,7 +38,8 @@ COMPARED: dict[str, Floats] = {
     "R2": np.linspace(0, 0.6, 13), "K_pStar": np.linspace(0.4, 3.0, 14), "candidates": np.arange(0.5, 9.0),
     "missP": np.linspace(0, 5, 11), "thrustOm": np.linspace(0.5, 1, 11), "KSFW_hso02": np.linspace(-0.15, 0.3, 10),
 }  # fmt: skip
-REQUIRED_ROWS = 2000
+REQUIRED_EVENTS = 2000
+KINDS = (SampleType.SIGNAL, SampleType.CHARGED, SampleType.MIXED)
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def check(whole: dict[SampleType, Whole], pooled: dict[SampleType, Rows], sqrt_s
     Parameters
     ----------
     whole, pooled
-        Whole events of signal and of charged B, and the same from pools.
+        Whole events of `KINDS`, and the same from pools.
     sqrt_s
         Centre-of-mass energy, GeV.
     """
@@ -67,9 +68,10 @@ def check(whole: dict[SampleType, Whole], pooled: dict[SampleType, Rows], sqrt_s
     spectrum = _spectrum(signal)
     checks += _of_spectrum(spectrum, signal)
     pools = []
-    for kind in (SampleType.SIGNAL, SampleType.CHARGED):
+    for kind in KINDS:
         compared = compare(whole[kind].rows, pooled[kind], sqrt_s)
         checks += [_of_comparison(each, kind, first=each is compared[0]) for each in compared]
+        checks.append(_of_yields(whole[kind], pooled[kind], kind))
         if kind is SampleType.SIGNAL:
             pools = compared
     checks += tags.efficiencies(charged)
@@ -107,12 +109,16 @@ def _of_spectrum(spectrum: Spectrum, signal: Whole) -> Iterator[Check]:
 
 
 def compare(whole: Rows, pooled: Rows, sqrt_s: float) -> list[Comparison]:
-    """Return the distributions of `COMPARED` in whole events and in pooled ones, with their tests."""
+    """Return the distributions of `COMPARED` in whole events and in pooled ones, with their tests.
+
+    An event counts once: its candidates share its weight.
+    """
     sides = [_columns(rows, sqrt_s) for rows in (whole, pooled)]
     found = []
     for name, edges in COMPARED.items():
         first, second = (
-            Weighted(side[name], rows.weight, rows.parent) for side, rows in zip(sides, (whole, pooled), strict=True)
+            Weighted(side[name], rows.weight / side["candidates"], rows.parent)
+            for side, rows in zip(sides, (whole, pooled), strict=True)
         )
         _, p = kolmogorov_smirnov(first, second)
         found.append(
@@ -137,14 +143,38 @@ def _of_comparison(comparison: Comparison, kind: SampleType, *, first: bool) -> 
     n, m = comparison.first.n_effective, comparison.second.n_effective
     few = (
         ""
-        if min(n, m) >= REQUIRED_ROWS or not first
-        else f"fewer than {REQUIRED_ROWS} rows: only gross differences would show"
+        if min(n, m) >= REQUIRED_EVENTS or not first
+        else f"fewer than {REQUIRED_EVENTS} events: only gross differences would show"
     )
     return Check(
         group=f"pools against whole events, {kind.value}", name=comparison.column,
-        found=f"p = {comparison.p_value:.3f} ({n:.0f} and {m:.0f} effective rows)",
+        found=f"p = {comparison.p_value:.3f} ({n:.0f} and {m:.0f} effective events)",
         expected=f"p > {SIGNIFICANCE:g} (Kolmogorov–Smirnov)", passed=comparison.p_value > SIGNIFICANCE, note=few,
     )  # fmt: skip
+
+
+def _of_yields(whole: Whole, pooled: Rows, kind: SampleType) -> Check:
+    """Return the check that as many events hold candidates, of those with an accepted forced tag."""
+    (first, error), (second, other_error) = _share(whole.rows, whole.accepted.sum()), _share(pooled, pooled.mc_events)
+    both = float(np.hypot(error, other_error))
+    return Check(
+        group=f"pools against whole events, {kind.value}", name="events with candidates, of those with an accepted tag",
+        found=f"({100 * first:.3f} ± {100 * error:.3f}) % and ({100 * second:.3f} ± {100 * other_error:.3f}) %",
+        expected="equal within 3.5 errors", passed=abs(first - second) < 3.5 * both,
+    )  # fmt: skip
+
+
+def _share(rows: Rows, n: float) -> tuple[float, float]:
+    """Return the sum of the events' weights over n, and its error: events share decays of either B."""
+    _, first = np.unique(rows.event, return_index=True)
+    weight = rows.weight[first]
+    squares = [
+        float(np.sum(np.bincount(np.unique(decay, return_inverse=True)[1], weights=weight) ** 2))
+        for decay in (rows.parent[first], rows.partner[first])
+    ]
+    # events that share neither are counted in both
+    variance = squares[0] + squares[1] - float(np.sum(weight**2))
+    return float(weight.sum()) / n, float(np.sqrt(variance)) / n
 
 
 def _used(species: Species) -> NDArray[np.bool_]:

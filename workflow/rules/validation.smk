@@ -12,7 +12,7 @@ rule validate_simulation:
     params:
         config=CONFIG,
         code=code("validate_simulation"),
-        settings=settings("seed", "dataset", "templates"),
+        settings=settings("seed", "dataset", "simulation", "templates"),
     shell:
         "python -m analysis --log {log:q} validate-simulation --config {params.config:q} --output {output:q} "
         "{input.skims:q} {input.scored:q}"

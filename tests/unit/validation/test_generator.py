@@ -13,7 +13,7 @@ from analysis.validation.generator import COMPARED, Found, check, compare
 
 pytest.importorskip("pythia8mc", reason="the extra `toy` is not installed")
 SQRT_S = 10.579
-EVENTS = {SampleType.SIGNAL: 4000, SampleType.CHARGED: 6000}
+EVENTS = {SampleType.SIGNAL: 4000, SampleType.CHARGED: 6000, SampleType.MIXED: 6000}
 
 
 @pytest.fixture(scope="module")
@@ -42,20 +42,21 @@ def failed(found: Found) -> set[str]:
 def test_all_pass(found: Found) -> None:
     assert failed(found) == set()
     groups = {each.group for each in found.checks}
-    assert len(groups) == 6
+    assert len(groups) == 7
     assert {each.column for each in found.pools} == set(COMPARED)
 
 
-def test_whole_events_and_pools_have_the_same_yield(
-    events: dict[SampleType, Whole], pools: dict[SampleType, Rows]
-) -> None:
-    """Rows per pair of a signal decay and an accepted tag."""
-    made = events[SampleType.SIGNAL]
-    per_tag = made.rows.weight.sum() / made.accepted.sum()
-    pooled = pools[SampleType.SIGNAL]
-    assert per_tag == pytest.approx(
-        pooled.weight.sum() / pooled.mc_events, abs=4 * np.sqrt(per_tag / made.accepted.sum())
-    )
+def test_events_count_once(found: Found, events: dict[SampleType, Whole]) -> None:
+    """So many effective events are there as events with candidates, but for those whose other B is a tag, too."""
+    rows = events[SampleType.SIGNAL].rows
+    assert len(rows) > len(np.unique(rows.event))
+    assert found.pools[0].first.n_effective == pytest.approx(len(np.unique(rows.event)), rel=0.001)
+
+
+def test_missing_events_are_seen(events: dict[SampleType, Whole], pools: dict[SampleType, Rows]) -> None:
+    rows = pools[SampleType.SIGNAL]
+    fewer = {**pools, SampleType.SIGNAL: replace(rows, weight=rows.weight * 0.7)}
+    assert failed(check(events, fewer, SQRT_S)) == {"events with candidates, of those with an accepted tag"}
 
 
 def test_a_difference_is_seen(events: dict[SampleType, Whole], pools: dict[SampleType, Rows]) -> None:
