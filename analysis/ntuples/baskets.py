@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from analysis.ntuples.codec import HEADER, NAMES, PLAIN, SEVERAL, UNKNOWN, ZLIB, Codecs, parse_headers
 from analysis.ntuples.index import Baskets
-from analysis.ntuples.storage import Storage
+from analysis.ntuples.storage import Storage, gather
 
 Array = NDArray[Any]
 
@@ -170,12 +170,12 @@ class BasketFile:
         self._check(requests, good, "not in the file")
         data, starts = self.storage.fetch(seeks, sizes)
         stops = starts + sizes
-        key = _gather(data, starts, _KEY)
+        key = gather(data, starts, _KEY)
         content, key_bytes = _big(key, 6, 4), _big(key, 14, 2)
         good = (_big(key, 0, 4) == sizes) & (key_bytes >= _KEY + _TAIL) & (key_bytes <= sizes)
         self._check(requests, good, "unusual basket key")
         starts = starts + key_bytes
-        tail = _gather(data, starts - _TAIL, _TAIL)
+        tail = gather(data, starts - _TAIL, _TAIL)
         # content without a table of offsets behind it: as many bytes as entries have
         good = (content == counts * widths) & (_big(tail, 10, 4) == counts) & (_big(tail, 14, 4) - key_bytes == content)
         self._check(requests, good, "basket with offsets or of unusual size")
@@ -184,7 +184,7 @@ class BasketFile:
         codes = np.full(len(seeks), PLAIN, np.int64)
         pressed = np.flatnonzero(packed != content)
         self._check(requests, (packed == content) | (packed > HEADER), "no room for a block")
-        codes[pressed], inside, unpacked = parse_headers(_gather(data, starts[pressed], HEADER))
+        codes[pressed], inside, unpacked = parse_headers(gather(data, starts[pressed], HEADER))
         several = pressed[(inside + HEADER != packed[pressed]) | (unpacked != content[pressed])]
         self._check(requests, codes != UNKNOWN, "unknown compression")
         starts[pressed] += HEADER
@@ -298,14 +298,6 @@ def _place(
 
 def _concatenate(arrays: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
     return np.concatenate(arrays) if arrays else np.empty(0, np.int64)
-
-
-def _gather(data: NDArray[np.uint8], positions: NDArray[np.int64], width: int) -> NDArray[np.uint8]:
-    """Return the bytes at each position, one row each."""
-    if len(positions) == 0:
-        return np.empty((0, width), np.uint8)
-    windows: NDArray[np.uint8] = np.ndarray((len(data) - width + 1, width), np.uint8, data, strides=(1, 1))
-    return windows[positions]
 
 
 def _big(table: NDArray[np.uint8], column: int, width: int) -> NDArray[np.int64]:

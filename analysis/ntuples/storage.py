@@ -35,6 +35,14 @@ def is_remote(path: str) -> bool:
     return "://" in path and not path.startswith("file://")
 
 
+def gather(data: Bytes, positions: Positions, width: int) -> Bytes:
+    """Return the bytes at each position, one row each."""
+    if len(positions) == 0:
+        return np.empty((0, width), np.uint8)
+    windows: Bytes = np.ndarray((len(data) - width + 1, width), np.uint8, data, strides=(1, 1))
+    return windows[positions]
+
+
 class Storage(Protocol):
     """The bytes of one file."""
 

@@ -14,7 +14,6 @@ from analysis.ntuples import opening
 from analysis.ntuples.baskets import BasketFile, Counters
 from analysis.ntuples.codec import ZLIB, Codecs
 from analysis.ntuples.index import Baskets, IndexStore, TreeIndex, _pack, _unpack, baskets_of, build
-from analysis.ntuples.metadata import _baskets, _Table, _Unusual
 from analysis.ntuples.opening import BasketSource, Options, open_source
 from analysis.ntuples.reader import iterate
 from analysis.ntuples.source import UprootSource, open_uproot
@@ -204,58 +203,6 @@ def test_embedded_baskets_of_uproots_branch():
     assert baskets_of(fake_branch(embedded_baskets=[offsets])) == "embedded baskets with offsets"
     assert baskets_of(fake_branch(entry_offsets=[0, 4, 7])) == "unusual embedded baskets"
     assert baskets_of(fake_branch(entry_offsets=[0, 7, 6])) == "unusual basket table"
-
-
-def table(sizes, entries, seeks, lines):
-    """A branch's table of baskets as it lies in the file, longer than it is filled."""
-    parts = []
-    for values, dtype in ((sizes, ">i4"), (entries, ">i8"), (seeks, ">i8")):
-        parts += [b"\1", np.resize([*values, *[0] * lines], lines).astype(dtype).tobytes()]
-    return b"".join(parts)
-
-
-def test_tables_of_different_lengths():
-    """Baskets of 1600 bytes hold 200 doubles or 400 floats: the doubles' table is longer."""
-    doubles = table([50, 60, 70], [0, 200, 400, 500], [100, 200, 300], 10)
-    floats = table([55, 65], [0, 400, 500], [400, 500], 5)
-    unused = table([55, 65], [0, 400, 500], [400, 500], 5)
-    data = doubles + floats + doubles + unused
-    starts = np.cumsum([0, len(doubles), len(floats), len(doubles)]).tolist()
-    tables = [
-        _Table(">f8", starts[0], 10, 3),
-        _Table(">f4", starts[1], 5, 2),
-        "strings",
-        _Table(">f8", starts[2], 10, 10 - 1),  # more than the table has: a line without a place ends it
-        _Table(">f4", starts[3], 5, 2),
-    ]
-    first, second, third, fourth, fifth = _baskets(data, tables, 500)
-    assert third == "strings"
-    for baskets in (first, fourth):
-        assert baskets.dtype == np.dtype(">f8")
-        assert baskets.seeks.tolist() == [100, 200, 300]
-        assert baskets.sizes.tolist() == [50, 60, 70]
-        assert baskets.entries.tolist() == [0, 200, 400, 500]
-    for baskets in (second, fifth):
-        assert baskets.seeks.tolist() == [400, 500]
-        assert baskets.entries.tolist() == [0, 400, 500]
-    assert second.entries is fifth.entries
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        table([50, 60], [0, 200, 499], [100, 200], 5),  # fewer entries than the tree
-        table([50, 60], [1, 200, 500], [100, 200], 5),
-        table([50, 60], [0, 501, 500], [100, 200], 5),
-        table([50, 0], [0, 200, 500], [100, 200], 5),
-        b"\0" + table([50, 60], [0, 200, 500], [100, 200], 5)[1:],
-        table([50, 60], [0, 200, 500], [100, 200], 2),  # no room for the end of the last
-    ],
-)
-def test_unusual_tables_are_left_to_uproot(wrong):
-    lines = (len(wrong) - 3) // 20
-    with pytest.raises(_Unusual):
-        _baskets(wrong, [_Table(">f8", 0, lines, 2)], 500)
 
 
 # --- the stored index ---
