@@ -168,9 +168,6 @@ class IoV:
         )
 
 
-ALWAYS = IoV(0, 0, -1, -1)
-
-
 class RunSet:
     """A set of runs, kept as disjoint sorted intervals: the normal form of any list of IoVs.
 

@@ -1,7 +1,7 @@
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from analysis.conditions.iov import ALWAYS, IoV, RunSet
+from analysis.conditions.iov import IoV, RunSet
 
 
 def test_ends_are_inclusive_and_negative_ends_open():
@@ -12,7 +12,7 @@ def test_ends_are_inclusive_and_negative_ends_open():
     assert not bucket.contains(31, 23)
     assert IoV(31, 1, 31, -1).contains(31, 99999)
     assert not IoV(31, 1, 31, -1).contains(32, 0)
-    assert ALWAYS.contains(0, 0)
+    assert IoV(0, 0, -1, -1).contains(0, 0)
     assert IoV(31, 1, -1, -1).contains(4000, 0)
     assert IoV(-1, -1, 3, 0).contains(0, 0)
 
