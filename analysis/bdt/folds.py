@@ -1,8 +1,7 @@
 """Cross-validation folds by a hash, so that neither order nor number of rows decides where an event goes.
 
 Rows that share simulated decays (``parentGroup`` ≥ 0) are hashed by their group and stay together;
-all others are hashed by (experiment, run, event, production). In the toy's cc̄ a group is an event: decays of charmed
-hadrons, which events share, may stand in several folds.
+all others are hashed by (experiment, run, event, production).
 """
 
 from __future__ import annotations

@@ -326,7 +326,8 @@ def finished(events: Events, weight: Floats, origin: Origin, kind: SampleType, r
         decays[each] = partial(event_string, origin.chains, top, each, int(sign[each]))
     order = np.argsort(event, kind="stable")
     parent = origin.parent[event]
-    rows = Rows(event, weight[event], parent, parent, columns, 0.0, origin.partner[event], decays[event])
+    partner = np.column_stack([origin.partner[event], np.full(len(event), -1)])
+    rows = Rows(event, weight[event], parent, parent, columns, 0.0, partner, decays[event])
     return rows.select(order)
 
 

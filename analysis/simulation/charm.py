@@ -6,10 +6,9 @@ every use of an event. Event and decays are drawn together, by what they hold in
 be selected, the more often, with smaller weight. Events without exactly two of these hadrons (2 %: Ξ_c, two pairs) are
 left out.
 
-Events share decays. The rows' parents are the events alone, so that errors of templates, folds and the independence of
-pseudo-data know nothing of it. At 240 rotations the sum over rows that `chunk.selected` tells has a variance 1.09 times
-what the parents give, counted with the decays (three samples of 10 000 generator calls); 100 samples of 3000 spread by
-1.07 ± 0.15 times it. It is 1.4 without an extra track and 2.1 for all rows.
+Events and decays are cut into blocks, and drawn together within a block alone: rows of different blocks share nothing,
+and folds keep blocks whole. Within a block events share decays. Pseudo-data tell how much that adds to their variance
+(`chunk.reuse`); errors of templates, which count what shares an event as one, leave it out.
 """
 
 from __future__ import annotations
@@ -33,10 +32,11 @@ from analysis.simulation.rows import Rows, numbered, stack
 from analysis.simulation.sides import Begun, Side, together
 
 BATCH = 10_000
-# Draws of an event with its decays, per generated event and rotation asked for
-DRAWS = 0.4
-# Generated events that one draw stands for, since likely ones are drawn more often
-GAIN = 400
+N_BLOCKS = 20  # rows of different blocks share neither event nor decay
+# Draws of an event of prospects one, per rotation asked for
+DRAWS = 2.4
+# Draws that stand for a generated event, since likely ones are drawn more often
+GAIN = 160
 LEPTON_P_MIN = 0.3  # in the charmed hadron's rest frame, GeV
 SHARES = {"D0": 0.25, "D+": 0.15, "Ds+": 0.08, "Lc+": 0.02}  # of the decays; the rest are events
 SKELETON = 0.5
@@ -79,6 +79,15 @@ class Sources:
     usable: Ints
     shape: Ints
 
+    def block(self, event: Ints) -> Ints:
+        """Return the block of events."""
+        return _block(event, len(self.events))
+
+
+def _block(item: Ints, n: int) -> Ints:
+    """Return the block of items out of n: runs of neighbours, as long as one another give or take one."""
+    return item * N_BLOCKS // n
+
 
 def make_sources(n: int, seeds: Ints, beams: Beams = DETECTOR.beams) -> Sources:
     """Generate the events and decays of a chunk from n generator calls; ``seeds`` (2,) are PYTHIA's."""
@@ -112,7 +121,7 @@ def simulate(n: int, rotations: int, seeds: Ints, rng: np.random.Generator, beam
     n
         Generated events and decays.
     rotations
-        Draws per generated event, times `DRAWS`.
+        How often an event is drawn that holds, with its decays, a lepton, two kaons and little else, times `DRAWS`.
     seeds : (2,) int64
         PYTHIA's.
     rng
@@ -121,23 +130,24 @@ def simulate(n: int, rotations: int, seeds: Ints, rng: np.random.Generator, beam
         On or off resonance.
     """
     sources = make_sources(n, seeds, beams)
-    n_draws = max(round(len(sources.events) * rotations * DRAWS), 1)
-    draw = draws(sources, n_draws, rng)
+    draw = draws(sources, rotations, rng)
 
     def made() -> Iterator[Rows]:
         for events in together(_begun(sources, draw, rng)):
-            # that of the events without their charmed hadrons
-            yield finished_continuum(events, events.sides[0].parents, SampleType.CCBAR, beams, rng)
+            rest, *hadrons = events.sides
+            rows = finished_continuum(events, rest.parents, SampleType.CCBAR, beams, rng)
+            decays = np.column_stack([hadron.parents[rows.event] for hadron in hadrons])
+            yield replace(rows, block=sources.block(rows.parent), partner=decays)
 
-    return stack(numbered(made()), n_draws * GAIN)
+    return stack(numbered(made()), len(sources.events) * rotations * GAIN)
 
 
 @dataclass(frozen=True)
 class Draw:
     """Events (places in ``usable``) with a decay for each of their two hadrons, and weights.
 
-    The mean weight, over the draws, of those that have a property is `GAIN` times the property's probability for random
-    events and decays (if it is not one of those never looked at).
+    The weights of those that have a property, over rotations times `GAIN`, add up to the number of events that have it,
+    on average over the block's decays (if it is not one of those never looked at).
     """
 
     event: Ints
@@ -155,98 +165,116 @@ class _Classes:
         Items in each class.
     """
 
-    def __init__(self, *labels: Array) -> None:
+    def __init__(self, items: Ints, *labels: Array) -> None:
         self.labels, member = np.unique(np.array(labels, dtype=np.int64), axis=1, return_inverse=True)
-        self._order = np.argsort(member.ravel(), kind="stable")
+        self._order = items[np.argsort(member.ravel(), kind="stable")]
         self.size = np.bincount(member.ravel(), minlength=self.labels.shape[1])
         self._first = offsets(self.size)
+
+    @property
+    def share(self) -> Floats:
+        """Share of the items in each class."""
+        return np.asarray(self.size / self.size.sum())
 
     def draw(self, number: Ints, rng: np.random.Generator) -> Ints:
         """Return a random member of each of the classes given."""
         return np.asarray(self._order[self._first[number] + (rng.random(len(number)) * self.size[number]).astype(int)])
 
 
-def _decay_classes(contents: Contents, start: int, stop: int) -> _Classes:
-    """Sort the decays of one species: particles, class of energy, lepton, K⁺, K⁻."""
-    c, part = contents, slice(start, stop)
-    energy = np.searchsorted(ENERGY_EDGES, c.energy[part] * FLIGHT)
-    return _Classes(c.charged[part], energy, c.lepton[part], c.plus[part], c.minus[part])
+@dataclass(frozen=True)
+class _Block:
+    """What is drawn from together: events, by place in ``usable``, and the decays of each species of hadrons."""
+
+    events: _Classes
+    decays: tuple[_Classes, ...]
 
 
-def _event_classes(sources: Sources, contents: Contents) -> _Classes:
-    """Sort the usable events: species and sign of their hadrons, then the same as for decays, and shape."""
-    c, at = contents, sources.usable
-    first, second = 2 * np.arange(len(at)), 2 * np.arange(len(at)) + 1
+def _blocks(sources: Sources) -> Iterator[_Block]:
+    """Sort events and decays: by block, and by what decides their prospects."""
+    of_events, of_decays = Contents.of(sources.events), Contents.of(sources.decays, LEPTON_P_MIN)
+    event_block = sources.block(sources.usable)
+    pools = [np.arange(start, stop) for start, stop in itertools.pairwise(sources.start)]
+    for number in range(N_BLOCKS):
+        own = [pool[_block(np.arange(len(pool)), len(pool)) == number] for pool in pools]
+        yield _Block(
+            _event_classes(sources, of_events, np.flatnonzero(event_block == number)),
+            tuple(_decay_classes(of_decays, decays) for decays in own),
+        )
+
+
+def _decay_classes(contents: Contents, decays: Ints) -> _Classes:
+    """Sort decays of one species: particles, class of energy, lepton, K⁺, K⁻."""
+    c = contents
+    energy = np.searchsorted(ENERGY_EDGES, c.energy[decays] * FLIGHT)
+    return _Classes(decays, c.charged[decays], energy, c.lepton[decays], c.plus[decays], c.minus[decays])
+
+
+def _event_classes(sources: Sources, contents: Contents, places: Ints) -> _Classes:
+    """Sort usable events: species and sign of their hadrons, then the same as for decays, and shape."""
+    c, at = contents, sources.usable[places]
+    first, second = 2 * places, 2 * places + 1
     return _Classes(
-        sources.species[first], sources.species[second], sources.sign[first], sources.sign[second],
+        places, sources.species[first], sources.species[second], sources.sign[first], sources.sign[second],
         c.charged[at], np.searchsorted(ENERGY_EDGES, c.energy[at]), c.lepton[at], c.plus[at], c.minus[at],
-        sources.shape,
+        sources.shape[places],
     )  # fmt: skip
 
 
-def _prospects(event: Ints, decays: tuple[_Classes, _Classes]) -> Floats:
-    """Return the prospects of one class of events with all classes of decays of its hadrons, (n_first, n_second)."""
-    signs, (charged, energy, lepton, plus, minus, shape) = event[2:4], event[4:]
+def _prospects(events: Ints, decays: tuple[_Classes, _Classes]) -> Floats:
+    """Return the prospects of classes of events with all classes of decays of their hadrons, (events, first, second).
+
+    Parameters
+    ----------
+    events : (10, n_classes) int64
+        Labels; the species are the same in all classes.
+    decays
+        Of these species.
+    """
+    signs, (charged, energy, lepton, plus, minus, shape) = events[2:4, :, None, None], events[4:, :, None, None]
     total, e_total = np.array(charged), np.array(ENERGY[energy])
-    lepton, plus, minus = np.array(lepton > 0), np.array(plus > 0), np.array(minus > 0)
+    lepton, plus, minus = lepton > 0, plus > 0, minus > 0
     for which, sign in enumerate(signs):
-        own = [np.expand_dims(row, 1 - which) for row in decays[which].labels]
+        own = decays[which].labels[:, None, :, None] if which == 0 else decays[which].labels[:, None, None, :]
         total = total + own[0]
         e_total = e_total + ENERGY[own[1]]
         lepton = lepton | (own[2] > 0)
-        of_plus, of_minus = (own[3], own[4]) if sign > 0 else (own[4], own[3])
-        plus, minus = plus | (of_plus > 0), minus | (of_minus > 0)
+        plus = plus | (np.where(sign > 0, own[3], own[4]) > 0)
+        minus = minus | (np.where(sign > 0, own[4], own[3]) > 0)
     return np.asarray(SHAPE[shape] * continuum_prospects(total, lepton, plus.astype(int) + minus.astype(int), e_total))
 
 
-def draws(sources: Sources, n: int, rng: np.random.Generator) -> Draw:
-    """Draw n events with decays, each as likely as in nature times its prospects."""
-    decay = Contents.of(sources.decays, LEPTON_P_MIN)
-    events = _event_classes(sources, Contents.of(sources.events))
-    species = [_decay_classes(decay, start, stop) for start, stop in itertools.pairwise(sources.start)]
-
-    def of(label: Ints) -> tuple[_Classes, _Classes]:
-        return species[label[0]], species[label[1]]
-
-    share = np.array([_mean_prospects(label, of(label)) for label in events.labels.T]) * events.size
-    numbers = rng.multinomial(n, share / share.sum())
-    # prospects of an average event; those that are not usable, or never looked at, have none
-    mean = share.sum() / len(sources.events)
-    parts = [
-        _drawn(sources, events, of(label), (number, int(wanted)), mean * GAIN, rng)
-        for number, (label, wanted) in enumerate(zip(events.labels.T, numbers, strict=True))
-        if wanted
-    ]
+def draws(sources: Sources, rotations: float, rng: np.random.Generator) -> Draw:
+    """Draw events with decays of their blocks, each as likely as in nature times its prospects."""
+    parts = []
+    for block in _blocks(sources):
+        species, alike = np.unique(block.events.labels[:2], axis=1, return_inverse=True)
+        parts += [
+            _drawn(block, (first, second), np.flatnonzero(alike.ravel() == number), rotations * DRAWS, rng)
+            for number, (first, second) in enumerate(species.T.tolist())
+        ]
     event, first, second, weight = (np.concatenate(column) for column in zip(*parts, strict=True))
-    order = rng.permutation(n)  # a batch like any other: none of hopeless events only
-    return Draw(event[order], (first[order], second[order]), weight[order])
-
-
-def _mean_prospects(event: Ints, decays: tuple[_Classes, _Classes]) -> float:
-    first, second = (each.size / each.size.sum() for each in decays)
-    return float(first @ _prospects(event, decays) @ second)
+    order = rng.permutation(len(event))  # a batch like any other: none of hopeless events only
+    return Draw(event[order], (first[order], second[order]), weight[order] * rotations * GAIN)
 
 
 def _drawn(
-    sources: Sources,
-    events: _Classes,
-    decays: tuple[_Classes, _Classes],
-    wanted: tuple[int, int],
-    scale: float,
-    rng: np.random.Generator,
+    block: _Block, species: tuple[int, int], labels: Ints, rate: float, rng: np.random.Generator
 ) -> tuple[Ints, Ints, Ints, Floats]:
-    """Draw from one class of events: (its number, how many); returns events, decays and ``scale`` over prospects."""
-    number, n = wanted
-    label = events.labels[:, number]
-    prospects = _prospects(label, decays)
-    running = np.cumsum(prospects * np.outer(decays[0].size, decays[1].size))
-    cell = np.minimum(np.searchsorted(running, rng.random(n) * running[-1], side="right"), len(running) - 1)
-    chosen = [
-        sources.start[label[which]] + decays[which].draw(place, rng)
-        for which, place in enumerate(np.unravel_index(cell, prospects.shape))
-    ]
-    event = events.draw(np.full(n, number), rng)
-    return event, chosen[0], chosen[1], scale / prospects.ravel()[cell]
+    """Draw events of a block ``rate`` times their prospects, on average: those of two species, in classes ``labels``.
+
+    Returns
+    -------
+    event, first, second, weight
+        Events, decays of their hadrons, and the inverse of the rate.
+    """
+    decays = block.decays[species[0]], block.decays[species[1]]
+    each = rate * _prospects(block.events.labels[:, labels], decays)
+    expected = each * block.events.size[labels][:, None, None] * np.outer(decays[0].share, decays[1].share)
+    number = np.diff(np.floor(np.append(0.0, np.cumsum(expected)) + rng.random())).astype(np.int64)
+    cell = np.repeat(np.arange(len(number)), number)
+    of_event, first, second = np.unravel_index(cell, each.shape)
+    event = block.events.draw(labels[of_event], rng)
+    return event, decays[0].draw(first, rng), decays[1].draw(second, rng), 1 / each.ravel()[cell]
 
 
 def _begun(sources: Sources, draw: Draw, rng: np.random.Generator) -> Iterator[Begun]:

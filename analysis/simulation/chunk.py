@@ -253,9 +253,10 @@ def selected(rows: Rows) -> Bools:
 def reuse(rows: Rows, expected: Floats) -> tuple[float, float]:
     """Return the effective number of parents, and variance over mean of the number of drawn events.
 
-    With Poisson copies of events whose expectations λ share decays, Var n = Σ λ + Σ_s Λ_s² + Σ_t Λ_t² − Σ λ², where
-    Λ_s and Λ_t are sums over the events of one signal-side decay and of one tag's decay: what they share once too often
-    is taken off. Of cc̄ the decays of charmed hadrons, which events share, are not counted (see `charm`).
+    With Poisson copies of events whose expectations λ share decays, Var n = Σ λ + Σ_s Λ_s² + Σ_t Λ_t² − Σ k λ², where
+    Λ_s and Λ_t are sums over the events of one parent (`Rows.parent`: a signal-side decay, or an event of continuum)
+    and of one of the k other decays (`Rows.partner`: of the tag, or of charmed hadrons): what an event shares with
+    itself once too often is taken off. Pairs of different events that share two decays count twice.
 
     Parameters
     ----------
@@ -267,14 +268,13 @@ def reuse(rows: Rows, expected: Floats) -> tuple[float, float]:
     total = float(expected.sum())
     if not total:
         return 0.0, 1.0
-    # of the other side: decays are numbered within the block
-    alone = rows.partner < 0
-    sums = [
-        np.bincount(np.unique(key, return_inverse=True)[1], weights=expected)
-        for key in (rows.parent, np.where(alone, -1 - np.arange(len(rows)), rows.block * _ID + rows.partner))
+    row, slot = np.nonzero(rows.partner >= 0)
+    partner = rows.block[row] * _ID + rows.partner[row, slot]  # decays are numbered within the block
+    squares = [
+        float(np.sum(np.bincount(np.unique(key, return_inverse=True)[1], weights=own) ** 2))
+        for key, own in ((rows.parent, expected), (partner, expected[row]))
     ]
-    squares = [float(np.sum(each**2)) for each in sums]
-    excess = squares[0] + squares[1] - float(np.sum(expected**2))
+    excess = squares[0] + squares[1] - float(np.sum(expected[row] ** 2))
     return total**2 / squares[0], 1 + excess / total
 
 

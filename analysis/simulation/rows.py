@@ -28,8 +28,9 @@ class Rows:
         Canonical column name to array (n,).
     mc_events
         Equivalent number of generated events.
-    partner : (n,) int64
-        Decay of the other B, a number within the block; -1 in continuum.
+    partner : (n, 2) int64
+        Other decays behind the event, numbers within the block: that of the other B, or those of both charmed hadrons
+        of cc̄; -1 where there is none.
     decay : (n,) object
         Call it for the event's decay string (see `analysis.simulation.histories`): pseudo-data need none.
     """

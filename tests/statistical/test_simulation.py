@@ -1,7 +1,6 @@
 """The toy against the reference's figures, and its shortcuts (pools, importance, factorised charm) tested."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from analysis.simulation.kinematics import random_rotations
 from analysis.simulation.pools import make_decays
 from analysis.simulation.response import Tracks, measure_clusters, measure_tracks
 from analysis.simulation.rows import Rows
-from analysis.simulation.sides import Begun, Side
+from analysis.simulation.sides import Side
 from analysis.simulation.tags import find_pi0s, reconstruct_tags
 
 pytest.importorskip("pythia8mc", reason="the extra `toy` is not installed")
@@ -48,11 +47,12 @@ def weighted_median(values: NDArray[np.float64], weight: NDArray[np.float64]) ->
 
 def yield_and_error(rows: Rows) -> tuple[float, float]:
     """Probability per generated event, with an error that knows that rows share parents."""
-    squares = []
-    for decay in (rows.parent, np.where(rows.partner < 0, -1 - rows.event, rows.block * 10**7 + rows.partner)):
-        sums = np.bincount(np.unique(decay, return_inverse=True)[1], weights=rows.weight)
-        squares.append(np.sum(sums**2))
-    return float(rows.weight.sum() / rows.mc_events), float(np.sqrt(sum(squares)) / rows.mc_events)
+    row, slot = np.nonzero(rows.partner >= 0)
+    partner = rows.block[row] * 10**7 + rows.partner[row, slot]
+    squares = 0.0
+    for decay, weight in ((rows.parent, rows.weight), (partner, rows.weight[row])):
+        squares += np.sum(np.bincount(np.unique(decay, return_inverse=True)[1], weights=weight) ** 2)
+    return float(rows.weight.sum() / rows.mc_events), float(np.sqrt(squares) / rows.mc_events)
 
 
 def assert_agree(first: Rows, second: Rows, precision: float = 0.15) -> None:
@@ -75,7 +75,7 @@ def test_signal_has_little_extra_energy_and_background_much(signal: Rows, charge
 
 def test_cos_by_is_physical_with_a_feed_down_tail(signal: Rows) -> None:
     """reference/simulation.md: within ±1, with a D* tail to −2.4; of true tags."""
-    true = signal.select(signal.partner >= bbbar.BLOCK)
+    true = signal.select(signal.partner[:, 0] >= bbbar.BLOCK)
     cos_by, direct = true.columns["Btag_cosThetaBY"], true.columns["Btag_isSignal"] > 0
     assert np.average(np.abs(cos_by[direct]) < 1.1, weights=true.weight[direct]) > 0.95
     assert 0.05 < np.average(cos_by < -1.1, weights=true.weight) < 0.3
@@ -203,18 +203,11 @@ def near_signal(rows: Rows) -> Rows:
 
 def test_factorised_charm_agrees_with_whole_events(monkeypatch: pytest.MonkeyPatch) -> None:
     """Decays drawn with their event, against PYTHIA's own: rates, and spectra of what is selected on."""
-    finished = charm.finished_continuum
-
-    def with_decays(begun: Begun, *rest: Any) -> Rows:
-        rows = finished(begun, *rest)
-        first, second = (begun.sides[which].parents[rows.event] for which in (1, 2))
-        return replace(rows, partner=first * 10**6 + second)
 
     def on_one_side(*arguments: Any) -> Side:
         """Whole events are one side: tags of a lepton and a D of two hadrons do not have the worse vertex there."""
         return Side(*arguments[:-1], 0)
 
-    monkeypatch.setattr(charm, "finished_continuum", with_decays)
     monkeypatch.setattr(charm, "Side", on_one_side)
     factorised = charm.simulate(28_000, 60, np.arange(2) + 1, np.random.default_rng(1))
     monkeypatch.setattr(continuum, "USES", 1)
@@ -245,8 +238,7 @@ def two_sample(first: Rows, second: Rows, column: str, bins: int = 6) -> float:
 
         variance = squares(rows.parent)
         if rows.partner.max() >= 0:  # what shares two of the three is counted once too often each time
-            decays = [rows.partner // 10**6, rows.partner % 10**6]
-            variance += sum(squares(each) for each in decays) - 2 * squares(rows.event)
+            variance += sum(squares(each) for each in rows.partner.T) - 2 * squares(rows.event)
         shares.append(share)
         variances.append(variance / total**2)
     pulls = (shares[0] - shares[1]) / np.sqrt(variances[0] + variances[1])

@@ -88,6 +88,21 @@ def test_rows_of_different_groups_share_no_parent() -> None:
     assert len(np.unique(chunk("charged").columns["parentGroup"])) > 10
 
 
+def test_rows_of_cc_that_share_an_event_or_any_decay_share_a_group(small: Config) -> None:
+    assert small.simulation is not None
+    settings = small.simulation.model_copy(update={"decays": {SampleType.CCBAR: 4000}, "files": 1})
+    rows = process_rows(SampleType.CCBAR, Request("ccbar", 0, SampleType.CCBAR, 0), settings, 1)
+    assert rows.partner.min() >= 0
+    for decays in (rows.parent[:, None], rows.partner):
+        block = np.repeat(rows.block, decays.shape[1])
+        pairs = np.unique([decays.ravel(), block], axis=1)
+        assert len(np.unique(pairs[0])) == pairs.shape[1]
+    # decays are shared between events
+    shared = np.unique([rows.partner.ravel(), np.repeat(rows.parent, 2)], axis=1)
+    assert shared.shape[1] > 1.2 * len(np.unique(rows.partner))
+    assert len(np.unique(rows.block)) > 10
+
+
 def test_groups_differ_between_files_and_samples() -> None:
     sets = [set(c.columns["parentGroup"].tolist()) for c in (chunk("signal"), chunk("signal", 1), chunk("charged"))]
     assert not sets[0] & sets[1]
@@ -213,7 +228,7 @@ def test_the_boost_is_the_same_off_resonance() -> None:
 def test_events_are_drawn_whole_and_as_often_as_expected() -> None:
     rows = Rows(
         np.array([3, 3, 7, 9, 9, 9]), np.ones(6), np.arange(6), np.zeros(6, dtype=np.int64), {"x": np.arange(6)},
-        1, np.arange(6), np.full(6, None),
+        1, np.full((6, 2), -1), np.full(6, None),
     )  # fmt: skip
     factor = np.array([2.0, 2.0, 0.0, 0.5, 0.5, 0.5])
     drawn = [_drawn(rows, factor, np.random.default_rng(seed)) for seed in range(400)]
@@ -231,17 +246,22 @@ def test_variance_over_mean_counts_shared_decays() -> None:
     n = 400
     expected = np.full(n, 0.25)
 
-    def rows(parent: Ints, partner: Ints) -> Rows:
-        index = np.arange(n)
-        none = np.full(n, None)
-        return Rows(index, np.ones(n), parent, np.zeros(n, dtype=np.int64), {}, 1, partner, none)
+    index, nothing = np.arange(n), np.full(n, -1)
 
-    index = np.arange(n)
+    def rows(parent: Ints, *partner: Ints) -> Rows:
+        decays = np.column_stack((*partner, nothing)[:2])
+        return Rows(index, np.ones(n), parent, np.zeros(n, dtype=np.int64), {}, 1, decays, np.full(n, None))
+
     assert reuse(rows(index, index), expected) == pytest.approx((n, 1.25))
     # copies of one event are no events of their own: toys in which decays and copies are drawn anew
     assert reuse(rows(index // 4, index), expected) == pytest.approx((n / 4, 2.0))
     assert reuse(rows(index // 4, index // 4), expected)[1] > 2.5
-    assert reuse(rows(index, np.full(n, -1)), expected) == pytest.approx((n, 1.25))
+    assert reuse(rows(index, nothing), expected) == pytest.approx((n, 1.25))
+    # cc̄: a decay is of either hadron
+    pairs = index // 2
+    assert reuse(rows(index, index, n + index), expected) == pytest.approx((n, 1.25))
+    assert reuse(rows(index, pairs, n + index), expected) == pytest.approx((n, 1.5))
+    assert reuse(rows(index, index, (index + 1) % n), expected) == pytest.approx((n, 1.75))
     rng = np.random.default_rng(1)
     # λ of a decay: four events of a quarter, if the decay passes at all (one in ten does)
     toys = [rng.poisson(np.repeat(rng.random(1000) < 0.1, 4) * 0.25).sum() for _ in range(2000)]
