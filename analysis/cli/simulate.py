@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analysis import config
-from analysis.basf2 import SampleType
+from analysis.basf2 import BeamEnergy
 from analysis.conditions.buckets import read_buckets
 from analysis.conditions.metadata import SIDECAR_SUFFIX
 from analysis.errors import ConfigurationError
@@ -78,8 +78,16 @@ def _request(configuration: config.Config, name: str, number: int) -> Request:
         )
     request = Request(name, configuration.samples.index(sample), sample.type, number, sample.beam_energy)
     # Calibrated buckets are of on-resonance runs.
-    if not (sample.type is SampleType.DATA and configuration.conditions.buckets):
+    calibrated = sample.beam_energy is BeamEnergy.ON_RESONANCE and configuration.conditions.buckets
+    if not (calibrated and (sample.type.is_data or configuration.simulation.run_dependent)):
         return request
     closed = list(read_buckets(configuration.conditions.buckets).values())
     bucket, runs = share(closed, number, configuration.simulation.files)
+    if not (sample.type.is_data or bucket.global_tags_mcrd):
+        raise ConfigurationError(
+            f"The record of {bucket.bucket} names no global tags for run-dependent simulation.",
+            where="conditions.buckets",
+            expected="a record with `global_tags_mcrd`",
+            remedy="give `mcrd:` in the campaign's primary configuration, or set `simulation: run_dependent: false`",
+        )
     return dataclasses.replace(request, bucket=bucket, runs=runs)

@@ -6,8 +6,9 @@ One file, and what it is written as:
 
 ``chunk``         a file of simulation, or of pseudo-data mixed from all processes
 ``planting``      differences between pseudo-data and simulation
-``background``    beam background of data, run by run
-``buckets``       which calibrated bucket and which runs a file of pseudo-data is of
+``runs``          runs of data taking, of pseudo-data and run-dependent simulation
+``background``    beam background, run by run
+``buckets``       which calibrated bucket and which runs a file is of
 ``ntuple``        the TTree, byte for byte the same from the same seed
 ``sidecar``       the metadata beside it
 ``decay_hashes``  hashes of true decays, and the tree that tells what they stand for

@@ -1,9 +1,9 @@
 """Beam background that depends on the run.
 
-Simulation is run-independent: every event has beam clusters of one average number. Data are not. An event simulated
-with k clusters of mean m is one of a run with mean m' with the weight (m'/m)^k exp(m − m'), exactly; so pseudo-data
-need no simulation of their own: events are weighted with the average over runs, and each is given a run it may come
-from.
+Events are made with beam clusters of one average number, as in run-independent simulation. Data are not so, nor is
+run-dependent simulation. An event made with k clusters of mean m is one of a run with mean m' with the weight
+(m'/m)^k exp(m − m'), exactly; so these need no events of their own: events are weighted with the average over runs, and
+each is given a run it may come from.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which calibrated bucket, and which of its runs, a file of pseudo-data is of."""
+"""Which calibrated bucket, and which of its runs, a file of pseudo-data or run-dependent simulation is of."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def share(buckets: Sequence[Bucket], chunk: int, files: int) -> tuple[Bucket, Ru
     runs = tuple((iov.first_experiment, run) for iov in bucket.runs for run in range(iov.first_run, iov.final_run + 1))
     if files < len(buckets) or len(runs) < len(members):
         raise ConfigurationError(
-            "The calibrated buckets do not go with the number of files of pseudo-data.",
+            "The calibrated buckets do not go with the number of files.",
             where="simulation.files, conditions.buckets",
             found=f"{files} files, {len(buckets)} buckets; {bucket.bucket} has {len(runs)} runs",
             expected="a file for each bucket, and a run for each file",

@@ -17,17 +17,13 @@ from analysis.conditions.buckets import Bucket
 from analysis.config.models import Config, Dataset, Simulation
 from analysis.errors import ConfigurationError
 from analysis.seeds import generator, seed_sequence
-from analysis.simulation import background, bbbar, charm, continuum, planting, sidecar
+from analysis.simulation import background, bbbar, charm, continuum, planting, runs, sidecar
+from analysis.simulation.buckets import Runs
 from analysis.simulation.decay_hashes import Hashtable, hashtable
 from analysis.simulation.detector import DETECTOR
 from analysis.simulation.jagged import Array, Bools, Floats, Ints, gather
 from analysis.simulation.rows import Rows, stack
 
-# Experiments of the pseudo-data: those of Belle II's first run period.
-EXPERIMENTS = (7, 8, 10, 12, 14, 16, 17, 18, 20, 22, 24, 26)
-# Those of the off-resonance pseudo-data: others, so that no run is in both.
-OFF_RESONANCE_EXPERIMENTS = (9, 13, 19, 25)
-RUNS_PER_EXPERIMENT = 4
 EVENTS_PER_CHUNK = 10_000_000
 CHUNKS_PER_PRODUCTION = 400  # event numbers are 32 bits wide
 FIRST_PRODUCTION = 35_000
@@ -49,7 +45,8 @@ class Request:
     beam_energy
         On or off resonance.
     bucket, runs
-        Calibrated bucket of a file of pseudo-data, and its runs of it; None and empty: of the toy's own.
+        Calibrated bucket of a file of pseudo-data or run-dependent simulation, and its runs of it; None and empty: of
+        the toy's own.
     """
 
     sample: str
@@ -58,7 +55,12 @@ class Request:
     chunk: int
     beam_energy: BeamEnergy = BeamEnergy.ON_RESONANCE
     bucket: Bucket | None = None
-    runs: tuple[tuple[int, int], ...] = ()
+    runs: Runs = ()
+
+    @property
+    def recorded(self) -> Runs:
+        """Runs of data taking that the file is of, if it is run-dependent."""
+        return self.runs or runs.of_file(self.chunk, self.beam_energy)
 
 
 @dataclass(frozen=True)
@@ -150,13 +152,18 @@ def simulate(request: Request, configuration: Config) -> Chunk:
     if request.type.is_data:
         return _pseudo_data(request, settings, dataset, seed)
     rows = process_rows(request.type, request, settings, seed)
+    held: Runs = ((sidecar.MC_EXPERIMENT, 0),)
+    run = np.zeros(len(rows), dtype=np.int64)
+    if settings.run_dependent:
+        held = request.recorded
+        rows, run = runs.as_recorded(rows, held, generator(seed, "simulate", request.sample, request.chunk, "runs"))
     events, candidate, n_candidates = _numbered(rows.event)
     base = (request.index * 10_000 + request.chunk) * _ID
     production = FIRST_PRODUCTION + 100 * request.index + request.chunk // CHUNKS_PER_PRODUCTION
     decays = hashtable(rows.decay, rows.columns)
     columns = dict(rows.columns) | {
-        "__experiment__": np.full(len(rows), sidecar.MC_EXPERIMENT),
-        "__run__": np.zeros(len(rows), dtype=np.int64),
+        "__experiment__": np.array([e for e, _ in held])[run],
+        "__run__": np.array([r for _, r in held])[run],
         "__event__": events + 1 + request.chunk % CHUNKS_PER_PRODUCTION * EVENTS_PER_CHUNK,
         "__production__": np.full(len(rows), production),
         "__candidate__": candidate,
@@ -169,8 +176,8 @@ def simulate(request: Request, configuration: Config) -> Chunk:
     expected = expected_events(request.type, dataset, 1.0, request.beam_energy)
     origin = sidecar.Origin(
         request.type, production, request.chunk, _seed_text(seed, request), int(rows.mc_events),
-        float(dataset.recorded(request.beam_energy) * rows.mc_events / expected), ((sidecar.MC_EXPERIMENT, 0),),
-        beam_energy=request.beam_energy,
+        float(dataset.recorded(request.beam_energy) * rows.mc_events / expected), held, request.bucket,
+        request.beam_energy,
     )  # fmt: skip
     return Chunk(columns, origin, None, decays)
 
@@ -300,8 +307,8 @@ def _pseudo_data(request: Request, settings: Simulation, dataset: Dataset, seed:
     """
     beams = request.beam_energy
     rng = generator(seed, "simulate", request.sample, request.chunk, "mixture")
-    runs = request.runs or _runs(request.chunk, beams)
-    beam = background.levels([experiment for experiment, _ in runs])
+    held = request.recorded
+    beam = runs.levels(held)
     parts, truths, start = [], [], 0
     for kind in settings.decays:
         if not expected_events(kind, dataset, 1.0, beams):
@@ -311,15 +318,11 @@ def _pseudo_data(request: Request, settings: Simulation, dataset: Dataset, seed:
         truths.append(told)
         parts.append(drawn.shifted(start))
         start += told.events
-    rows = stack(parts, 1)
-    run_of_event, place = _placed(rows, start, beam, rng)
-    rows = replace(rows, event=place[rows.event])
-    rows = rows.select(np.argsort(rows.event, kind="stable"))
+    rows, run = runs.in_order(stack(parts, 1), start, held, rng)
     events, candidate, n_candidates = _numbered(rows.event)
-    run = np.sort(run_of_event)[events]
     columns = {name: values for name, values in rows.columns.items() if not COLUMNS[name].truth} | {
-        "__experiment__": np.array([e for e, _ in runs])[run],
-        "__run__": np.array([r for _, r in runs])[run],
+        "__experiment__": np.array([e for e, _ in held])[run],
+        "__run__": np.array([r for _, r in held])[run],
         "__event__": events * 37 + 1000,
         "__production__": np.full(len(rows), FIRST_PRODUCTION + 100 * request.index),
         "__candidate__": candidate,
@@ -328,7 +331,7 @@ def _pseudo_data(request: Request, settings: Simulation, dataset: Dataset, seed:
     }
     luminosity = dataset.recorded(beams) / settings.files
     origin = sidecar.Origin(
-        request.type, FIRST_PRODUCTION + 100 * request.index, request.chunk, "", 0, luminosity, runs, request.bucket,
+        request.type, FIRST_PRODUCTION + 100 * request.index, request.chunk, "", 0, luminosity, held, request.bucket,
         beams,
     )  # fmt: skip
     strength = settings.signal_strength if beams is BeamEnergy.ON_RESONANCE else 0.0
@@ -337,19 +340,6 @@ def _pseudo_data(request: Request, settings: Simulation, dataset: Dataset, seed:
         settings.planted.model_dump(mode="json"),
     )  # fmt: skip
     return Chunk(columns, origin, truth, None)
-
-
-def _placed(rows: Rows, n: int, beam: Floats, rng: np.random.Generator) -> tuple[Ints, Ints]:
-    """Return the run of every event and its place among all: in the order of runs, within a run at random.
-
-    No trace of the processes is left in the order.
-    """
-    clusters = np.zeros(n)
-    clusters[rows.event] = rows.columns["nBeamClusters"]
-    run = background.draw_runs(clusters, beam, rng)
-    place = np.empty(n, dtype=np.int64)
-    place[np.lexsort((rng.permutation(n), run))] = np.arange(n)
-    return run, place
 
 
 def _process_truth(kind: SampleType, rows: Rows, expected: Floats, drawn: Rows, source: Ints) -> ProcessTruth:
@@ -368,12 +358,3 @@ def _process_truth(kind: SampleType, rows: Rows, expected: Floats, drawn: Rows, 
             float(of_events.sum()), len(np.unique(drawn.event[near])), len(np.unique(source[near])), effective, variance
         ),
     )  # fmt: skip
-
-
-def _runs(chunk: int, beams: BeamEnergy = BeamEnergy.ON_RESONANCE) -> tuple[tuple[int, int], ...]:
-    """Return the runs of a file of pseudo-data: no two files share one."""
-    return tuple(
-        (experiment, 100 + chunk * RUNS_PER_EXPERIMENT + i)
-        for experiment in (EXPERIMENTS if beams is BeamEnergy.ON_RESONANCE else OFF_RESONANCE_EXPERIMENTS)
-        for i in range(RUNS_PER_EXPERIMENT)
-    )

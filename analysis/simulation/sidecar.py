@@ -15,6 +15,8 @@ from analysis.simulation.tags.probability import TABLE
 RELEASE = "release-08-02-07"
 ANALYSIS_TAG = "analysis_tools_light-2406-ragdoll"
 MC_TAG, DATA_TAG = "mc_production_MC16_a", "data_reprocessing_proc16"
+# Run-dependent simulation: tags of its own above those of the data whose runs and beam background it has.
+RUN_DEPENDENT_CAMPAIGN, RUN_DEPENDENT_TAG = "MC16rd_a", "mc_production_MC16rd_a"
 # The prompt tag of off-resonance data, which are calibrated apart, as a bucket of their own.
 OFF_RESONANCE_TAG, OFF_RESONANCE_BUCKET = "data_reprocessing_proc16_offres", "proc16_offres"
 CAMPAIGN, DATA_CAMPAIGN = "MC16ri_a", "proc16"
@@ -48,7 +50,7 @@ class Origin:
     runs
         (experiment, run), sorted.
     bucket
-        Closing record of the campaign that calibrated the pseudo-data's bucket, if there is one.
+        Closing record of the campaign that calibrated the bucket of the runs, if there is one.
     beam_energy
         On or off resonance.
     """
@@ -63,16 +65,36 @@ class Origin:
     bucket: Bucket | None = None
     beam_energy: BeamEnergy = BeamEnergy.ON_RESONANCE
 
+    @property
+    def run_dependent(self) -> bool:
+        """Whether it is simulation of runs of data taking."""
+        return not self.type.is_data and self.runs[0][0] != MC_EXPERIMENT
+
 
 def _processing(origin: Origin) -> tuple[str, str, dict[str, GlobalTagState]]:
     """Return release, campaign and global tags with their states, highest priority first."""
+    campaign = RUN_DEPENDENT_CAMPAIGN if origin.run_dependent else CAMPAIGN
     if origin.bucket is not None:
-        states = {tag.name: tag.state for tag in origin.bucket.global_tags}
-        return origin.bucket.release, "prompt", {ANALYSIS_TAG: GlobalTagState.PUBLISHED, **states}
-    campaign, tag = (DATA_CAMPAIGN, DATA_TAG) if origin.type.is_data else (CAMPAIGN, MC_TAG)
-    if origin.type is SampleType.OFFRES:
-        tag = OFF_RESONANCE_TAG
-    return RELEASE, campaign, dict.fromkeys((ANALYSIS_TAG, tag), GlobalTagState.PUBLISHED)
+        used = origin.bucket.global_tags_mcrd if origin.run_dependent else origin.bucket.global_tags
+        states = {tag.name: tag.state for tag in used}
+        named = campaign if origin.run_dependent else "prompt"
+        return origin.bucket.release, named, {ANALYSIS_TAG: GlobalTagState.PUBLISHED, **states}
+    data_tag = DATA_TAG if origin.beam_energy is BeamEnergy.ON_RESONANCE else OFF_RESONANCE_TAG
+    tags: tuple[str, ...] = (ANALYSIS_TAG, MC_TAG)
+    if origin.type.is_data:
+        campaign, tags = DATA_CAMPAIGN, (ANALYSIS_TAG, data_tag)
+    elif origin.run_dependent:
+        tags = ANALYSIS_TAG, RUN_DEPENDENT_TAG, data_tag
+    return RELEASE, campaign, dict.fromkeys(tags, GlobalTagState.PUBLISHED)
+
+
+def _bucket(origin: Origin) -> str | None:
+    """Return the bucket of the runs; run-independent simulation has none."""
+    if origin.bucket:
+        return origin.bucket.bucket
+    if not (origin.type.is_data or origin.run_dependent):
+        return None
+    return DATA_CAMPAIGN if origin.beam_energy is BeamEnergy.ON_RESONANCE else OFF_RESONANCE_BUCKET
 
 
 def file_metadata(origin: Origin, n_rows: int, events: tuple[int, int]) -> FileMetadata:
@@ -91,8 +113,6 @@ def file_metadata(origin: Origin, n_rows: int, events: tuple[int, int]) -> FileM
     experiment, run = origin.runs[0]
     last_experiment, last_run = origin.runs[-1]
     release, campaign, tags = _processing(origin)
-    own = {SampleType.DATA: DATA_CAMPAIGN, SampleType.OFFRES: OFF_RESONANCE_BUCKET}
-    bucket = origin.bucket.bucket if origin.bucket else own.get(origin.type)
     energy = origin.beam_energy
     name = "hadron" if data else origin.type.value
     folder = "Data" if data else "MC"
@@ -107,10 +127,11 @@ def file_metadata(origin: Origin, n_rows: int, events: tuple[int, int]) -> FileM
         global_tag=",".join(tags), data_description={"dataLevel": "udst"},
         steering="# toy: python -m analysis simulate",
         dataset=DatasetMetadata(
-            campaign=campaign, run_dependence=None if data else "ri", background=None if data else "BGx1",
+            campaign=campaign, run_dependence=None if data else "rd" if origin.run_dependent else "ri",
+            background=None if data else "BGx1",
             event_type=None if data else origin.type.value, beam_energy=energy.value,
             beam_energy_gev=BEAM_ENERGY_GEV[energy],
-            productions=(origin.production,), luminosity=origin.luminosity, bucket=bucket,
+            productions=(origin.production,), luminosity=origin.luminosity, bucket=_bucket(origin),
             calibration=origin.bucket.digest if origin.bucket else None,
             fei_training=fei_training(),
             global_tag_states=tags,

@@ -1,8 +1,10 @@
 rule simulate:
     """Simulate e⁺e⁻ collisions and write ntuples as basf2 would, with metadata beside them."""
     input:
-        # Pseudo-data are of the buckets whose campaigns the configuration names.
-        buckets=lambda wildcards: CFG.conditions.buckets if CFG.sample(wildcards.sample).type.is_data else [],
+        # Pseudo-data and run-dependent simulation are of the buckets whose campaigns the configuration names.
+        buckets=lambda wildcards: (
+            CFG.conditions.buckets if CFG.simulation.run_dependent or CFG.sample(wildcards.sample).type.is_data else []
+        ),
     output:
         ntuple=RESULTS / "ntuples/{sample}/{sample}_{chunk}.root",
         metadata=RESULTS / "ntuples/{sample}/{sample}_{chunk}.root.metadata.json",

@@ -47,6 +47,9 @@ class Simulation(Model):
     file: 0.9 GB for 300 000 of B⁺."""
     rotations: Annotated[int, Field(ge=1, le=1000)] = 100
     """How often a decay with the best prospects is used, turned at random and paired with another tag; others less."""
+    run_dependent: bool = False
+    """Simulated samples have the experiments, runs and beam background of the pseudo-data, as basf2's run-dependent
+    campaigns (`MC16rd`) have those of the data; false: run-independent, with one average background (`MC16ri`)."""
     signal_strength: NonNegative = 1.0
     """μ planted in the pseudo-data. No later stage reads it."""
     planted: Planted = Planted()

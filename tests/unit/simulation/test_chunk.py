@@ -6,13 +6,17 @@ import pytest
 from analysis import formfactors
 from analysis.basf2 import ROW_KEY, BeamEnergy, SampleType
 from analysis.columns import COLUMNS
+from analysis.conditions.gate import check
+from analysis.conditions.ledger import Ledger
+from analysis.conditions.merging import SampleFile, merge
+from analysis.conditions.records import SampleConditions
 from analysis.config.models import Config, Dataset, Planted
 from analysis.errors import ConfigurationError
+from analysis.simulation.background import weight
 from analysis.simulation.chunk import (
     Chunk,
     Request,
     _drawn,
-    _runs,
     expected_events,
     process_rows,
     reuse,
@@ -21,6 +25,7 @@ from analysis.simulation.chunk import (
 from analysis.simulation.detector import DETECTOR
 from analysis.simulation.jagged import Ints
 from analysis.simulation.rows import Rows
+from analysis.simulation.runs import levels, of_file
 from analysis.simulation.sidecar import file_metadata
 
 pytest.importorskip("pythia8mc", reason="the extra `toy` is not installed")
@@ -157,9 +162,64 @@ def test_planted_truth_adds_up() -> None:
 
 
 def test_runs_of_data_files_do_not_overlap() -> None:
-    assert not set(_runs(0)) & set(_runs(1))
+    assert not set(of_file(0)) & set(of_file(1))
     columns = chunk("data").columns
-    assert set(zip(columns["__experiment__"].tolist(), columns["__run__"].tolist(), strict=True)) <= set(_runs(0))
+    assert set(zip(columns["__experiment__"].tolist(), columns["__run__"].tolist(), strict=True)) <= set(of_file(0))
+
+
+def run_dependent(config: Config) -> Config:
+    assert config.simulation is not None
+    return config.model_copy(update={"simulation": config.simulation.model_copy(update={"run_dependent": True})})
+
+
+def test_run_dependent_simulation_has_the_runs_of_the_data_and_their_background(small: Config) -> None:
+    """The same events as run-independent ones, in runs and with the weight of their beam clusters there."""
+    plain = chunk("charged").columns
+    made = simulate(Request("charged", 1, SampleType.CHARGED, 0), run_dependent(small))
+    columns = made.columns
+    assert set(columns) == NTUPLE
+    assert made.origin.runs == of_file(0)
+    experiment, run, clusters = (columns[name] for name in ("__experiment__", "__run__", "nBeamClusters"))
+    assert set(zip(experiment.tolist(), run.tolist(), strict=True)) == set(of_file(0))
+    assert np.all(np.diff(experiment * 1000 + run) >= 0)
+    keys = np.array([columns[key] for key in ROW_KEY])
+    assert np.unique(keys, axis=1).shape[1] == keys.shape[1]
+    order, other = np.argsort(columns["K_p"], kind="stable"), np.argsort(plain["K_p"], kind="stable")
+    assert np.array_equal(columns["K_p"][order], plain["K_p"][other])
+    assert np.array_equal(columns["parentGroup"][order], plain["parentGroup"][other])
+    ratio = columns["__weight__"][order] / plain["__weight__"][other]
+    assert np.allclose(ratio, weight(clusters[order], levels(of_file(0))))
+    # data beyond the average background make both tails of beam clusters heavier
+    assert ratio[clusters[order] == 1].max() < 1 < ratio[clusters[order] > 2].min()
+    early, late = (
+        np.average(clusters[chosen], weights=columns["__weight__"][chosen])
+        for chosen in (experiment < 14, experiment > 18)
+    )
+    assert late > 1.3 * early
+
+
+def test_the_gate_takes_run_dependent_simulation_with_the_data_and_refuses_a_mixture(small: Config) -> None:
+    def conditions(name: str, config: Config) -> SampleConditions:
+        kind = config.sample(name).type
+        index = [sample.name for sample in config.samples].index(name)
+        files = [simulate(Request(name, index, kind, number), config).origin for number in range(2)]
+        told = [file_metadata(each, 1, (1, 1)) for each in files]
+        merged, findings = merge(
+            name, kind, [SampleFile(each.lfn, each, each.dataset) for each in told if each.dataset]
+        )
+        assert merged is not None
+        assert not findings
+        return merged
+
+    dependent = run_dependent(small)
+    recorded, signal, charged = (conditions(name, dependent) for name in ("data", "signal", "charged"))
+    block = charged.blocks[0]
+    assert (charged.run_dependence, block.campaign, block.bucket) == ("rd", "MC16rd_a", recorded.blocks[0].bucket)
+    assert block.tag_names[-2:] == ("mc_production_MC16rd_a", recorded.blocks[0].tag_names[-1])
+    together = {each.sample: each for each in (recorded, signal, charged)}
+    assert check(Ledger(samples=together), small.conditions, small.dataset) == []
+    mixed = check(Ledger(samples=together | {"signal": conditions("signal", small)}), small.conditions, small.dataset)
+    assert "run-dependence" in {finding.code for finding in mixed}
 
 
 def test_expected_events() -> None:
@@ -209,7 +269,7 @@ def test_off_resonance_samples(small: Config) -> None:
     assert told.dataset is not None
     assert (told.dataset.beam_energy, told.dataset.bucket) == (OFF_NAME, "proc16_offres")
     assert "data_reprocessing_proc16_offres" in told.global_tag
-    assert not set(data.origin.runs) & set(_runs(0))
+    assert not set(data.origin.runs) & set(of_file(0))
     doubled = settings.model_copy(update={"planted": Planted(cross_sections={SampleType.SSBAR: 2})})
     twice = simulate(
         Request("offres", 8, SampleType.OFFRES, 0, BeamEnergy.OFF_RESONANCE),
