@@ -176,7 +176,9 @@ class Cells:
         Rows that share a simulated parent (a decay used again, turned at random) are not independent. The variance
         takes them as fully correlated: the sum over parents of (sum of the parent's weights in the bin)². With
         distinct parents this is the usual sum of squared weights. Correlations *between* bins through a shared
-        parent are neglected: a HistFactory ``staterror`` can't express them.
+        parent are neglected: a HistFactory ``staterror`` can't express them. So is what rows share besides: in the toy,
+        counted pair by pair, decays of tags add 4 % (B⁺B⁻) and 5 % (B⁰B̄⁰) to the variance of all selected events of a
+        file, and those of charmed hadrons 13 to 15 % to that of cc̄ near the signal region.
 
         Parameters
         ----------

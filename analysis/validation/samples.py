@@ -86,8 +86,8 @@ def independence(tables: Sequence[Table], channels: Sequence[Channel]) -> Iterat
 
     A simulated decay is used several times over. Where the uses of decay i expect m_i events in the data, their number
     has the variance Σ (m_i + m_i²), Poisson and that of the decay's own presence. It is told of the simulation, whose
-    numbers of decays the pseudo-data share. Decays of the signal-side B count (``parentId``), shared tags do not; of cc̄
-    events do, decays of their charmed hadrons do not (`analysis.simulation.charm` tells how much that is).
+    numbers of decays the pseudo-data share. Decays of the signal-side B and events of continuum count (``parentId``),
+    shared decays of tags and charmed hadrons do not: the truth beside the pseudo-data counts them.
 
     Parameters
     ----------
