@@ -188,9 +188,8 @@ def _seed_text(seed: int, request: Request) -> str:
 
 def process_rows(kind: SampleType, request: Request, settings: Simulation, seed: int) -> Rows:
     """Simulate the candidates of one process for one file."""
+    n = settings.events(kind, request.beam_energy)
     off = request.beam_energy is BeamEnergy.OFF_RESONANCE
-    share = settings.decays[kind] * settings.scale / settings.files * (settings.off_resonance_share if off else 1)
-    n = max(round(share), 100)
     beams = DETECTOR.beams.off_resonance if off else DETECTOR.beams
     labels = ("simulate", request.sample, request.chunk, kind.value)
     pythia = 1 + seed_sequence(seed, *labels, "pythia").generate_state(2).astype(np.int64) % 900_000_000

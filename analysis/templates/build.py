@@ -170,16 +170,26 @@ def _within(filled: Sequence[Filled], binning: Binning) -> list[Filled]:
 
 
 def _refuse_empty(filled: Sequence[Filled], binnings: Sequence[Binning]) -> None:
-    """Refuse a channel that no simulated row reaches: it is a mistake in its cut or its edges."""
+    """Refuse a channel that no simulated row reaches: nothing is known of what to expect there.
+
+    Either its cut or its edges are wrong, or nothing of the simulation at its energy is selected.
+    """
     for binning in binnings:
         own = _within(filled, binning)
-        if filled and not any(each.templates[binning.channel].counts.any() for each in own):
-            raise ConfigurationError(
-                "No simulated event reaches a channel.",
-                where=f"templates.channels: {binning.channel}",
-                found=f"0 of {sum(each.process.rows for each in own)} rows",
-                remedy="look at its cut, and at the edges of its axes",
-            )
+        if not filled or any(each.templates[binning.channel].counts.any() for each in own):
+            continue
+        rows = sum(each.process.rows for each in own)
+        raise ConfigurationError(
+            "No simulated event reaches a channel.",
+            where=f"templates.channels: {binning.channel}",
+            found=f"0 of {rows} rows"
+            if rows
+            else f"no row in {', '.join(each.process.name for each in own) or 'none'}",
+            expected="one at least: without any, nothing is known of what to expect beside the data",
+            remedy="look at its cut, and at the edges of its axes"
+            if rows
+            else "simulate more of these samples, or leave the channel (and its data) out of the likelihood",
+        )
 
 
 def _open(channel: Channel, kind: SampleType, blinded: bool) -> bool:

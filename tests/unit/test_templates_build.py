@@ -146,6 +146,12 @@ def test_a_channel_that_no_event_reaches_is_refused():
         make(signal(), charged(), settings=Templates(channels=(CHANNELS.channels[0], nowhere)), blinded=True)
 
 
+def test_a_channel_of_which_nothing_is_selected_in_simulation_is_refused_with_what_to_do():
+    nothing = off_resonance("ccbar_off", SampleType.CCBAR, [], 0.5)
+    with pytest.raises(ConfigurationError, match=r"(?s)channels: OFF.*no row in ccbar_off.*simulate more.*leave the"):
+        make(signal(), charged(), nothing, off_resonance("offres", SampleType.OFFRES, [0.1]), settings=WITH_OFF)
+
+
 def test_blinded_data_are_not_even_asked_for_the_axes_of_signal_regions():
     def needed(kind, settings=CHANNELS, blinded=True):
         return needed_columns(kind, settings, SOURCES, blinded=blinded)

@@ -6,10 +6,20 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from analysis.basf2 import SampleType
+from analysis.basf2 import BeamEnergy, SampleType
 from analysis.config.models.base import Model, NonNegative, Positive
 
 DecayLabel = Literal["SEMILEPTONIC", "D_STAR_STAR", "DK", "D_TO_KL", "K_KL_KL", "K_KS_KL", "K_NN", "K_STAR_NUNU", "TAU"]
+
+# Of `decays`, where nothing else is told
+OFF_RESONANCE_SHARE = 0.25
+
+
+def _of_continuum(values: dict[SampleType, float], what: str) -> dict[SampleType, float]:
+    wrong = [kind.value for kind in values if not kind.is_continuum]
+    if wrong:
+        raise ValueError(f"{' and '.join(map(repr, wrong))}: only continuum {what}")
+    return values
 
 
 class Planted(Model):
@@ -31,10 +41,7 @@ class Planted(Model):
     @field_validator("cross_sections")
     @classmethod
     def _continuum(cls, factors: dict[SampleType, float]) -> dict[SampleType, float]:
-        wrong = [kind.value for kind in factors if not kind.is_continuum]
-        if wrong:
-            raise ValueError(f"{' and '.join(map(repr, wrong))}: only continuum has a cross section here")
-        return factors
+        return _of_continuum(factors, "has a cross section here")
 
 
 class Simulation(Model):
@@ -54,10 +61,15 @@ class Simulation(Model):
     """μ planted in the pseudo-data. No later stage reads it."""
     planted: Planted = Planted()
     """What else is planted in the pseudo-data."""
-    off_resonance_share: Positive = 0.25
-    """Continuum events of off-resonance samples, relative to `decays`."""
+    off_resonance_share: dict[SampleType, Positive] = {}
+    """Events of off-resonance samples relative to `decays`, by type; 0.25 of those not named."""
     decays: dict[SampleType, Annotated[int, Field(gt=0)]] = {}
     """Generator decays or events per sample; pseudo-data take the same numbers, from independent seeds."""
+
+    @field_validator("off_resonance_share")
+    @classmethod
+    def _continuum(cls, shares: dict[SampleType, float]) -> dict[SampleType, float]:
+        return _of_continuum(shares, "is simulated below the Υ(4S)")
 
     @field_validator("decays")
     @classmethod
@@ -66,3 +78,8 @@ class Simulation(Model):
             if kind.is_data:
                 raise ValueError(f"{kind.value!r} is mixed from the other samples; give no number for it")
         return decays
+
+    def events(self, kind: SampleType, beams: BeamEnergy) -> int:
+        """Return the generator decays or events of one file of a sample; a hundred at least."""
+        share = 1.0 if beams is BeamEnergy.ON_RESONANCE else self.off_resonance_share.get(kind, OFF_RESONANCE_SHARE)
+        return max(round(self.decays[kind] * self.scale / self.files * share), 100)

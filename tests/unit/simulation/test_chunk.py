@@ -2,6 +2,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from analysis import formfactors
 from analysis.basf2 import ROW_KEY, BeamEnergy, SampleType
@@ -10,7 +11,7 @@ from analysis.conditions.gate import check
 from analysis.conditions.ledger import Ledger
 from analysis.conditions.merging import SampleFile, merge
 from analysis.conditions.records import SampleConditions
-from analysis.config.models import Config, Dataset, Planted
+from analysis.config.models import Config, Dataset, Planted, Simulation
 from analysis.errors import ConfigurationError
 from analysis.simulation.background import weight
 from analysis.simulation.chunk import (
@@ -246,7 +247,8 @@ def test_off_resonance_there_is_continuum_alone_with_cross_sections_as_one_over_
 def test_off_resonance_samples(small: Config) -> None:
     """Continuum of the planted size at the lower energy, in runs of its own, told by its metadata."""
     assert small.simulation is not None
-    settings = small.simulation.model_copy(update={"decays": {SampleType.SSBAR: 300}, "off_resonance_share": 1.0})
+    wanted = {"decays": {SampleType.SSBAR: 300}, "off_resonance_share": {SampleType.SSBAR: 1.0}}
+    settings = small.simulation.model_copy(update=wanted)
     dataset = small.dataset.model_copy(update={"off_resonance_luminosity": 20.0})
     off = small.model_copy(update={"dataset": dataset, "simulation": settings})
     request = Request("ssbar_off", 7, SampleType.SSBAR, 0, BeamEnergy.OFF_RESONANCE)
@@ -277,6 +279,18 @@ def test_off_resonance_samples(small: Config) -> None:
     )
     assert twice.truth is not None
     assert twice.truth.processes[0].expected_events == pytest.approx(2 * data.truth.processes[0].expected_events)
+
+
+def test_events_below_the_resonance_are_a_share_of_those_on_it() -> None:
+    on, off = BeamEnergy.ON_RESONANCE, BeamEnergy.OFF_RESONANCE
+    settings = Simulation(
+        files=2, decays={SampleType.CCBAR: 8000, SampleType.UUBAR: 4000}, off_resonance_share={SampleType.CCBAR: 1.5}
+    )
+    assert [settings.events(SampleType.CCBAR, beams) for beams in (on, off)] == [4000, 6000]
+    assert [settings.events(SampleType.UUBAR, beams) for beams in (on, off)] == [2000, 500]
+    assert settings.model_copy(update={"scale": 1e-6}).events(SampleType.UUBAR, off) == 100
+    with pytest.raises(ValidationError, match="'charged': only continuum is simulated below"):
+        Simulation(off_resonance_share={SampleType.CHARGED: 1.0})
 
 
 def test_the_boost_is_the_same_off_resonance() -> None:
