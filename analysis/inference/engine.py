@@ -72,7 +72,12 @@ class Engine(Protocol):
 
 
 def at_bounds(problem: Problem, x: Floats, tolerance: float = 1e-9) -> Bools:
-    """Return which parameters lie at a bound, within ``tolerance`` of the range; (P,) bool."""
-    margin = tolerance * (problem.upper - problem.lower)
-    at: Bools = (x <= problem.lower + margin) | (x >= problem.upper - margin)
+    """Return which parameters lie at a bound, within ``tolerance`` of the range, or of 1 + |bound| if less; (P,) bool.
+
+    Public workspaces have ranges of 10⁷ and strengths near 1, which are at no bound.
+    """
+    span = problem.upper - problem.lower
+    below = tolerance * np.minimum(span, 1 + np.abs(problem.lower))
+    above = tolerance * np.minimum(span, 1 + np.abs(problem.upper))
+    at: Bools = (x <= problem.lower + below) | (x >= problem.upper - above)
     return at

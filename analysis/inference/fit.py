@@ -19,7 +19,7 @@ from analysis.inference.limits import AsymptoticCLs
 from analysis.inference.minimiser import NewtonEngine
 from analysis.inference.parameters import correlations, parameters
 from analysis.inference.problem import Problem, load, negative_yields
-from analysis.inference.profile import Profile, from_deepest, minos, signed_root
+from analysis.inference.profile import Profile, from_deepest, minos, signed_root, step_guess
 from analysis.inference.results import (
     BranchingFraction,
     FitResult,
@@ -105,7 +105,7 @@ def fit_workspace(
     engine = make_engine(problem)
     best, covariance, found = _fit(engine, level, _chosen(problem, minos_for), study)
     goodness = None if asimov is not None else _goodness(engine, best, goodness_toys, seed)
-    warnings = [*clipping_notes(engine, best), *_bound_notes(problem, best, covariance, found)]
+    warnings = [*clipping_notes(engine, best), *_bound_notes(problem, best, found)]
     for note in warnings:
         log.warning("%s", note)
     return FitResult(
@@ -191,6 +191,7 @@ def _fit(engine: Engine, level: float, chosen: Sequence[int], study: ToyStudy | 
     def around(best: Minimum) -> tuple[Minimum, Floats, _Poi]:
         covariance = _covariance(engine, best)
         found = _interest(engine, best, covariance, level, study)
+        covariance = _with_strength_at_bound(engine, best, covariance, found)
         intervals = {i: _minos_errors(engine, best, covariance, i) for i in chosen if best.free[i]}
         return best, covariance, replace(found, minos=intervals)
 
@@ -203,12 +204,12 @@ def _minos_errors(engine: Engine, best: Minimum, covariance: Floats, index: int)
 
 
 def _covariance(engine: Engine, best: Minimum) -> Floats:
-    """Return the covariance of the free parameters and of the parameter of interest, even at its bound.
+    """Return the covariance of the free parameters and of the parameter of interest where a kink holds it.
 
-    Its error there is the curvature at the bound; where that is not positive, its variance is 0.
+    Where the curvature there is not positive, its variance is 0.
     """
     poi = engine.problem.poi
-    if poi is None or engine.problem.fixed[poi] or best.free[poi]:
+    if poi is None or engine.problem.fixed[poi] or best.free[poi] or _at_bound(engine, best):
         return engine.covariance(best.x, best.free)
     counted = best.free.copy()
     counted[poi] = True
@@ -218,6 +219,26 @@ def _covariance(engine: Engine, best: Minimum) -> Floats:
         return engine.covariance(best.x, best.free)
 
 
+def _at_bound(engine: Engine, best: Minimum) -> bool:
+    """Tell whether a bound holds the parameter of interest."""
+    poi = engine.problem.poi
+    return poi is not None and not best.free[poi] and bool(at_bounds(engine.problem, best.x, 1e-6)[poi])
+
+
+def _with_strength_at_bound(engine: Engine, best: Minimum, covariance: Floats, found: _Poi) -> Floats:
+    """Add the parameter of interest at its bound to the covariance of the others.
+
+    2NLL falls towards the bound, so that the curvature there is no error: the error is that of MINOS, and the others
+    move with it as they do along the profile up to its end.
+    """
+    if found.mu is None or not _at_bound(engine, best):
+        return covariance
+    poi = engine.problem.index_of(None)
+    end = found.mu.error_hi if found.mu.error == found.mu.error_hi else found.mu.error_lo
+    move = Profile(engine, poi, best).minimum(found.mu.value + end).x - best.x
+    return covariance + np.outer(move, move)
+
+
 def _interest(engine: Engine, best: Minimum, covariance: Floats, level: float, study: ToyStudy | None) -> _Poi:
     problem = engine.problem
     index = problem.poi
@@ -225,8 +246,7 @@ def _interest(engine: Engine, best: Minimum, covariance: Floats, level: float, s
         return _Poi()
     error = float(np.sqrt(covariance[index, index]))
     profile = Profile(engine, index, best)
-    guess = error if error > 0 else 0.01 * float(problem.upper[index] - problem.lower[index])
-    low, high, at_bound = minos(profile, guess)
+    low, high, at_bound = minos(profile, error or step_guess(problem, index))
     if error == 0.0:
         error = max(-low, high)
     mu = SignalStrength(value=float(best.x[index]), error=error, error_lo=low, error_hi=high, at_bound=at_bound)
@@ -246,7 +266,7 @@ def _is_strength(problem: Problem, index: int) -> bool:
     return problem.constraint[index] == "none" and problem.lower[index] <= 0.0 and problem.upper[index] >= 1.0
 
 
-def _bound_notes(problem: Problem, best: Minimum, covariance: Floats, found: _Poi) -> list[str]:
+def _bound_notes(problem: Problem, best: Minimum, found: _Poi) -> list[str]:
     notes = [
         f"parameter '{problem.names[i]}' is at its bound, {best.x[i]:g}"
         for i in np.flatnonzero(at_bounds(problem, best.x, 1e-6) & ~problem.fixed)
@@ -255,8 +275,8 @@ def _bound_notes(problem: Problem, best: Minimum, covariance: Floats, found: _Po
         return [*notes, "no parameter of interest: no interval, significance or limit"]
     if found.mu is None:
         return [*notes, f"the parameter of interest '{problem.poi_name}' is fixed"]
-    if not best.free[problem.poi] and not np.any(covariance[problem.poi]):
-        notes.append(f"no curvature in '{problem.poi_name}' there: its error is the larger one of MINOS")
+    if not best.free[problem.poi] and found.mu.error == max(-found.mu.error_lo, found.mu.error_hi):
+        notes.append(f"the error of '{problem.poi_name}' there is the larger one of MINOS: the Hessian knows none")
     for side, reached in zip(("lower", "upper"), found.mu.at_bound, strict=True):
         if reached:
             notes.append(f"the {side} MINOS error of '{problem.poi_name}' ends at its bound")

@@ -66,10 +66,16 @@ class AsymptoticCLs:
 
     @classmethod
     def prepare(cls, engine: Engine, best: Minimum, data: Floats | None = None) -> AsymptoticCLs:
-        """Fit the data at μ = 0, build the background-only Asimov data set, and fit it."""
+        """Fit the data at μ = 0, build the background-only Asimov data set, and fit it.
+
+        Raises
+        ------
+        BetterMinimumError
+            The fit at μ = 0 is deeper than ``best``.
+        """
         problem = engine.problem
         index = _poi(engine)
-        null = engine.minimise(data, fixed={index: 0.0}, start=best.x)
+        null = Profile(engine, index, best, data).minimum(0.0)
         # q̃ knows no μ̂ below 0: there the denominator is the fit at μ = 0.
         reference = best if best.x[index] >= 0 else null
         flat = asimov_data(problem, 0.0, null.x)

@@ -13,6 +13,7 @@ from scipy.optimize import brentq
 
 from analysis.errors import FitError
 from analysis.inference.engine import Engine, Floats, ImpossibleError, Minimum
+from analysis.inference.problem import Problem
 
 log = logging.getLogger(__name__)
 
@@ -180,8 +181,9 @@ def crossing(
                 _shortcut(distance, {inside: inside_value, step: value}),
                 inside,
                 step,
-                xtol=1e-8 * max(error, 1e-12),
-                rtol=1e-10,
+                # Relative to the root: the first guess may be far too large.
+                xtol=1e-12 * max(error, 1e-12),
+                rtol=1e-8,
             )
             return centre + side * root, False
         if step >= far:
@@ -229,6 +231,13 @@ def minos(profile: Profile, error: float) -> tuple[float, float, tuple[bool, boo
     low, low_bound = crossing(profile, 1.0, error, -1, bound=float(problem.lower[index]))
     high, high_bound = crossing(profile, 1.0, error, +1, bound=float(problem.upper[index]))
     return min(low - centre, 0.0), max(high - centre, 0.0), (low_bound, high_bound)
+
+
+def step_guess(problem: Problem, index: int) -> float:
+    """Return a first step for :func:`minos` where the Hessian knows no error: at a bound, or without curvature."""
+    span = 0.01 * float(problem.upper[index] - problem.lower[index])
+    # Public workspaces have strengths near 1 with bounds of 10⁷.
+    return min(span, max(abs(float(problem.init[index])), 1e-3 * span))
 
 
 def signed_root(profile: Profile, value: float) -> float:

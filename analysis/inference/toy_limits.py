@@ -24,8 +24,8 @@ from analysis.inference.engine import Minimum
 from analysis.inference.engines import compiled_engine, cross_check
 from analysis.inference.limits import BANDS, AsymptoticCLs
 from analysis.inference.minimiser import NewtonEngine
-from analysis.inference.problem import load
-from analysis.inference.profile import Profile, from_deepest
+from analysis.inference.problem import Problem, load
+from analysis.inference.profile import Profile, from_deepest, minos, step_guess
 from analysis.inference.results import (
     ClsPoint,
     FeldmanCousins,
@@ -123,15 +123,19 @@ def limits(
     Raises
     ------
     FitError
-        No parameter of interest is free, the model needs pyhf's own evaluation, or toys and grid do not resolve the
-        limit.
+        No parameter of interest is free, it is no strength (which may be 0), the model needs pyhf's own evaluation, or
+        toys and grid do not resolve the limit.
     """
     problem = load(workspace, poi=poi, measurement=measurement, asimov=asimov)
     if problem.poi is None or problem.fixed[problem.poi]:
         raise FitError("A limit needs a free parameter of interest.", remedy="name one with --poi")
+    _demand_strength(problem, problem.poi)
     engine, index = compiled_engine(problem), problem.poi
 
     def around(best: Minimum) -> Limits:
+        # Limits look only above μ̂; a deeper minimum below it is seen by MINOS.
+        error = math.sqrt(engine.covariance(best.x, best.free)[index, index])
+        minos(Profile(engine, index, best), error or step_guess(problem, index))
         asymptotic = AsymptoticCLs.prepare(engine, best)
         found = [asymptotic.limit(level) for level in levels]
         setting = _Setting(engine, Profile(engine, index, best), index, n_toys, seed, progress)
@@ -150,6 +154,19 @@ def limits(
         )
 
     return from_deepest(engine, around, problem.poi_name)
+
+
+def _demand_strength(problem: Problem, poi: int) -> None:
+    """Demand a parameter whose value 0 means "no signal"."""
+    kind, low, high = problem.constraint[poi], float(problem.lower[poi]), float(problem.upper[poi])
+    if kind != "none" or not low <= 0.0 < high:
+        raise FitError(
+            "An upper limit is one on a strength, and this parameter is none.",
+            where=problem.names[poi],
+            found=f"bounds {low:g} to {high:g}" if kind == "none" else f"a nuisance parameter ({kind} constraint)",
+            expected="a free factor that may be 0",
+            remedy="name another with --poi, or widen its bounds to hold 0; `fit` and `scan` take any parameter",
+        )
 
 
 def cls_limit(setting: _Setting, asymptotic: UpperLimit, n_points: int) -> ToyLimit:

@@ -21,7 +21,7 @@ class SignalStrength(Result):
     """The parameter of interest at the maximum of the likelihood."""
 
     value: float
-    error: float = Field(ge=0, description="from the Hessian; the parameter counts as free")
+    error: float = Field(ge=0, description="from the Hessian; at a bound the larger one of MINOS")
     error_lo: float = Field(le=0, description="MINOS, 2ΔNLL = 1, or the distance to the lower bound")
     error_hi: float = Field(ge=0, description="MINOS, 2ΔNLL = 1, or the distance to the upper bound")
     at_bound: tuple[bool, bool] = Field(

@@ -77,6 +77,22 @@ def test_every_command_begins_again_from_a_deeper_minimum(simple, monkeypatch):
         assert restarts, name
 
 
+def test_limits_know_of_a_deeper_minimum_at_a_smaller_strength(simple, monkeypatch):
+    """The limit itself looks only above the minimum it is given."""
+    simple["observations"][0]["data"] = [60.0, 68.0]
+    expected = limits(simple).asymptotic[0]
+    minimise = NewtonEngine.minimise
+
+    def misled(self, data=None, *, fixed=None, start=None):
+        if data is None and not fixed and start is None:
+            above = minimise(self, fixed={self.problem.poi: 1.2 * expected.observed})
+            return replace(above, free=~self.problem.fixed)
+        return minimise(self, data, fixed=fixed, start=start)
+
+    monkeypatch.setattr(NewtonEngine, "minimise", misled)
+    assert limits(simple).asymptotic[0].observed == pytest.approx(expected.observed, rel=1e-6)
+
+
 def test_a_likelihood_without_a_deepest_minimum_is_refused(simple, monkeypatch):
     simple["observations"][0]["data"] = [90.0, 88.0]
     minimise = NewtonEngine.minimise

@@ -372,9 +372,18 @@ def test_strength_at_its_bound(hta):
     assert fit.mu.error_hi > 0
     assert fit.significance.observed == 0.0
     assert any("'mu' is at its bound" in note for note in fit.diagnosis)
+    # 2NLL falls towards the bound: the curvature, far smaller than the slope, would tell no error.
+    assert fit.mu.error == fit.mu.error_hi == fit.parameters[0].error
+    assert fit.parameters[0].name == "mu"
     model, data = pyhf_model(hta)
     observed, _ = pyhf.infer.hypotest(fit.upper_limit.observed, data, model, return_expected_set=True)
     assert float(observed) == pytest.approx(0.1, abs=2e-3)
+    # The yields' errors: what they are for a fixed strength, and what it adds, less as the backgrounds give way.
+    hta["measurements"][0]["config"]["parameters"] = [{"name": "mu", "inits": [0.0], "fixed": True}]
+    fixed = fit_workspace(hta).yields.channels[0].total_error
+    signal = hta["channels"][0]["samples"][0]["data"]
+    for k, error in enumerate(fit.yields.channels[0].total_error):
+        assert fixed[k] < error < np.hypot(fixed[k], signal[k] * fit.mu.error)
 
 
 def test_strength_at_a_bound_without_curvature(hta):
@@ -384,7 +393,22 @@ def test_strength_at_a_bound_without_curvature(hta):
     fit = fit_workspace(hta)
     assert fit.mu.value == 0.0
     assert fit.mu.error == fit.mu.error_hi > 0
-    assert any("no curvature in 'mu'" in note for note in fit.diagnosis)
+    assert any("the error of 'mu' there is the larger one of MINOS" in note for note in fit.diagnosis)
+
+
+def test_wide_bounds_are_far_from_the_strength(hta):
+    # As in public workspaces; a strength of 3 is at no bound of a range of 10⁸.
+    hta["measurements"][0]["config"]["parameters"] = [{"name": "mu", "bounds": [[0.0, 1e8]]}]
+    fit = fit_workspace(hta)
+    assert 1.0 < fit.mu.value < 10.0
+    assert not any("is at its bound" in note for note in fit.diagnosis)
+    assert not any(parameter.at_bound for parameter in fit.parameters)
+    hta["observations"][0]["data"] = [60.0, 30.0, 20.0, 10.0, 5.0, 0.0]
+    far = fit_workspace(hta)
+    hta["measurements"][0]["config"]["parameters"] = [{"name": "mu", "bounds": [[0.0, 30.0]]}]
+    near = fit_workspace(hta)
+    assert far.mu.value == near.mu.value == 0.0
+    assert far.mu.error_hi == pytest.approx(near.mu.error_hi, rel=1e-6)
 
 
 def test_fit_below_nothing_is_noted(hta):

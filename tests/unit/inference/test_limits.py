@@ -56,6 +56,23 @@ def test_cls_from_toys_is_the_counting_experiments(counting):
         assert point.cls == pytest.approx(exact, abs=4 * point.cls_error + 1e-3)
 
 
+def test_a_limit_is_one_on_a_strength(counting):
+    spec = counting(2.0)
+    spec["channels"][0]["samples"][1]["modifiers"] = [
+        {"name": "norm", "type": "normsys", "data": {"hi": 1.1, "lo": 0.9}}
+    ]
+    with pytest.raises(FitError, match="none") as caught:
+        limits(spec, poi="norm")
+    assert (caught.value.where, caught.value.found) == ("norm", "a nuisance parameter (normal constraint)")
+    spec["measurements"][0]["config"]["parameters"] = [{"name": "mu", "bounds": [[0.5, 3.0]]}]
+    with pytest.raises(FitError, match="none") as caught:
+        limits(spec)
+    assert caught.value.found == "bounds 0.5 to 3"
+    # A branching fraction, say: 1 is out of reach.
+    spec["measurements"][0]["config"]["parameters"] = [{"name": "mu", "bounds": [[0.0, 0.5]], "inits": [0.1]}]
+    assert limits(spec).asymptotic[0].observed > 0
+
+
 def test_the_grid_is_widened_where_limits_from_toys_lie_beyond_the_asymptotic_ones(counting):
     # No event: CLs = exp(−μ), but q̃ is a step, of which asymptotics knows nothing. From a first grid that begins above
     # the limit of 2.3 or ends below it.
