@@ -15,6 +15,9 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 _Row = tuple[int, int, float]
 
+# Above this the series of Stirling is exact: its next term is 10⁻¹⁸.
+MANY = 1e3
+
 
 @dataclass(frozen=True)
 class Constraints:
@@ -59,13 +62,21 @@ class Measurements:
 def measurements(n_bins: int, constraints: Constraints, data: Floats) -> Measurements:
     """Split full data (T, n_bins + n_aux) by the terms of the likelihood."""
     counts, poisson = data[:, :n_bins], data[:, constraints.poisson_data]
-    offset = _saturated(counts) + _saturated(poisson)
+    offset = saturated(counts) + saturated(poisson)
     offset += float(np.log(constraints.sigma * np.sqrt(2 * np.pi)).sum())
     return Measurements(counts, data[:, constraints.normal_data], poisson, offset)
 
 
-def _saturated(seen: Floats) -> Floats:
-    total: Floats = (seen - xlogy(seen, seen) + gammaln(seen + 1.0)).sum(axis=1)
+def saturated(seen: Floats) -> Floats:
+    """Return −ln L of the saturated model, Σ n − n ln n + ln n!; (T,).
+
+    By Stirling's series for many events, where its terms cancel.
+    """
+    many = np.maximum(seen, MANY)
+    series = 0.5 * np.log(2 * np.pi * many) + 1 / (12 * many) - 1 / (360 * many**3)
+    few = np.minimum(seen, MANY)
+    exact = few - xlogy(few, few) + gammaln(few + 1.0)
+    total: Floats = np.where(seen > MANY, series, exact).sum(axis=1)
     return total
 
 

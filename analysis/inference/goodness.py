@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import gammaln, xlogy
 from scipy.stats import chi2
 
+from analysis.inference.constraints import saturated
 from analysis.inference.engine import Floats, Minimum
 from analysis.inference.minimiser import NewtonEngine
 from analysis.inference.problem import Problem
@@ -24,7 +24,7 @@ def saturated_twice_nll(problem: Problem, data: Floats) -> float:
         Main and auxiliary data.
     """
     counts = data[: problem.n_bins]
-    total = 2.0 * float(np.sum(counts - xlogy(counts, counts) + gammaln(counts + 1)))
+    total = 2.0 * float(saturated(counts[None])[0])
     position = problem.n_bins
     config = problem.model.config
     for name in config.auxdata_order:
@@ -32,7 +32,7 @@ def saturated_twice_nll(problem: Problem, data: Floats) -> float:
         measured = data[position : position + params.n_parameters]
         position += params.n_parameters
         if params.pdf_type == "poisson":
-            total += 2.0 * float(np.sum(measured - xlogy(measured, measured) + gammaln(measured + 1)))
+            total += 2.0 * float(saturated(measured[None])[0])
         else:
             widths = np.asarray(params.width(), dtype=float)
             total += 2.0 * float(np.sum(np.log(widths * np.sqrt(2 * np.pi))))
