@@ -14,6 +14,9 @@ import pyhf
 
 from analysis.errors import FitError, nearest
 
+# How many settings that set nothing are told one by one.
+MOST = 3
+
 
 def check_kind(workspace: object) -> None:
     """Demand a JSON object with channels: what is neither is no workspace at all."""
@@ -186,6 +189,10 @@ def check_settings(spec: pyhf.Workspace, settings: Sequence[Mapping[str, Any]]) 
         for name in set_here
         if name not in names
     ]
+    if len(notes) > MOST:
+        # Public workspaces of one region set the parameters of all regions.
+        unknown = [name for name in set_here if name not in names]
+        notes = [f"settings of {len(unknown)} names that are no parameters: {', '.join(map(repr, unknown[:MOST]))} …"]
     channels = [channel["name"] for channel in spec["channels"]]
     return [
         *notes,

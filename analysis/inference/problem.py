@@ -268,8 +268,9 @@ def _build_model(spec: pyhf.Workspace, measurement: str, poi: str | None) -> pyh
             raise FitError(
                 f"The parameter of interest '{wanted}' is not a parameter of the model.",
                 where=f"measurement '{measurement}'",
-                expected=nearest(wanted, names),
-                remedy="name another with --poi",
+                expected=choice(wanted, names),
+                remedy="name another with --poi; a workspace of backgrounds alone, as in HEPData's archives, needs the "
+                "patch of its signal (`pyhf patchset apply`, `jsonpatch`), or --poi '' for a fit without one",
             ) from error
         raise FitError("pyhf refuses the model.", found=error, remedy="correct the workspace") from error
     except (

@@ -327,6 +327,24 @@ def test_settings_that_set_nothing_are_noted(hta):
     fit = fit_workspace(hta)
     assert any("'mu_bbar', which is no parameter" in note and "'mu_bbbar'" in note for note in fit.diagnosis)
     assert any("'htb', which is no channel" in note for note in fit.diagnosis)
+    others = [{"name": f"mu_of_region_{k}", "inits": [0.5]} for k in range(9)]
+    hta["measurements"][0]["config"]["parameters"] += others
+    fit = fit_workspace(hta)
+    assert [note for note in fit.diagnosis if "no parameter" in note] == [
+        "settings of 10 names that are no parameters: 'mu_bbar', 'mu_of_region_0', 'mu_of_region_1' …"
+    ]
+
+
+def test_backgrounds_alone_are_fitted_without_a_parameter_of_interest(hta):
+    # As HEPData's archives have them, beside the patches of the signals.
+    hta["channels"][0]["samples"] = hta["channels"][0]["samples"][1:]
+    with pytest.raises(FitError, match="'mu' is not a parameter") as caught:
+        fit_workspace(hta)
+    assert "pyhf patchset apply" in caught.value.remedy
+    assert "--poi ''" in caught.value.remedy
+    fit = fit_workspace(hta, poi="")
+    assert fit.mu is None
+    assert fit.n_parameters == 14
 
 
 def test_unknown_names_suggest_the_nearest(hta):
