@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from analysis import config, io, provenance
 from analysis.cli._drawing import add_figures, draw, of_scan
 from analysis.cli._inference import fitting
-from analysis.cli.fit import add_workspace_arguments
+from analysis.cli.fit import add_workspace_arguments, show
 from analysis.errors import FitError
 from analysis.log import logger
 
@@ -44,6 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
+    from analysis.inference.report import scan_table
+
     settings = config.load(args.config) if args.config else None
     defaults = settings.fit if settings else config.models.Fit()
     low, high = args.range or defaults.scan
@@ -60,8 +62,6 @@ def run(args: argparse.Namespace) -> None:
     workspace = io.read_json(args.workspace)
     with fitting(args.workspace):
         found, inside = _scanned(workspace, choice, args.parameter, args.second, (low, high), points)
-    for remark in found.remarks:
-        logger.warning("%s", remark)
     accounts = [args.account] if args.account else []
     origin = provenance.collect(
         "scan",
@@ -70,6 +70,7 @@ def run(args: argparse.Namespace) -> None:
         conditions=provenance.conditions_of(accounts),
     )
     io.write_json(args.output, found.model_copy(update={"provenance": origin}).model_dump(mode="json"))
+    show(scan_table(found))
     draw(args, lambda tag: of_scan(found, tag), origin)
     logger.info("written: %s", args.output)
 

@@ -203,6 +203,13 @@ def check_settings(spec: pyhf.Workspace, settings: Sequence[Mapping[str, Any]]) 
 def _check_bounds(name: str, entry: Mapping[str, Any]) -> None:
     starts = entry.get("inits", [])
     for k, (low, high) in enumerate(entry.get("bounds", [])):
+        if not (math.isfinite(low) and math.isfinite(high)):
+            raise FitError(
+                "A bound is not finite.",
+                where=f"parameter '{name}'",
+                found=f"{low}, {high}",
+                remedy="give wide ones, of 1e6 say, or leave them to pyhf's default",
+            )
         if not low < high:
             raise FitError(
                 "The bounds of a parameter do not rise.",

@@ -73,7 +73,7 @@ def saturated(seen: Floats) -> Floats:
     By Stirling's series for many events, where its terms cancel.
     """
     many = np.maximum(seen, MANY)
-    series = 0.5 * np.log(2 * np.pi * many) + 1 / (12 * many) - 1 / (360 * many**3)
+    series = 0.5 * np.log(2 * np.pi * many) + 1 / (12 * many) - (1 / many) ** 3 / 360
     few = np.minimum(seen, MANY)
     exact = few - xlogy(few, few) + gammaln(few + 1.0)
     total: Floats = np.where(seen > MANY, series, exact).sum(axis=1)

@@ -295,8 +295,9 @@ def _check_expectation(problem: Problem) -> None:
     """Look for bins that no parameter value can make agree with the data."""
     with np.errstate(all="ignore"):
         # By sample, since the total would be clipped.
-        cells = problem.model.main_model.expected_data(problem.init.tolist(), return_by_sample=True)
-        expected = np.asarray(cells, dtype=float).sum(axis=0)
+        by_sample = problem.model.main_model.expected_data(problem.init.tolist(), return_by_sample=True)
+        cells = np.asarray(by_sample, dtype=float)
+        expected = cells.sum(axis=0)
     for index in np.flatnonzero(~np.isfinite(expected)).tolist():
         raise FitError(
             "The expectation is not a finite number.",
@@ -316,10 +317,11 @@ def _check_expectation(problem: Problem) -> None:
                 remedy="give the bin a floor (1e-6 events), or merge it with its neighbour",
             )
         if expected[index] < 0:
+            worst = int(cells[:, index].argmin())
             raise FitError(
                 "The total expectation is negative.",
-                where=problem.bin_label(index),
-                found=f"{expected[index]:g} at the initial parameters",
+                where=f"{problem.bin_label(index)}, sample '{problem.model.config.samples[worst]}'",
+                found=f"{expected[index]:g} at the initial parameters, {cells[worst, index]:g} from this sample",
                 remedy="negative weights need a wider bin",
             )
 

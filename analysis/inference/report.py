@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from analysis.inference.results import (
@@ -9,10 +10,14 @@ from analysis.inference.results import (
     FitResult,
     Impacts,
     Limits,
+    Scan,
     Sensitivities,
     SignalStrength,
     ToyStudy,
 )
+
+# Probability in % that two parameters lie within 2ΔNLL.
+CONTOURS = ((68.3, 2.30), (95.4, 6.18))
 
 
 def fit_table(result: FitResult, n_parameters: int = 12) -> str:
@@ -111,6 +116,25 @@ def limit_table(result: Limits) -> str:
     return "\n".join([*lines, *_remarks(result)])
 
 
+def scan_table(result: Scan) -> str:
+    """Return a scan as a table: all points over one parameter, the extent of the regions over two."""
+    data = "data" if result.asimov is None else f"Asimov data of {result.asimov:g}"
+    best = ", ".join(f"{name} = {value:.4g}" for name, value in zip(result.parameters, result.minimum, strict=True))
+    lines = [f"minimum at {best} ({data})"]
+    if len(result.parameters) == 1:
+        lines.append(f"{result.parameters[0]:>16} {'2ΔNLL':>10} {'σ':>7}")
+        for point in result.points:
+            height = point.twice_delta_nll
+            lines.append(f"{point.values[0]:>16.5g} {height:>10.4f} {math.sqrt(height):>7.2f}")
+    else:
+        lines += [f"{len(result.points)} points; on this grid"]
+        for percent, height in CONTOURS:
+            inside = [point.values for point in result.points if point.twice_delta_nll <= height]
+            for name, values in zip(result.parameters, zip(*inside, strict=True), strict=False):
+                lines.append(f"{percent:g} %: {name} from {min(values):.4g} to {max(values):.4g}")
+    return "\n".join([*lines, *_remarks(result)])
+
+
 def toy_table(result: ToyStudy) -> str:
     """Return a study with toys as a table, one line for each true value, level and method."""
     head = f"{'true ' + result.poi:>10} {'toys':>6} {'bias':>16} {'pull':>14} {'level':>7} {'covered':>8}"
@@ -132,7 +156,7 @@ def toy_table(result: ToyStudy) -> str:
     return "\n".join([*lines, *_remarks(result)])
 
 
-def _remarks(result: Impacts | Limits | ToyStudy) -> list[str]:
+def _remarks(result: Impacts | Limits | Scan | ToyStudy) -> list[str]:
     return [f"note: {remark}" for remark in result.remarks]
 
 

@@ -43,7 +43,10 @@ def toys(study: ToyStudy, tag: Tag) -> Figure:
         top.set_xlabel(r"$\hat{\mu}$")
         top.set_title(rf"true $\mu = {point.mu:g}$", fontsize=10, pad=20)
         bias = f"bias {point.bias:+.2f} ± {point.bias_error:.2f}\nspread {point.spread:.2f}"
-        top.text(0.04, 0.96, bias.replace("-", "−"), transform=top.transAxes, va="top", fontsize=8.5)
+        top.text(
+            0.04, 0.96, bias.replace("-", "−"), transform=top.transAxes, va="top", fontsize=8.5,
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.0},
+        )  # fmt: skip
         bottom.hist(point.pulls, bins=np.linspace(-4, 4, 41).tolist(), color=BACKGROUND_COLOUR, alpha=0.75)
         bottom.plot(grid, len(point.pulls) * 0.2 * norm.pdf(grid), color=DARK, linewidth=1.2)
         bottom.set_xlabel(r"$(\hat{\mu}-\mu)/\sigma$")

@@ -43,7 +43,9 @@ EDGE = "#50535c"
 GREEN, YELLOW = "#d5ead2", "#fdf0c4"
 GREY = "#717581"
 # Curves that stand for no sample (folds, parameters): each also has its own dashes.
-SEQUENCE = ("#3f90da", "#ffa90e", "#bd1f01", "#832db6", "#a96b59", "#e76300", "#717581", "#92dadd")
+SEQUENCE = (
+    "#3f90da", "#ffa90e", "#bd1f01", "#832db6", "#a96b59", "#e76300", "#717581", "#92dadd", "#b9ac70", "#94a4a2",
+)  # fmt: skip
 DASHES: tuple[tuple[int, tuple[float, ...]], ...] = (
     (0, ()),
     (0, (5, 1.5)),

@@ -29,8 +29,11 @@ def yields(shown: ChannelYields, tag: Tag, *, asimov: bool) -> Figure:
     bottom = np.zeros(n_bins)
     for k, (name, values) in enumerate(shown.samples.items()):
         heights = np.asarray(values, dtype=float)
-        colour, hatch = SEQUENCE[k % len(SEQUENCE)], None if k < len(SEQUENCE) else "//"
-        axes.stairs(bottom + heights, edges, baseline=bottom, fill=True, color=colour, hatch=hatch, label=name)
+        # More samples than colours: their second round is hatched in white.
+        axes.stairs(
+            bottom + heights, edges, baseline=bottom, fill=True, facecolor=SEQUENCE[k % len(SEQUENCE)],
+            edgecolor="white", hatch=None if k < len(SEQUENCE) else "xx", linewidth=0, label=name,
+        )  # fmt: skip
         bottom = bottom + heights
     total, error = np.asarray(shown.total), np.asarray(shown.total_error)
     axes.stairs(

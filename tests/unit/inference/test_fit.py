@@ -14,6 +14,7 @@ from analysis.cli import main
 from analysis.errors import FitError
 from analysis.inference.fit import fit_workspace
 from analysis.inference.limits import cls
+from analysis.inference.report import scan_table
 from analysis.inference.results import FitResult, StandardModel
 from analysis.inference.scans import scan, scan_2d
 
@@ -257,7 +258,7 @@ def unknown_modifier(workspace):
         (drop_observation, ["no observations", "hta"]),
         (short_observation, ["number of bins", "hta", "1 observed", "6 bins"]),
         (negative_data, ["Observed data are negative", "hta", "bin 4", "-1"]),
-        (negative_total, ["negative", "hta", "bin 2"]),
+        (negative_total, ["negative", "hta", "bin 2", "sample '"]),
         (no_channels, ["no channels"]),
         (add_shape(hi_data=[1.0] * 5), ["hta", "bbbar", "histosys 'tilt'", "'hi_data'", "5 bins"]),
         (add_shape(lo_data=[1.0, -math.inf, 1, 1, 1, 1]), ["hta", "bbbar", "tilt", "'lo_data'", "bin 1", "-inf"]),
@@ -268,7 +269,8 @@ def unknown_modifier(workspace):
         (twin_channel, ["Two channels", "'hta'"]),
         (twin_sample, ["Two samples", "hta", "'bbbar'"]),
         (set_mu(bounds=[[5.0, -5.0]]), ["bounds", "'mu'", "5.0, -5.0"]),
-        (set_mu(bounds=[[math.nan, 5.0]]), ["bounds", "'mu'", "nan"]),
+        (set_mu(bounds=[[math.nan, 5.0]]), ["bound is not finite", "'mu'", "nan"]),
+        (set_mu(bounds=[[-math.inf, math.inf]]), ["bound is not finite", "'mu'", "-inf, inf"]),
         (set_mu(inits=[99.0]), ["outside its bounds", "'mu'", "99.0"]),
         (bare_luminosity, ["luminosity", "lumi", "sigmas"]),
         (word_for_a_number, ["not a valid pyhf workspace", "samples[1].data[2]", "many"]),
@@ -484,6 +486,22 @@ def test_scan_over_two_parameters(hta):
     assert heights[2, 0] == pytest.approx(float(height) - 2 * fit.nll, abs=1e-3)
     with pytest.raises(FitError, match="twice"):
         scan_2d(hta, ("mu", [0.0]), ("mu", [0.0]))
+
+
+def test_scans_have_tables(hta):
+    found = scan(hta, [0.0, 2.0])
+    lines = scan_table(found).splitlines()
+    assert lines[0] == f"minimum at mu = {found.minimum[0]:.4g} (data)"
+    height = found.points[0].twice_delta_nll
+    assert lines[2].split() == ["0", f"{height:.4f}", f"{math.sqrt(height):.2f}"]
+    assert len(lines) == 4
+    both = scan_2d(hta, ("mu", [-2.0, 2.0, 5.0, 60.0]), ("mu_bbbar", [0.0, 0.1]), asimov=1.0)
+    inside = [p.values for p in both.points if p.twice_delta_nll <= 6.18]
+    told = scan_table(both)
+    assert "Asimov data of 1" in told
+    low, high = min(v[0] for v in inside), max(v[0] for v in inside)
+    assert f"95.4 %: mu from {low:.4g} to {high:.4g}" in told
+    assert high < 60.0
 
 
 def test_scan_command_takes_any_parameter_or_two(hta, tmp_path):
