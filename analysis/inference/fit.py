@@ -255,7 +255,8 @@ def _interest(engine: Engine, best: Minimum, covariance: Floats, level: float, s
         return _Poi(mu=mu, intervals=around)
     try:
         significance = Significance(observed=signed_root(profile, 0.0), sm=signed_root(profile, 1.0))
-        limit = AsymptoticCLs.prepare(engine, best).limit(level)
+        # At the upper bound nothing tells where the likelihood of a larger strength would be highest.
+        limit = None if high == 0.0 else AsymptoticCLs.prepare(engine, best).limit(level)
     except ImpossibleError as error:
         return _Poi(mu=mu, intervals=around, impossible=str(error.where))
     return _Poi(mu, significance, limit, around)
@@ -288,6 +289,8 @@ def _bound_notes(problem: Problem, best: Minimum, found: _Poi) -> list[str]:
             "hold 0 and 1): "
             "no significance, limit or branching fraction"
         )
-    elif found.limit is not None and found.limit.observed > problem.upper[problem.poi]:
+    elif found.limit is None:
+        notes.append(f"no upper limit: '{problem.poi_name}' is at its upper bound; widen it in the workspace")
+    elif found.limit.observed > problem.upper[problem.poi]:
         notes.append(f"the upper limit lies beyond the upper bound of '{problem.poi_name}'")
     return notes

@@ -135,7 +135,14 @@ def limits(
     def around(best: Minimum) -> Limits:
         # Limits look only above μ̂; a deeper minimum below it is seen by MINOS.
         error = math.sqrt(engine.covariance(best.x, best.free)[index, index])
-        minos(Profile(engine, index, best), error or step_guess(problem, index))
+        _, high, _ = minos(Profile(engine, index, best), error or step_guess(problem, index))
+        if high == 0.0:
+            raise FitError(
+                "The strength is at its upper bound: what the data allow above it is not known.",
+                where=problem.names[index],
+                found=f"{best.x[index]:g}",
+                remedy="widen its 'bounds' in the workspace, under measurements, config, parameters",
+            )
         asymptotic = AsymptoticCLs.prepare(engine, best)
         found = [asymptotic.limit(level) for level in levels]
         setting = _Setting(engine, Profile(engine, index, best), index, n_toys, seed, progress)
@@ -149,11 +156,17 @@ def limits(
             asimov=asimov,
             engine=engine.name,
             cross_check=cross_check(problem, best),
-            remarks=engine.remarks,
+            remarks=[*engine.remarks, *_beyond(problem, found)],
             provenance=provenance,
         )
 
     return from_deepest(engine, around, problem.poi_name)
+
+
+def _beyond(problem: Problem, found: Sequence[UpperLimit]) -> list[str]:
+    bound = float(problem.upper[problem.index_of(None)])
+    levels = " and ".join(f"{100 * limit.level:g} %" for limit in found if limit.observed > bound)
+    return [f"the limit at {levels} lies beyond the upper bound of '{problem.poi_name}', {bound:g}"] if levels else []
 
 
 def _demand_strength(problem: Problem, poi: int) -> None:

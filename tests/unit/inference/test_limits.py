@@ -13,6 +13,7 @@ from scipy.stats import poisson
 
 from analysis.cli import main
 from analysis.errors import FitError
+from analysis.inference.fit import fit_workspace
 from analysis.inference.minimiser import NewtonEngine
 from analysis.inference.problem import load
 from analysis.inference.profile import Profile
@@ -70,7 +71,22 @@ def test_a_limit_is_one_on_a_strength(counting):
     assert caught.value.found == "bounds 0.5 to 3"
     # A branching fraction, say: 1 is out of reach.
     spec["measurements"][0]["config"]["parameters"] = [{"name": "mu", "bounds": [[0.0, 0.5]], "inits": [0.1]}]
-    assert limits(spec).asymptotic[0].observed > 0
+    found = limits(spec)
+    assert found.asymptotic[0].observed > 0.5
+    assert found.remarks == ["the limit at 90 % and 95 % lies beyond the upper bound of 'mu', 0.5"]
+
+
+def test_no_limit_for_a_strength_at_its_upper_bound(counting):
+    spec = counting(20.0)
+    spec["measurements"][0]["config"]["parameters"] = [{"name": "mu", "bounds": [[0.0, 5.0]], "inits": [1.0]}]
+    with pytest.raises(FitError, match="upper bound") as caught:
+        limits(spec)
+    assert (caught.value.where, caught.value.found) == ("mu", "5")
+    fit = fit_workspace(spec)
+    assert fit.mu.value == 5.0
+    assert fit.upper_limit is None
+    assert fit.significance.observed > 0
+    assert any("no upper limit: 'mu' is at its upper bound" in note for note in fit.diagnosis)
 
 
 def test_the_grid_is_widened_where_limits_from_toys_lie_beyond_the_asymptotic_ones(counting):
