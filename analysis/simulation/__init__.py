@@ -40,6 +40,7 @@ Reconstruction, of any event:
 Generation and truth:
 
 ``generator``     PYTHIA, as arrays
+``dalitz``        electrons of π⁰ decays in continuum, made more often
 ``channels``      forced tags, added rare decays, strata
 ``true_tags``     what a decay is to a tag
 ``truth``         labels of the signal side's decay

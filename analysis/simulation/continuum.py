@@ -72,7 +72,8 @@ def _uses(
     contents = Contents.of(pool)
     kaon_charges = contents.plus.astype(int) + contents.minus.astype(int)
     prospects = continuum_prospects(contents.charged, contents.lepton, kaon_charges, contents.energy)
-    number, unit = uses(prospects * rotations * USES, rng)
+    number, unit = uses(prospects * rotations * USES * np.sqrt(np.minimum(pool.weight, 1.0)), rng)
+    unit = unit * pool.weight
     parents = np.repeat(np.arange(len(pool)), number)
 
     def begun() -> Iterator[Begun]:

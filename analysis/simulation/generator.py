@@ -42,6 +42,7 @@ from analysis.simulation.channels import (
     stratum_of,
     tau_stratum_of,
 )
+from analysis.simulation.dalitz import Dalitz
 from analysis.simulation.detector import DETECTOR, M_B0, M_BPLUS
 from analysis.simulation.histories import History, conjugate
 from analysis.simulation.histories import joined as joined_histories
@@ -98,7 +99,8 @@ class Pool:
     label : (n_parents,) int64
         What kind of decay it is: see `analysis.simulation.truth`.
     weight : (n_parents,) float64
-        Probability of the decay over the probability with which it was generated; the mean is one. See `STRATA`.
+        Probability of the decay or event over the probability with which it was generated; the mean is one. See
+        `STRATA` and `analysis.simulation.dalitz`.
     history
         Who decayed to whom, neutrinos and all.
     """
@@ -248,6 +250,7 @@ class Generator:
     def __init__(self, kind: str, seed: int, sqrt_s: float = DETECTOR.beams.sqrt_s) -> None:
         self._kind = kind
         self._source: Any = None
+        self._dalitz: Dalitz | None = None
         self._tables: dict[int, _Table] = {}
         if kind in _MESONS:
             # PYTHIA keeps only a raw pointer to the source.
@@ -266,6 +269,8 @@ class Generator:
                 ],
                 seed,
             )  # fmt: skip
+            if not stable:
+                self._dalitz = Dalitz.opened(self._pythia)
 
     def other(self, kind: str) -> Generator:
         """Return a generator of another meson that shares this one's PYTHIA: starting one takes a third of a second."""
@@ -320,7 +325,10 @@ class Generator:
         p = np.array([ak.to_numpy(flat["p"][k]) for k in ("px", "py", "pz", "e")])
         vertex = ak.fill_none(flat["vProd"], {"px": 0.0, "py": 0.0, "pz": 0.0, "e": 0.0})
         x = 0.1 * np.array([ak.to_numpy(vertex[k]) for k in ("px", "py", "pz", "e")])  # mm to cm
-        return _extract(counts, column["id"], column["status"], column["mother1"], p, x, meson=self._source is not None)
+        pool = _extract(counts, column["id"], column["status"], column["mother1"], p, x, meson=self._source is not None)
+        if self._dalitz is not None:
+            pool = replace(pool, weight=self._dalitz.weights(counts, column["id"], column["mother1"]))
+        return pool
 
 
 def _plain_codes(pdg: Array) -> NDArray[np.int32]:

@@ -163,3 +163,18 @@ def test_charges() -> None:
 def test_a_refused_setting_is_named() -> None:
     with pytest.raises(InputError, match="NoSuch:setting"):
         _pythia(["NoSuch:setting = on"], 1)
+
+
+def test_dalitz_decays_of_continuum_are_made_more_often_and_weigh_less() -> None:
+    pool = Generator("ddbar", 3).batch(6000)
+    particles, n = pool.particles, len(pool)
+    electrons = count(particles.event, n, (particles.pdg == 11) & (particles.mother == 111))
+    photons = count(particles.event, n, (particles.pdg == 22) & (particles.mother == 111))
+    pi0s = (photons + electrons) / 2  # γγ or γe⁺e⁻
+    assert electrons.sum() / pi0s.sum() == pytest.approx(0.1, abs=0.006)
+    assert np.average(pool.weight) == pytest.approx(1, abs=0.03)
+    assert np.sum(pool.weight * electrons) / np.sum(pool.weight * pi0s) == pytest.approx(0.012, abs=0.0015)
+    without = electrons == 0
+    assert pool.weight[without] == pytest.approx((0.988 / 0.9) ** pi0s[without], rel=2e-3)
+    # other kinds are as PYTHIA makes them
+    assert np.all(Generator("ccbar stable", 3).batch(200).weight == 1)
