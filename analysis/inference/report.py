@@ -157,7 +157,10 @@ def toy_table(result: ToyStudy) -> str:
 
 
 def _remarks(result: Impacts | Limits | Scan | ToyStudy) -> list[str]:
-    return [f"note: {remark}" for remark in result.remarks]
+    notes = list(result.remarks)
+    if result.asimov is not None and not isinstance(result, Scan):
+        notes.insert(0, f"Asimov data of {result.poi} = {result.asimov:g} (blinded)")
+    return [f"note: {note}" for note in notes]
 
 
 def impact_table(result: Impacts, n: int = 15) -> str:

@@ -17,6 +17,7 @@ from analysis.inference.fit import fit_workspace
 from analysis.inference.minimiser import NewtonEngine
 from analysis.inference.problem import load
 from analysis.inference.profile import Profile
+from analysis.inference.report import limit_table
 from analysis.inference.results import UpperLimit
 from analysis.inference.toy_limits import _cls_notes, _crossing, _Ratio, _Setting, cls_limit, limits
 
@@ -74,6 +75,11 @@ def test_a_limit_is_one_on_a_strength(counting):
     found = limits(spec)
     assert found.asymptotic[0].observed > 0.5
     assert found.remarks == ["the limit at 90 % and 95 % lies beyond the upper bound of 'mu', 0.5"]
+
+
+def test_tables_of_expected_limits_say_so(counting):
+    assert "Asimov" not in limit_table(limits(counting(2.0)))
+    assert "note: Asimov data of mu = 0 (blinded)" in limit_table(limits(counting(2.0), asimov=0.0))
 
 
 def test_no_limit_for_a_strength_at_its_upper_bound(counting):
