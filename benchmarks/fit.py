@@ -134,9 +134,8 @@ def compare(task: str, ours: Any, theirs: Any, sigma: float) -> dict[str, float]
     return {"difference": largest} if task.startswith("CLs") else {"difference_in_sigma": largest / sigma}
 
 
-def alone(name: str, ours: Ours, repeat: int, wanted: Sequence[str]) -> list[Workspace]:
+def alone(name: str, ours: Ours, repeat: int, wanted: Sequence[str]) -> Iterator[dict[str, Any]]:
     """Time ours by itself."""
-    rows = []
     for label, function in (
         ("fit", ours.fit),
         ("fit + MINOS", ours.fit_with_errors),
@@ -148,9 +147,8 @@ def alone(name: str, ours: Ours, repeat: int, wanted: Sequence[str]) -> list[Wor
         if label not in wanted:
             continue
         seconds = statistics.median(cpu(ours, function)[0] for _ in range(repeat))
-        rows.append({"model": name, "task": label, "peer": None, "ours_s": seconds})
         print(f"{name:<10} {label:<12} {seconds:10.4f} s", flush=True)
-    return rows
+        yield {"model": name, "task": label, "peer": None, "ours_s": seconds}
 
 
 @dataclass(frozen=True)
@@ -164,7 +162,7 @@ class Bar:
     least: float = -math.inf
     most: float = math.inf
 
-    def check(self, rows: list[Workspace]) -> bool | None:
+    def check(self, rows: list[dict[str, Any]]) -> bool | None:
         """Print the measured value beside the bar; None where the row is missing."""
         wanted = f"≥ {self.least:g}" if self.least > -math.inf else f"≤ {self.most:g}"
         label = f"{self.model:<10} {self.task:<12} {self.peer or '':<13} {self.key:<20} {wanted:>9}"
@@ -192,6 +190,32 @@ BARS = (
 )
 
 
+def versus(
+    name: str, workspace: Workspace, ours: Ours, kind: str, args: argparse.Namespace
+) -> Iterator[dict[str, Any]]:
+    """Compare with one peer, task by task."""
+    if not available(kind):
+        print(f"{name:<10} {kind} is not installed: left out")
+        return
+    if name != "small" and kind in ("pyhf-minuit", "cabinetry", "cabinetry-jax") and not args.slow:
+        return
+    peer = make_peer(kind, workspace, ours)
+    checked = gate(ours, peer)
+    print(f"{name:<10} gate passed: 2NLL − {kind}'s = {checked['twice_nll_minus_peer']:.2g}")
+    for task, turns in tasks(ours, peer, args.slow).items():
+        if task not in args.tasks:
+            continue
+        ours_s, peer_s, a, b = alternate(ours, peer, turns, 1 if task in ("ranking", "limit") else args.repeat)
+        differences = compare(task, a, b, ours.sigma)
+        row = {"model": name, "task": task, "peer": kind, "ours_s": ours_s, "peer_s": peer_s, "ratio": peer_s / ours_s}
+        difference = ", ".join(f"{key} {value:.2g}" for key, value in differences.items())
+        print(
+            f"{name:<10} {task:<12} {ours_s:10.4f} s  {kind:<13} {peer_s:10.3f} s  ×{row['ratio']:<8.0f} {difference}",
+            flush=True,
+        )
+        yield row | differences | checked
+
+
 def main() -> None:
     """Run the comparison."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -209,42 +233,23 @@ def main() -> None:
     workspaces = {name: MODELS[name]() for name in args.models}
     if args.published:
         workspaces["published"] = json.loads(Path(args.published).read_text())
-    rows: list[Workspace] = []
+    rows: list[dict[str, Any]] = []
+
+    def keep(row: dict[str, Any]) -> None:
+        rows.append(row)
+        if args.output:
+            Path(args.output).write_text(json.dumps(rows, indent=1) + "\n")
+
     for name, workspace in workspaces.items():
         ours = Ours(workspace)
         print(f"{name}: {len(ours.engine.problem.names)} parameters, {ours.engine.name}")
-        rows += alone(name, ours, args.repeat, args.tasks)
+        for row in alone(name, ours, args.repeat, args.tasks):
+            keep(row)
         for kind in args.peers:
-            if not available(kind):
-                print(f"{name:<10} {kind} is not installed: left out")
-                continue
-            if name != "small" and kind in ("pyhf-minuit", "cabinetry", "cabinetry-jax") and not args.slow:
-                continue
-            peer = make_peer(kind, workspace, ours)
-            checked = gate(ours, peer)
-            print(f"{name:<10} gate passed: 2NLL − {kind}'s = {checked['twice_nll_minus_peer']:.2g}")
-            for task, turns in tasks(ours, peer, args.slow).items():
-                if task not in args.tasks:
-                    continue
-                repeat = 1 if task in ("ranking", "limit") else args.repeat
-                ours_s, peer_s, a, b = alternate(ours, peer, turns, repeat)
-                row = {"model": name, "task": task, "peer": kind, "ours_s": ours_s, "peer_s": peer_s}
-                differences = compare(task, a, b, ours.sigma)
-                row |= {"ratio": peer_s / ours_s, **differences, **checked}
-                rows.append(row)
-                difference = ", ".join(f"{key} {value:.2g}" for key, value in differences.items())
-                print(
-                    f"{name:<10} {task:<12} {ours_s:10.4f} s  {kind:<13} {peer_s:10.3f} s  ×{row['ratio']:<8.0f}"
-                    f" {difference}",
-                    flush=True,
-                )
-                if args.output:
-                    Path(args.output).write_text(json.dumps(rows, indent=1) + "\n")
+            for row in versus(name, workspace, ours, kind, args):
+                keep(row)
     print("bars:")
-    met = [bar.check(rows) for bar in BARS]
-    if args.output:
-        Path(args.output).write_text(json.dumps(rows, indent=1) + "\n")
-    if False in met:
+    if False in [bar.check(rows) for bar in BARS]:
         raise SystemExit(1)
 
 
