@@ -246,7 +246,7 @@ def _interest(engine: Engine, best: Minimum, covariance: Floats, level: float, s
         return _Poi()
     error = float(np.sqrt(covariance[index, index]))
     profile = Profile(engine, index, best)
-    low, high, at_bound = minos(profile, error or step_guess(problem, index))
+    low, high, at_bound = minos(profile, error or step_guess(profile))
     if error == 0.0:
         error = max(-low, high)
     mu = SignalStrength(value=float(best.x[index]), error=error, error_lo=low, error_hi=high, at_bound=at_bound)
@@ -256,7 +256,7 @@ def _interest(engine: Engine, best: Minimum, covariance: Floats, level: float, s
     try:
         significance = Significance(observed=signed_root(profile, 0.0), sm=signed_root(profile, 1.0))
         # At the upper bound nothing tells where the likelihood of a larger strength would be highest.
-        limit = None if high == 0.0 else AsymptoticCLs.prepare(engine, best).limit(level)
+        limit = None if at_bound[1] and high == 0.0 else AsymptoticCLs.prepare(engine, best).limit(level)
     except ImpossibleError as error:
         return _Poi(mu=mu, intervals=around, impossible=str(error.where))
     return _Poi(mu, significance, limit, around)

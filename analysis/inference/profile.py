@@ -13,7 +13,6 @@ from scipy.optimize import brentq
 
 from analysis.errors import FitError
 from analysis.inference.engine import Engine, Floats, ImpossibleError, Minimum
-from analysis.inference.problem import Problem
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +24,9 @@ BETTER = 1e-6
 MAX_RESTARTS = 5
 # √2ΔNLL where the likelihood is zero: above every quantile, and finite for the search of a root.
 HIGH = 1e3
+# A first step without an error to go by: how often it may be ten times as long, and the √2ΔNLL that is enough.
+TENS = 12
+RISEN = 0.1
 
 
 class BetterMinimumError(Exception):
@@ -233,11 +235,22 @@ def minos(profile: Profile, error: float) -> tuple[float, float, tuple[bool, boo
     return min(low - centre, 0.0), max(high - centre, 0.0), (low_bound, high_bound)
 
 
-def step_guess(problem: Problem, index: int) -> float:
-    """Return a first step for :func:`minos` where the Hessian knows no error: at a bound, or without curvature."""
-    span = 0.01 * float(problem.upper[index] - problem.lower[index])
-    # Public workspaces have strengths near 1 with bounds of 10⁷.
-    return min(span, max(abs(float(problem.init[index])), 1e-3 * span))
+def step_guess(profile: Profile) -> float:
+    """Return a first step for :func:`minos` where the Hessian knows no error: at a bound, or without curvature.
+
+    From the size of the initial value by tens until 2NLL has risen: bounds tell nothing, public workspaces have
+    strengths near 1 with bounds of 10³⁰.
+    """
+    problem, index = profile.engine.problem, profile.index
+    centre = float(profile.best.x[index])
+    up, down = float(problem.upper[index]) - centre, centre - float(problem.lower[index])
+    side, far = (1, up) if up >= down else (-1, down)
+    step = min(abs(float(problem.init[index])) or 1.0, far)
+    for _ in range(TENS):
+        if step >= far or profile.root(centre + side * step) > RISEN:
+            break
+        step = min(10 * step, far)
+    return step
 
 
 def signed_root(profile: Profile, value: float) -> float:

@@ -135,8 +135,9 @@ def limits(
     def around(best: Minimum) -> Limits:
         # Limits look only above μ̂; a deeper minimum below it is seen by MINOS.
         error = math.sqrt(engine.covariance(best.x, best.free)[index, index])
-        _, high, _ = minos(Profile(engine, index, best), error or step_guess(problem, index))
-        if high == 0.0:
+        profile = Profile(engine, index, best)
+        _, high, (_, at_top) = minos(profile, error or step_guess(profile))
+        if at_top and high == 0.0:
             raise FitError(
                 "The strength is at its upper bound: what the data allow above it is not known.",
                 where=problem.names[index],
@@ -145,7 +146,7 @@ def limits(
             )
         asymptotic = AsymptoticCLs.prepare(engine, best)
         found = [asymptotic.limit(level) for level in levels]
-        setting = _Setting(engine, Profile(engine, index, best), index, n_toys, seed, progress)
+        setting = _Setting(engine, profile, index, n_toys, seed, progress)
         return Limits(
             poi=problem.names[index],
             asymptotic=found,

@@ -17,6 +17,7 @@ from analysis.inference.limits import cls
 from analysis.inference.report import scan_table
 from analysis.inference.results import FitResult, StandardModel
 from analysis.inference.scans import scan, scan_2d
+from analysis.inference.toy_limits import limits
 
 
 @pytest.fixture(scope="module")
@@ -416,9 +417,10 @@ def test_strength_at_a_bound_without_curvature(hta):
     assert any("the error of 'mu' there is the larger one of MINOS" in note for note in fit.diagnosis)
 
 
-def test_wide_bounds_are_far_from_the_strength(hta):
+@pytest.mark.parametrize("wide", [1e8, 1e30])
+def test_wide_bounds_are_far_from_the_strength(hta, wide):
     # As in public workspaces; a strength of 3 is at no bound of a range of 10⁸.
-    hta["measurements"][0]["config"]["parameters"] = [{"name": "mu", "bounds": [[0.0, 1e8]]}]
+    hta["measurements"][0]["config"]["parameters"] = [{"name": "mu", "bounds": [[0.0, wide]]}]
     fit = fit_workspace(hta)
     assert 1.0 < fit.mu.value < 10.0
     assert not any("is at its bound" in note for note in fit.diagnosis)
@@ -429,6 +431,8 @@ def test_wide_bounds_are_far_from_the_strength(hta):
     near = fit_workspace(hta)
     assert far.mu.value == near.mu.value == 0.0
     assert far.mu.error_hi == pytest.approx(near.mu.error_hi, rel=1e-6)
+    assert far.upper_limit.observed == pytest.approx(near.upper_limit.observed, rel=1e-6)
+    assert limits(hta).asymptotic[0] == near.upper_limit
 
 
 def test_fit_below_nothing_is_noted(hta):
