@@ -11,6 +11,7 @@ from scipy import stats
 from analysis.basf2 import SampleType
 from analysis.simulation import bbbar, charm, continuum, pairing, pools, prospects, true_tags
 from analysis.simulation.chunk import selected
+from analysis.simulation.dalitz import Dalitz
 from analysis.simulation.generator import Pool
 from analysis.simulation.jagged import count, on_side
 from analysis.simulation.kinematics import random_rotations
@@ -262,7 +263,12 @@ def flat(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prospects, "MAX_WEIGHT", 1e-9)
 
 
-@pytest.mark.parametrize("change", [without("with_fake_lepton"), without("with_fake_kaon"), flat])
+def own_pi0_decays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the decays of π⁰ as PYTHIA has them."""
+    monkeypatch.setattr(Dalitz, "opened", lambda _: Dalitz(1.0, 1.0))
+
+
+@pytest.mark.parametrize("change", [without("with_fake_lepton"), without("with_fake_kaon"), flat, own_pi0_decays])
 def test_weighted_continuum_agrees_with_plain(
     change: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
