@@ -15,7 +15,7 @@ One file, and what it is written as:
 
 Processes: decays are generated once and used many times, those with good prospects most often, with weights:
 
-``bbbar``         signal, charged, mixed: pairs of B decays, with true, wrong and mixed tags
+``bbbar``         signal, charged, mixed: pairs of B decays, with true tags and wrong ones
 ``continuum``     light quarks and τ pairs: events turned about the beams
 ``charm``         cc̄: events and decays of their charmed hadrons, drawn together
 ``whole``         every decay used once: what the pools are compared with
@@ -23,6 +23,7 @@ Processes: decays are generated once and used many times, those with good prospe
 What they are made with, step by step:
 
 ``pools``         tags that are found, to be paired
+``pairs``         pairs for wrong tags, drawn by what is found of either decay
 ``prospects``     importance before anything is measured: how often to use what
 ``triage``        which events are worth going on with, once particles are found or measured
 ``sides``         decays in the laboratory, measured step by step

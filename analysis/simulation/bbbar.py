@@ -1,15 +1,13 @@
 """Candidates of Υ(4S) → BB̄: signal, charged and mixed.
 
-Every sample has three parts, which exclude one another and together are everything:
+Every sample has two parts, which exclude one another and together are everything:
 
 - *true tags*: at least one B has an accepted semileptonic tag of the toy's modes. A pool of accepted tags (forced by
   alias particles) is paired with generic (or signal) decays of the other B. Either B may be the tag, hence a factor
   of 2 (not for signal, where the other B is chosen already); events in which both are have been made twice and count
   one half.
-- *wrong tags*: no B has, but at least one offers a lepton and a kaon that may be taken for a tag's
-  (`pools.like_tag`). Such decays are found among generic ones, measured, and paired in the same way.
-- *mixed tags*: neither; lepton and kaon of the tag come from different B. Pairs of generic (or signal) decays are
-  drawn, more often the better their prospects, with weights.
+- *wrong tags*: no B has. Generic (or signal) decays are turned and tracked, and pairs of them are drawn by what was
+  found of either, with weights (`analysis.simulation.pairs`).
 
 B⁰ mesons are coherent: the two decay as opposite flavours with probability 1 − χ_d.
 """
@@ -28,19 +26,20 @@ from analysis.simulation.candidates import Events, build
 from analysis.simulation.detector import DETECTOR, Beams
 from analysis.simulation.generator import Generator, Pool, forced_fraction
 from analysis.simulation.histories import UPSILON_4S, VIRTUAL_PHOTON, Chain, conjugate, event_string
-from analysis.simulation.jagged import Array, Floats, Ints, count, merged, renumbered, stacked, taken
+from analysis.simulation.jagged import Array, Floats, Ints, count, merged, renumbered, taken
 from analysis.simulation.kinematics import random_rotations
-from analysis.simulation.pairing import b_velocities, frames
-from analysis.simulation.pools import TagPool, like_tag, make_tags, make_wrong_tags
-from analysis.simulation.prospects import Contents, draw_pairs, shares, side_prospects, thinned, uses
+from analysis.simulation.pairing import frames
+from analysis.simulation.pairs import Offers, directions, draw, turned
+from analysis.simulation.pools import TagPool, make_tags
+from analysis.simulation.prospects import Contents, shares, side_prospects, thinned, uses
 from analysis.simulation.response import Clusters, Tracks, beam_clusters
 from analysis.simulation.rows import Rows, numbered, stack
 from analysis.simulation.sides import Begun, Side, together
 from analysis.simulation.tags import Tags, find_pi0s, reconstruct_tags
 from analysis.simulation.triage import (
+    MAX_TRACKS,
     beside_a_tag,
-    holds_candidate,
-    may_hold_candidate,
+    may_hold_tag,
     possible_beside_a_tag,
     too_much_energy,
 )
@@ -51,10 +50,9 @@ BLOCK = 20_000  # decays at a time, and
 BATCH = 10_000  # pairs at a time: bound the memory
 # Shares of the generator's decays: signal-side B, forced tags, generic B for wrong tags
 SHARES = {"signal": (0.25, 0.5, 0.25), "generic": (0.6, 0.4, 0.0)}
-# Wrong tags relative to true ones: how often their decays are measured, and signal-side decays paired with them
-WRONG_ROTATIONS, WRONG_USES = 0.2, 0.9
-# Pairs drawn for mixed tags, per signal-side decay and rotation
-MIXED_DRAWS = {SampleType.SIGNAL: 0.02, SampleType.CHARGED: 0.10, SampleType.MIXED: 0.10}
+# Wrong tags, per rotation: how often a decay is tracked in each direction of flight; pairs per signal-side decay
+TRACKED = 0.005
+DRAWS = {SampleType.SIGNAL: 0.05, SampleType.CHARGED: 0.12, SampleType.MIXED: 0.15}
 SIGNAL_USES = 0.1  # per rotation, of a signal decay
 # Decays times rotations that stand for one generated event: rows of the signal region weigh about one
 DECAYS_PER_EVENT = {SampleType.SIGNAL: 0.05, SampleType.CHARGED: 0.005, SampleType.MIXED: 0.005}
@@ -70,15 +68,14 @@ class Sources:
         Signal, charged or mixed.
     signal_side, generic
         Decays of the two B; the same ones where both are generic.
-    true, wrong
-        Accepted forced tags, and decays that look like a tag.
+    tags
+        Accepted forced tags.
     """
 
     kind: SampleType
     signal_side: Pool
     generic: Pool
-    true: TagPool
-    wrong: TagPool
+    tags: TagPool
 
     @property
     def same_flavour(self) -> float:
@@ -91,15 +88,14 @@ class Sources:
         return 1 if self.kind is SampleType.SIGNAL else 2
 
 
-def make_sources(kind: SampleType, n: int, rotations: int, generator: Generator, rng: np.random.Generator) -> Sources:
+def make_sources(kind: SampleType, n: int, generator: Generator, rng: np.random.Generator) -> Sources:
     """Generate the decays of a block, n of them."""
     signal = kind is SampleType.SIGNAL
     n_side, n_tags, n_generic = (max(round(n * share), 1) for share in SHARES["signal" if signal else "generic"])
     tag = generator.other("tag mixed" if kind is SampleType.MIXED else "tag charged")
     side = generator.other(kind.value).batch(n_side) if signal else generator.other(kind.value).stratified(n_side)
     generic = generator.other("charged").batch(n_generic) if signal else side
-    true = make_tags(tag, n_tags, forced_fraction(kind), rng)
-    return Sources(kind, side, generic, true, make_wrong_tags(generic, rotations * WRONG_ROTATIONS, rng))
+    return Sources(kind, side, generic, make_tags(tag, n_tags, forced_fraction(kind), rng))
 
 
 def simulate(kind: SampleType, n: int, rotations: int, seed: int, rng: np.random.Generator) -> Rows:
@@ -125,12 +121,8 @@ def simulate(kind: SampleType, n: int, rotations: int, seed: int, rng: np.random
 
     def blocks() -> Iterator[Rows]:
         for block, size in enumerate(sizes):
-            sources = make_sources(kind, int(size), rotations, generator, rng)
-            for part in itertools.chain(
-                tagged(sources, True, rotations, rng),
-                tagged(sources, False, rotations * WRONG_USES, rng),
-                _mixed_tags(sources, rotations, rng),
-            ):
+            sources = make_sources(kind, int(size), generator, rng)
+            for part in itertools.chain(tagged(sources, rotations, rng), wrongly_tagged(sources, rotations, rng)):
                 yield replace(
                     part, weight=part.weight * mc_events / n_blocks, block=np.full(len(part), block),
                     parent=part.parent + block * BLOCK,
@@ -139,22 +131,19 @@ def simulate(kind: SampleType, n: int, rotations: int, seed: int, rng: np.random
     return stack(numbered(blocks()), mc_events)
 
 
-def tagged(sources: Sources, true: bool, rotations: float, rng: np.random.Generator) -> Iterator[Rows]:
-    """Pair signal-side decays with true or wrong tags; the weights are probabilities per event."""
-    pool, pooled = sources.signal_side, sources.true if true else sources.wrong
+def tagged(sources: Sources, rotations: float, rng: np.random.Generator) -> Iterator[Rows]:
+    """Pair signal-side decays with true tags; the weights are probabilities per event."""
+    pool, pooled = sources.signal_side, sources.tags
     if not len(pooled):
         return
     prospects = (
-        side_prospects(Contents.of(pool), true)
-        if sources.kind is not SampleType.SIGNAL
-        else np.full(len(pool), SIGNAL_USES)
+        side_prospects(Contents.of(pool)) if sources.kind is not SampleType.SIGNAL else np.full(len(pool), SIGNAL_USES)
     )
     # a decay of small weight needs few uses
     number, unit = uses(prospects * rotations * np.sqrt(np.minimum(pool.weight, 1.0)), rng)
     parents = rng.permutation(np.repeat(np.arange(len(pool)), number))
-    importance = pooled.weight * pooled.prospects
-    tag_of = shares(importance, len(parents), rng)
-    tag_weight = importance.mean() / pooled.weight.mean() / pooled.prospects
+    tag_of = shares(pooled.prospects, len(parents), rng)
+    tag_weight = pooled.prospects.mean() / pooled.prospects
     unit = pool.weight * unit * rotations
     scale = sources.either * pooled.probability / len(pool) / rotations
 
@@ -164,45 +153,35 @@ def tagged(sources: Sources, true: bool, rotations: float, rng: np.random.Genera
             n = len(batch)
             turn = np.where(rng.random(n) < sources.same_flavour, -1, 1)
             side = Side(pool, batch, frames(random_rotations(rng, n), -pooled.velocity[:, tag]), turn, 1)
-            yield _begun_beside(side, pooled, tag, unit[batch] * tag_weight[tag], true, rng)
+            yield _begun_beside(side, pooled, tag, unit[batch] * tag_weight[tag], rng)
 
     for events in together(begun()):
-        yield _finished_beside(events, sources, pooled, true, scale, rng)
+        yield _finished_beside(events, sources, scale, rng)
 
 
-def _begun_beside(
-    side: Side, pooled: TagPool, tag: Ints, weight: Floats, true: bool, rng: np.random.Generator
-) -> Begun:
+def _begun_beside(side: Side, pooled: TagPool, tag: Ints, weight: Floats, rng: np.random.Generator) -> Begun:
     """Measure the tracks of decays beside tags, as far as they may give candidates."""
-    n, kaon_charge = len(tag), 1 if true else 0
+    n = len(tag)
     found = side.detect(rng)
-    chance = beside_a_tag(found, pooled.spare_kaon[tag], pooled.tracks_of_tag[tag], n, kaon_charge=kaon_charge)
+    chance = beside_a_tag(found, pooled.spare_kaon[tag], pooled.tracks_of_tag[tag], n)
     kept, weight = thinned(chance, weight, rng)
     side, tag = side.select(kept), tag[kept]
     tracks = side.measure(renumbered(found, kept, n), rng)
-    possible = possible_beside_a_tag(
-        tracks, pooled.spare_kaon[tag], pooled.tracks_of_tag[tag], len(kept), kaon_charge=kaon_charge
-    )
+    possible = possible_beside_a_tag(tracks, pooled.spare_kaon[tag], pooled.tracks_of_tag[tag], len(kept))
     return Begun((side,), tracks, weight, tag).select(np.flatnonzero(possible))
 
 
-def _finished_beside(
-    begun: Begun, sources: Sources, pooled: TagPool, true: bool, scale: float, rng: np.random.Generator
-) -> Rows:
+def _finished_beside(begun: Begun, sources: Sources, scale: float, rng: np.random.Generator) -> Rows:
     """Add the tags and all clusters to events, and build their candidates."""
-    side, tag, n, weight = begun.sides[0], begun.tag, len(begun), begun.weight
+    side, tag, n, pooled = begun.sides[0], begun.tag, len(begun), sources.tags
     tracks = merged([begun.tracks, taken(pooled.tracks, len(pooled), tag)])
     events = assembled(
         tracks, [side.clusters(rng), taken(pooled.clusters, len(pooled), tag)],
         np.array([pooled.truth[tag], side.truth]), n, rng,
     )  # fmt: skip
-    if true:
-        weight = weight / np.maximum(true_sides(events.tags, n), 1)
-    else:
-        events = without_true_tags(events)
-        weight = weight / (1 + like_tag(tracks, 1, n))
+    weight = begun.weight / np.maximum(true_sides(events.tags, n), 1)
     labels = np.array([pooled.label[tag], side.pool.label[side.parents]])
-    partner = pooled.parent[tag] + (BLOCK if true else 0)
+    partner = pooled.parent[tag] + BLOCK
     origin = Origin(side.parents, partner, side.pool.q2[side.parents], labels, (pooled.chain(tag), side.chain))
     return finished(events, weight * scale, origin, sources.kind, rng)
 
@@ -240,46 +219,61 @@ def without_true_tags(events: Events) -> Events:
     return replace(events, tags=events.tags.select(wrong[events.tags.event]))
 
 
-def _mixed_tags(sources: Sources, rotations: int, rng: np.random.Generator) -> Iterator[Rows]:
-    """Pair generic decays with signal-side decays where a tag may come out whose lepton and kaon are not of one B."""
+@dataclass(frozen=True)
+class _Tracked:
+    """Decays of one side, turned and tracked: their tracks, what they offer, their weights."""
+
+    side: Side
+    tracks: Tracks
+    offers: Offers
+    weight: Floats
+
+    @classmethod
+    def of(
+        cls, pool: Pool, number: int, velocity: Floats, same_flavour: float, times: float, rng: np.random.Generator
+    ) -> _Tracked:
+        """Turn and track decays of a pool, up to ``times`` times each, that fly with one velocity (3,)."""
+        parents, weight = turned(pool, times, rng)
+        n = len(parents)
+        frame = frames(random_rotations(rng, n), np.broadcast_to(velocity[:, None], (3, n)))
+        side = Side(pool, parents, frame, np.where(rng.random(n) < same_flavour, -1, 1), number)
+        tracks = side.measure(side.detect(rng), rng)
+        few = np.flatnonzero(count(tracks.event, n, tracks.clean) <= MAX_TRACKS)
+        tracks, side = renumbered(tracks, few, n), side.select(few)
+        return cls(side, tracks, Offers.of(tracks, pool, side.parents), weight[few])
+
+    def taken(self, chosen: Ints) -> tuple[Side, Tracks]:
+        """Return chosen decays, which may repeat, and their tracks."""
+        return self.side.select(chosen), taken(self.tracks, len(self.weight), chosen)
+
+
+def wrongly_tagged(sources: Sources, rotations: float, rng: np.random.Generator) -> Iterator[Rows]:
+    """Pair generic decays with signal-side decays where no B has an accepted tag."""
     signal, generic = sources.signal_side, sources.generic
-    contents = Contents.of(generic), Contents.of(signal)
-    n_draws = max(round(MIXED_DRAWS[sources.kind] * rotations * len(signal)), 1)
-    n_same = rng.binomial(n_draws, sources.same_flavour)
+    flight = directions(rng)
+    ways = flight.shape[1]
+    n_draws = max(round(DRAWS[sources.kind] * rotations * len(signal) / ways), 1)
 
     def begun() -> Iterator[Begun]:
-        for turn, n in ((1, n_draws - n_same), (-1, n_same)):
-            keys = contents[0].key(-1), contents[1].key(turn)
-            first, second, weight = draw_pairs(keys, (generic.weight, signal.weight), n, rng)
-            for start in range(0, len(first), BATCH):
+        for velocity in flight.T:
+            sides = (
+                _Tracked.of(generic, 0, velocity, 1.0, TRACKED * rotations, rng),
+                _Tracked.of(signal, 1, -velocity, sources.same_flavour, TRACKED * rotations, rng),
+            )
+            offers, weights = (sides[0].offers, sides[1].offers), (sides[0].weight, sides[1].weight)
+            *chosen, weight = draw(offers, weights, n_draws, rng)
+            for start in range(0, len(weight), BATCH):
                 part = slice(start, start + BATCH)
-                yield _begun_mixed(sources, first[part], second[part], weight[part], turn, rng)
+                parts = [each.taken(of_side[part]) for each, of_side in zip(sides, chosen, strict=True)]
+                tracks, n = merged([each for _, each in parts]), len(weight[part])
+                made = Begun((parts[0][0], parts[1][0]), tracks, weight[part], np.full(n, -1))
+                yield made.select(np.flatnonzero(may_hold_tag(tracks, n)))
 
     for events in together(begun()):
-        yield _finished_mixed(events, sources, 1 / n_draws, rng)
+        yield _finished_pairs(events, sources, 1 / (len(generic) * len(signal) * ways), rng)
 
 
-def _begun_mixed(
-    sources: Sources, first: Ints, second: Ints, weight: Floats, turn: int, rng: np.random.Generator
-) -> Begun:
-    """Measure the tracks of pairs of decays, as far as they may give candidates."""
-    n = len(first)
-    velocity = b_velocities(rng, n)
-    sides = (
-        Side(sources.generic, first, frames(random_rotations(rng, n), velocity), np.full(n, -1), 0),
-        Side(sources.signal_side, second, frames(random_rotations(rng, n), -velocity), np.full(n, turn), 1),
-    )
-    found = [side.detect(rng) for side in sides]
-    kept, weight = thinned(may_hold_candidate(stacked(found), n), weight, rng)
-    m = len(kept)
-    sides = (sides[0].select(kept), sides[1].select(kept))
-    tracks = merged([s.measure(renumbered(f, kept, n), rng) for s, f in zip(sides, found, strict=True)])
-    of_one = like_tag(tracks, 0, m) | like_tag(tracks, 1, m)
-    none = np.full(m, -1)
-    return Begun(sides, tracks, weight, none).select(np.flatnonzero(holds_candidate(tracks, m) & ~of_one))
-
-
-def _finished_mixed(begun: Begun, sources: Sources, scale: float, rng: np.random.Generator) -> Rows:
+def _finished_pairs(begun: Begun, sources: Sources, scale: float, rng: np.random.Generator) -> Rows:
     """Add the clusters to events, and build their candidates."""
     one, other = begun.sides
     truth = np.array([one.truth, other.truth])

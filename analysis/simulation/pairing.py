@@ -22,10 +22,14 @@ def b_velocities(rng: np.random.Generator, n: int) -> Floats:
 
     θ is the angle to the beams.
     """
-    energy = DETECTOR.beams.sqrt_s / 2
-    speed = np.sqrt(energy**2 - MASS**2) / energy
     cos_theta = 2 * rng.beta(2, 2, n) - 1
-    return np.asarray(speed * direction(cos_theta, rng.uniform(-np.pi, np.pi, n)))
+    return np.asarray(speed() * direction(cos_theta, rng.uniform(-np.pi, np.pi, n)))
+
+
+def speed() -> float:
+    """Return the speed of B mesons in the centre of mass, in units of c."""
+    energy = DETECTOR.beams.sqrt_s / 2
+    return float(np.sqrt(energy**2 - MASS**2) / energy)
 
 
 def frames(rotation: Floats, velocity: Floats) -> Floats:

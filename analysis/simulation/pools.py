@@ -13,15 +13,11 @@ from analysis.simulation.histories import Chain, History
 from analysis.simulation.jagged import Bools, Floats, Ints, count, renumbered, total
 from analysis.simulation.kinematics import mass, norm, random_rotations, with_mass
 from analysis.simulation.pairing import b_velocities, frames
-from analysis.simulation.prospects import Contents, tag_prospects, thinned, uses
 from analysis.simulation.response import Clusters, Tracks
 from analysis.simulation.sides import Side
-from analysis.simulation.tags import KAON_ID, Tags, find_kshorts, find_pi0s, reconstruct_tags, tag_lepton
-from analysis.simulation.triage import may_be_tag
+from analysis.simulation.tags import Tags, find_pi0s, reconstruct_tags, tag_lepton
 
 BATCH = 20_000
-CROWDED_TAGS = 0.2  # kept of the wrong tags with more tracks than a tag has
-MAX_TAG_TRACKS = 7
 SPARE_KAON_ID = 0.1
 # Importance of tags: energy left over (GeV), distance to the D⁰ mass (GeV/c^2), cosθ_BY.
 CLEAN, QUIET, NOISY = 1.0, 0.33, 0.2
@@ -41,8 +37,8 @@ class TagPool:
         See `Pool`.
     parent : (n,) int64
         Decay behind the tag, a number within the block.
-    history, turn
-        Of these decays; -1 where they are conjugated, else 1.
+    history
+        Of these decays.
     velocity : (3, n) float64
         Of the tag B in the centre of mass.
     prospects : (n,) float64
@@ -51,8 +47,6 @@ class TagPool:
         Number of its clean tracks.
     spare_kaon : (n,) bool
         It has kaons of both charges: one of them may be taken for the signal's.
-    weight : (n,) float64
-        Of the tags.
     probability
         That a B gives such a tag.
     """
@@ -63,12 +57,10 @@ class TagPool:
     label: Ints
     parent: Ints
     history: History
-    turn: int
     velocity: Floats
     prospects: Floats
     tracks_of_tag: Ints
     spare_kaon: Bools
-    weight: Floats
     probability: float
 
     def __len__(self) -> int:
@@ -76,7 +68,7 @@ class TagPool:
 
     def chain(self, chosen: Ints) -> Chain:
         """Return the decays of chosen tags, for decay strings."""
-        return Chain(self.history, self.parent[chosen], np.full(len(chosen), self.turn))
+        return Chain(self.history, self.parent[chosen], np.ones(len(chosen), dtype=np.int64))
 
 
 def batches(n: int, size: int = BATCH) -> Iterator[int]:
@@ -108,41 +100,7 @@ def make_tags(generator: Generator, n: int, forced: float, rng: np.random.Genera
     clusters, found = _clusters_and_tags(side, tracks, rng)
     good = np.flatnonzero(count(found.event, n, found.matched) > 0)
     probability = forced * len(good) / n
-    return _tag_pool(side, velocity, good, (tracks, clusters, found), np.ones(len(good)), probability)
-
-
-def make_wrong_tags(pool: Pool, rotations: float, rng: np.random.Generator) -> TagPool:
-    """Turn generic B⁺ (B⁰) decays into B⁻ (B̄⁰) and keep what looks like a tag without being an accepted one.
-
-    Parameters
-    ----------
-    pool
-        Generic decays.
-    rotations
-        How often a decay with good prospects is measured.
-    """
-    prospects = tag_prospects(Contents.of(pool))
-    number, unit = uses(prospects * rotations * np.sqrt(np.minimum(pool.weight, 1.0)), rng)
-    decays = np.repeat(np.arange(len(pool)), number)
-    n = len(decays)
-    velocity = b_velocities(rng, n)
-    side = Side(pool, decays, frames(random_rotations(rng, n), velocity), np.full(n, -1), 0)
-    # most decays are dropped: first by what is found, then by their tracks
-    seen = side.detect(rng)
-    able = np.flatnonzero(may_be_tag(seen, n))
-    side, velocity = side.select(able), velocity[:, able]
-    tracks = side.measure(renumbered(seen, able, n), rng)
-    like = np.flatnonzero(like_tag(tracks, 0, len(able)))
-    side, velocity, tracks = side.select(like), velocity[:, like], renumbered(tracks, like, len(able))
-    n = len(like)
-    clusters, found = _clusters_and_tags(side, tracks, rng)
-    wrong = count(found.event, n, found.matched) == 0
-    lone = np.where(lone_tag(tracks, n), 1.0, CROWDED_TAGS)
-    scale = 1.0 / rotations
-    weight = pool.weight[side.parents] * unit[side.parents] / scale
-    good, weight = thinned(np.where(wrong, lone, 0.0), weight, rng)
-    weight = weight * scale
-    return _tag_pool(side, velocity, good, (tracks, clusters, found), weight, float(weight.sum()) / len(pool))
+    return _tag_pool(side, velocity, good, (tracks, clusters, found), probability)
 
 
 Measured = tuple[Tracks, Clusters, Tags]
@@ -154,9 +112,7 @@ def _clusters_and_tags(side: Side, tracks: Tracks, rng: np.random.Generator) -> 
     return clusters, reconstruct_tags(tracks, find_pi0s(clusters, n), clusters, side.truth[None], n)
 
 
-def _tag_pool(
-    side: Side, velocity: Floats, good: Ints, measured: Measured, weight: Floats, probability: float
-) -> TagPool:
+def _tag_pool(side: Side, velocity: Floats, good: Ints, measured: Measured, probability: float) -> TagPool:
     tracks, clusters, found = measured
     pool, n, parent = side.pool, len(side.parents), side.parents[good]
     kaon = tracks.clean & (tracks.kaon_id > SPARE_KAON_ID)
@@ -166,33 +122,9 @@ def _tag_pool(
     prospects = np.where(_clean(found, tracks, clusters, n), CLEAN, np.where(_quiet(tracks, clusters, n), QUIET, NOISY))
     return TagPool(
         renumbered(tracks, good, n), renumbered(clusters, good, n), pool.truth[parent], pool.label[parent], parent,
-        pool.history, int(side.turn[0]) if n else 1, velocity[:, good], prospects[good],
-        count(tracks.event, n, tracks.clean)[good], both[good], weight, probability,
+        pool.history, velocity[:, good], prospects[good], count(tracks.event, n, tracks.clean)[good], both[good],
+        probability,
     )  # fmt: skip
-
-
-def lone_tag(tracks: Tracks, n: int) -> Bools:
-    """Whether events have just the tracks of a tag: ℓKπ or ℓK3π, or of a neutral one: ℓKππ of D⁺ℓ or D*⁺ℓ."""
-    number = count(tracks.event, n, tracks.clean)
-    charge = total(tracks.event, np.where(tracks.clean, tracks.charge, 0.0), n)
-    return np.asarray((number == 3) | (number == 5) | ((number == 4) & (charge == 0)))
-
-
-def like_tag(tracks: Tracks, side: int, n: int) -> Bools:
-    """Whether one side alone offers a lepton, and a kaon of the same charge or a K_S."""
-    tracks = tracks.select(tracks.side == side)
-    own = tracks.clean
-    lepton, kaon = own & tag_lepton(tracks), own & (tracks.kaon_id > KAON_ID)
-    found = (count(tracks.event, n, lepton) > 0) & (count(find_kshorts(tracks, n).event, n) > 0)
-    for sign in (1, -1):
-        same = tracks.charge == sign
-        # the lepton itself may look like a kaon, too
-        found |= (
-            (count(tracks.event, n, lepton & same) > 0)
-            & (count(tracks.event, n, kaon & same) > 0)
-            & (count(tracks.event, n, (lepton | kaon) & same) > 1)
-        )
-    return np.asarray(found & (count(tracks.event, n, own) <= MAX_TAG_TRACKS))
 
 
 def _quiet(tracks: Tracks, clusters: Clusters, n: int) -> Bools:

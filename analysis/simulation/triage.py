@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.simulation import tags
-from analysis.simulation.candidates import KAON_ID, MAX_E_EXTRA
+from analysis.simulation.candidates import KAON_ID, MAX_E_EXTRA, MAX_EXTRA_TRACKS
 from analysis.simulation.jagged import Array, Bools, Floats, Ints, count, offsets, total
 from analysis.simulation.kinematics import norm
 from analysis.simulation.response import Clusters, Detected, Tracks
@@ -32,7 +32,7 @@ def logit(probability: float) -> float:
 
 @dataclass(frozen=True)
 class _Charged:
-    """What decides: charged particles by event, with sign and log likelihood ratios; events of possible K_S."""
+    """What decides: clean tracks by event, with sign and log likelihood ratios; events of possible K_S."""
 
     event: Ints
     charge: Floats
@@ -41,17 +41,11 @@ class _Charged:
     kshort: Ints
 
     @classmethod
-    def of(cls, items: Detected | Tracks, n: int) -> _Charged:
-        """Of clean tracks, or of found particles: what is measured is not known yet, hence a margin."""
-        if isinstance(items, Tracks):
-            kshort = tags.find_kshorts(items, n).event
-            clean: Tracks = items.select(items.clean)
-            fast, items = norm(clean.p) > LEPTON_P_MIN, clean
-        else:
-            kshort = np.flatnonzero(count(items.event, n, items.of_kshort) > 1)
-            fast = items.momentum > 0.9 * LEPTON_P_MIN
-        lepton = (np.maximum(items.log_electron, items.log_muon) > 0) & fast
-        return cls(items.event, items.charge, items.log_kaon, lepton, kshort)
+    def of(cls, tracks: Tracks, n: int) -> _Charged:
+        """Of clean tracks."""
+        clean: Tracks = tracks.select(tracks.clean)
+        lepton = (np.maximum(clean.log_electron, clean.log_muon) > 0) & (norm(clean.p) > LEPTON_P_MIN)
+        return cls(clean.event, clean.charge, clean.log_kaon, lepton, tags.find_kshorts(tracks, n).event)
 
     def number(self, n: int, mask: Bools | None = None) -> Ints:
         """Return how many (of the chosen ones) events have, (n,)."""
@@ -63,8 +57,11 @@ def _by_number(number: Ints, alone: Array) -> Floats:
     return np.where(alone, 1.0, np.where(number > 2, CROWDED, EXTRA_TRACK))
 
 
-def beside_a_tag(found: Detected, spare: Bools, tag_tracks: Ints, n: int, *, kaon_charge: int) -> Floats:
-    """Return with which chance what is found beside a tag is looked at further.
+def beside_a_tag(found: Detected, spare: Bools, tag_tracks: Ints, n: int) -> Floats:
+    """Return with which chance what is found beside a true tag is looked at further.
+
+    True tags are B⁻ or B̄⁰ with an ℓ⁻: the kaon is a K⁺. (Beside one may be a wrong one with an ℓ⁺, whose kaon is a K⁻:
+    kept only where there is a K⁺, too, or a kaon to spare.)
 
     Parameters
     ----------
@@ -74,11 +71,10 @@ def beside_a_tag(found: Detected, spare: Bools, tag_tracks: Ints, n: int, *, kao
         The tag's side has a kaon to spare.
     tag_tracks : (n,) int64
         Clean tracks of the tag's side; four want a fifth, a pion beside a D⁺ or D*⁺.
-    kaon_charge
-        Of the signal kaon, 0 for either. True tags are B⁻ or B̄⁰ with an ℓ⁻: the kaon is a K⁺. (Beside a true tag may be
-        a wrong one with an ℓ⁺, whose kaon is a K⁻: kept only where there is a K⁺, too, or a kaon to spare.)
+    n
+        Number of events.
     """
-    right = found.charge == kaon_charge if kaon_charge else np.ones(len(found.event), dtype=bool)
+    right = found.charge > 0
     kaons = count(found.event, n, right & (found.log_kaon > logit(KAON_ID))) > 0
     surely = count(found.event, n, right & (found.log_kaon > logit(SURE_KAON_ID))) > 0
     number = count(found.event, n)
@@ -88,41 +84,32 @@ def beside_a_tag(found: Detected, spare: Bools, tag_tracks: Ints, n: int, *, kao
     return np.where(kaons, beside, without)
 
 
-def possible_beside_a_tag(tracks: Tracks, spare: Bools, tag_tracks: Ints, n: int, *, kaon_charge: int) -> Bools:
+def possible_beside_a_tag(tracks: Tracks, spare: Bools, tag_tracks: Ints, n: int) -> Bools:
     """Whether the tracks beside a tag leave the possibility of a candidate.
 
     Parameters
     ----------
-    tracks, spare, tag_tracks, n, kaon_charge
+    tracks, spare, tag_tracks, n
         As in `beside_a_tag`.
     """
-    kaon = tracks.clean & (tracks.log_kaon > logit(KAON_ID))
-    if kaon_charge:
-        kaon &= tracks.charge == kaon_charge
+    kaon = tracks.clean & (tracks.log_kaon > logit(KAON_ID)) & (tracks.charge > 0)
     number = count(tracks.event, n, tracks.clean)
     few = (number <= MAX_OTHER_TRACKS) & (number + tag_tracks <= MAX_TRACKS)
     return np.asarray(few & (spare | (count(tracks.event, n, kaon) > 0)))
 
 
-def may_hold_candidate(items: Detected | Tracks, n: int) -> Floats:
+def may_hold_candidate(tracks: Tracks, n: int) -> Floats:
     """Return with which chance events are looked at further.
 
     It is zero unless an event has few enough tracks, a fast ℓ∓ with a K∓ or K_S for the tag and a K± for the signal
-    side. Found particles may still turn out not to be clean: `holds_candidate` asks again.
+    side.
     """
-    c = _Charged.of(items, n)
+    c = _Charged.of(tracks, n)
     number = c.number(n)
     able, surely = _tag_and_kaon(c, n)
-    able &= number >= MIN_TRACKS
-    if isinstance(items, Tracks):
-        able &= number <= MAX_TRACKS
+    able &= (number >= MIN_TRACKS) & (number <= MAX_TRACKS)
     alone = (number == 4) | (number == 6)
     return np.where(able, np.where(alone, 1.0, EXTRA_TRACK) * np.where(surely, 1.0, UNSURE_KAON), 0.0)
-
-
-def holds_candidate(tracks: Tracks, n: int) -> Bools:
-    """Whether events have what `may_hold_candidate` asks for."""
-    return np.asarray(may_hold_candidate(tracks, n) > 0)
 
 
 def _tag_and_kaon(c: _Charged, n: int) -> tuple[Bools, Bools]:
@@ -138,15 +125,15 @@ def _tag_and_kaon(c: _Charged, n: int) -> tuple[Bools, Bools]:
     return found, surely
 
 
-def may_be_tag(found: Detected, n: int) -> Bools:
-    """Whether what is found of a B has a fast lepton, and a kaon of the same charge or a K_S."""
-    c = _Charged.of(found, n)
-    kshort, kaon = count(c.kshort, n) > 0, c.log_kaon > logit(tags.KAON_ID)
-    able = np.zeros(n, dtype=bool)
-    for sign in (1, -1):
-        same = c.charge == sign
-        able |= (c.number(n, c.lepton & same) > 0) & (kshort | (c.number(n, same & kaon) > 0))
-    return able
+def may_hold_tag(tracks: Tracks, n: int) -> Bools:
+    """Whether the tracks of events leave the possibility of a tag and a kaon, whatever clusters there are.
+
+    All but the kaon and few others must belong to the tag: see `tags.charged_parts`.
+    """
+    clean = tracks.clean
+    event, used = tags.charged_parts(tracks, np.flatnonzero(clean & tags.tag_lepton(tracks)), n)
+    left = count(tracks.event, n, clean)[event] - used - 1
+    return count(event, n, left <= MAX_EXTRA_TRACKS) > 0
 
 
 def too_much_energy(clusters: Clusters, n: int) -> Bools:

@@ -1,12 +1,13 @@
 """Whole events: each B decay used once, both measured together. What the pools must reproduce.
 
 Nothing is reused, turned, thinned or dropped early; an event costs a decay of each B. Signal against forced tags gives
-a candidate in some 8 events, generic B⁺ in 190, generic B⁰ in 230. Events in which neither B decays to a forced tag are
-not compared: tags put together from wrong particles alone are found in one of some 10⁴ events.
+a candidate in some 8 events, generic B⁺ in 190, generic B⁰ in 230. `wrongly_tagged` makes events in which neither B has
+an accepted tag: one in some 2000 gives a candidate, so that tests of the pools can afford a few, and validation none.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -111,9 +112,7 @@ def _tag(kind: SampleType) -> str:
 
 def _batch(kind: SampleType, pools: tuple[Pool, Pool], start: int, rng: np.random.Generator) -> dict[str, Any]:
     n = len(pools[0])
-    # the flavour of two B⁰ is the same if one has mixed
-    mixed = rng.random(n) < (bbbar.CHI_D if kind is SampleType.MIXED else 0.0)
-    turn = np.array([np.ones(n, dtype=np.int64), np.where(mixed, -1, 1)])
+    turn = np.array([np.ones(n, dtype=np.int64), _turns(kind, n, rng)])
     tracks, clusters = _measured(pools, turn, rng)
     pi0s = find_pi0s(clusters, n)
     truth = np.array([pool.truth for pool in pools])
@@ -135,6 +134,46 @@ def _batch(kind: SampleType, pools: tuple[Pool, Pool], start: int, rng: np.rando
         "pion_event": pions.event + start, "kaon_p": kaons.p_star, "kaon_id": kaons.kaon_id, "pion_p": pions.p_star,
         "pion_id": pions.kaon_id, "q2": pools[1].q2,
     }  # fmt: skip
+
+
+def _turns(kind: SampleType, n: int, rng: np.random.Generator) -> Ints:
+    """Return -1 where the signal side is conjugated, else 1: the flavour of two B⁰ is the same if one has mixed."""
+    return np.where(rng.random(n) < (bbbar.CHI_D if kind is SampleType.MIXED else 0.0), -1, 1)
+
+
+def wrongly_tagged(kind: SampleType, n: int, seed: int, rng: np.random.Generator) -> Rows:
+    """Simulate n events of two generic decays, and keep the candidates of those without an accepted true tag.
+
+    Parameters
+    ----------
+    kind
+        Charged or mixed.
+    n
+        Number of events.
+    seed
+        PYTHIA's.
+    rng
+        All other randomness.
+    """
+    generator = Generator(kind.value, seed)
+
+    def parts() -> Iterator[Rows]:
+        start = 0
+        for size in batches(n, BATCH):
+            pools = generator.batch(size), generator.batch(size)
+            turn = np.array([np.full(size, -1), _turns(kind, size, rng)])
+            tracks, clusters = _measured(pools, turn, rng)
+            pi0s = find_pi0s(clusters, size)
+            found = reconstruct_tags(tracks, pi0s, clusters, np.array([pool.truth for pool in pools]), size)
+            number = np.arange(size)
+            chains = tuple(Chain(pool.history, number, each) for pool, each in zip(pools, turn, strict=True))
+            labels = np.array([pool.label for pool in pools])
+            origin = bbbar.Origin(number + start, number + start, pools[1].q2, labels, chains)
+            events = bbbar.without_true_tags(Events(size, tracks, clusters, pi0s, found))
+            yield bbbar.finished(events, np.ones(size), origin, kind, rng).shifted(start)
+            start += size
+
+    return stack(parts(), float(n))
 
 
 def _measured(pools: tuple[Pool, Pool], turn: Ints, rng: np.random.Generator) -> tuple[Tracks, Clusters]:
@@ -180,8 +219,8 @@ def pooled(kind: SampleType, n: int, rotations: int, seeds: Ints, rng: np.random
         generator = Generator(kind.value, int(seeds[0]))
         side = joined([generator.stratified(size) for size in batches(n)])
     tags = make_tags(Generator(_tag(kind), int(seeds[1])), n, 1.0, rng)
-    sources = bbbar.Sources(kind, side, side, tags, tags)
-    parts = bbbar.tagged(sources, True, rotations / bbbar.SIGNAL_USES, rng)
+    sources = bbbar.Sources(kind, side, side, tags)
+    parts = bbbar.tagged(sources, rotations / bbbar.SIGNAL_USES, rng)
     made = stack(numbered(parts), float(n * rotations))
     # per pair, not per event
     return replace(made, weight=made.weight * made.mc_events / (sources.either * tags.probability))

@@ -170,7 +170,7 @@ def _share(rows: Rows, n: float) -> tuple[float, float]:
     weight = rows.weight[first]
     squares = [
         float(np.sum(np.bincount(np.unique(decay, return_inverse=True)[1], weights=weight) ** 2))
-        for decay in (rows.parent[first], rows.partner[first])
+        for decay in (rows.parent[first], rows.partner[first, 0])
     ]
     # events that share neither are counted in both
     variance = squares[0] + squares[1] - float(np.sum(weight**2))

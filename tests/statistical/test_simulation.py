@@ -1,6 +1,6 @@
 """The toy against the reference's figures, and its shortcuts (pools, importance, factorised charm) tested."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from analysis.basf2 import SampleType
-from analysis.simulation import bbbar, charm, continuum, pairing, pools, prospects, true_tags
+from analysis.simulation import bbbar, charm, continuum, pairing, pairs, prospects, true_tags, whole
 from analysis.simulation.chunk import selected
 from analysis.simulation.dalitz import Dalitz
 from analysis.simulation.generator import Pool
@@ -20,6 +20,7 @@ from analysis.simulation.response import Tracks, measure_clusters, measure_track
 from analysis.simulation.rows import Rows
 from analysis.simulation.sides import Side
 from analysis.simulation.tags import find_pi0s, reconstruct_tags
+from analysis.weighted import Weighted, kolmogorov_smirnov
 
 pytest.importorskip("pythia8mc", reason="the extra `toy` is not installed")
 pytestmark = [pytest.mark.statistical, pytest.mark.slow]
@@ -166,9 +167,11 @@ def test_importance_does_not_move_the_yield(monkeypatch: pytest.MonkeyPatch) -> 
     def flat(chance: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.where(chance > 0, 0.4, 0.0)
 
-    side, tag = prospects.side_prospects, prospects.tag_prospects
-    monkeypatch.setattr(bbbar, "side_prospects", lambda contents, true: flat(side(contents, true)))
-    monkeypatch.setattr(pools, "tag_prospects", lambda contents: flat(tag(contents)))
+    side, fit = prospects.side_prospects, pairs.fit
+    monkeypatch.setattr(bbbar, "side_prospects", lambda contents: flat(side(contents)))
+    monkeypatch.setattr(pairs, "fit", lambda *sides: flat(fit(*sides)))
+    monkeypatch.setattr(pairs, "_CHARGED", dict.fromkeys(pairs._CHARGED, 0.7))
+    monkeypatch.setattr(bbbar, "DRAWS", {SampleType.CHARGED: 0.5})
     monkeypatch.setattr(prospects, "MAX_WEIGHT", 1e-9)  # nothing is thinned
     plain = simulate(SampleType.CHARGED, 12_000, seed=5)
     assert_agree(weighted, plain)
@@ -178,20 +181,16 @@ def test_importance_does_not_move_the_yield(monkeypatch: pytest.MonkeyPatch) -> 
     assert_agree(near[0], near[1], 0.5)
 
 
-def test_wrong_tags_agree_with_pairs_of_generic_decays(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What looks like a tag by itself is measured and paired; here all pairs are drawn as mixed tags are."""
-    tagged = bbbar.tagged
-
-    def wrong_only(sources: bbbar.Sources, true: bool, *rest: Any) -> Iterator[Rows]:
-        return iter(()) if true else tagged(sources, true, *rest)
-
-    monkeypatch.setattr(bbbar, "tagged", wrong_only)
-    factorised = simulate(SampleType.CHARGED, 20_000, seed=6)
+def test_wrong_tags_agree_with_whole_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pairs drawn by what was found, against events of two generic decays that are used once."""
     monkeypatch.setattr(bbbar, "tagged", lambda *_: iter(()))
-    monkeypatch.setattr(bbbar, "like_tag", lambda _tracks, _side, n: np.zeros(n, dtype=bool))
-    monkeypatch.setattr(bbbar, "MIXED_DRAWS", {SampleType.CHARGED: 0.6})
-    drawn = simulate(SampleType.CHARGED, 24_000, seed=7)
-    assert_agree(factorised, drawn, 0.3)
+    drawn = simulate(SampleType.MIXED, 20_000, seed=6)
+    made = whole.wrongly_tagged(SampleType.MIXED, 150_000, 7, np.random.default_rng(7))
+    assert_agree(drawn, made, 0.25)
+    for column in ("roeEextra", "K_pStar", "Btag_cosThetaBY", "R2"):
+        samples = (Weighted(rows.columns[column], rows.weight, rows.parent) for rows in (drawn, made))
+        _, p_value = kolmogorov_smirnov(*samples)
+        assert p_value > 0.001, f"{column}: {p_value}"
 
 
 def continuum_rows(kind: SampleType, n: int, seed: int) -> Rows:

@@ -19,7 +19,7 @@ from analysis.simulation.tag_modes import D_MODES, STAR_MODES
 from analysis.simulation.tags import Tags
 from analysis.simulation.tags.matching import Errors
 
-__all__ = ["KAON_ID", "MAX_E_EXTRA", "Events", "build"]
+__all__ = ["KAON_ID", "MAX_EXTRA_TRACKS", "MAX_E_EXTRA", "Events", "build"]
 
 KAON_ID = 0.5
 KAON_P_STAR = 0.4

@@ -23,14 +23,16 @@ from analysis.simulation.tags.combine import (
     NONE,
     Combinations,
     Pi0s,
+    charged_parts,
     combine,
     find_kshorts,
     find_pi0s,
+    holds_d,
 )
 
 __all__ = [
-    "COS_BY", "KAON_ID", "LEPTON_P_STAR", "LOG10_PROBABILITY", "NONE", "Pi0s", "Tags", "candidates", "cos_theta_by",
-    "find_kshorts", "find_pi0s", "reconstruct_tags", "tag_lepton",
+    "COS_BY", "KAON_ID", "LEPTON_P_STAR", "LOG10_PROBABILITY", "NONE", "Pi0s", "Tags", "candidates", "charged_parts",
+    "cos_theta_by", "find_kshorts", "find_pi0s", "holds_d", "reconstruct_tags", "tag_lepton",
 ]  # fmt: skip
 
 LEPTON_P_STAR = 1.0  # skim feiSLBplus

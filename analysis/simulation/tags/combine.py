@@ -11,7 +11,7 @@ import numpy as np
 
 from analysis.simulation.detector import M_D0, M_DPLUS, M_K, M_KS, M_PI, M_PI0
 from analysis.simulation.generator import PDG_KS
-from analysis.simulation.jagged import Bools, Floats, Ints, Table, join
+from analysis.simulation.jagged import Bools, Floats, Ints, Table, count, join
 from analysis.simulation.kinematics import mass, norm, with_mass
 from analysis.simulation.response import Clusters, Tracks
 from analysis.simulation.tag_modes import (
@@ -37,6 +37,8 @@ PI0_WINDOW = (0.115, 0.152)  # GeV/c^2
 PI0_P_MIN = 0.2  # of a D's π⁰, and of a π⁰ in the rest of the event; a D*'s is slower
 SLOW_PHOTON_E = (0.09, 0.70)  # GeV: of a D*'s photon; none of a B's D* is harder
 SLOW_PI0_P_MAX = 0.60
+# M(Kππ_slow) − M(Kπ) in D*⁺ → D⁰π⁺, D⁰ → Kππ⁰, GeV/c^2: 0.21 at most
+SLOW_PION_MASS = 0.25
 KSHORT_WINDOW = 0.010  # GeV/c^2
 ROWS = 6  # tracks of a tag beside its lepton: four of the D, a D*'s pion, a pion beside the D(*)
 SLOW_ROW, BACHELOR_ROW = 4, 5
@@ -138,11 +140,8 @@ def find_kshorts(tracks: Tracks, n_events: int) -> Kshorts:
 
 def combine(tracks: Tracks, pi0s: Pi0s, clusters: Clusters, leptons: Ints, n_events: int) -> Combinations:
     """Return all combinations inside the mass windows, sorted by event; ``leptons`` are indices of tracks."""
-    clean = tracks.clean
-    pions = np.flatnonzero(clean & (tracks.kaon_id < PION_KAON_ID))
-    kaons = np.flatnonzero(clean & (tracks.kaon_id > KAON_ID))
-    p_pi = with_mass(tracks.p, M_PI)
-    finder = _Finder(tracks, pi0s, clusters, pions, p_pi, n_events)
+    kaons = np.flatnonzero(tracks.clean & (tracks.kaon_id > KAON_ID))
+    finder = _Finder.of(tracks, pi0s, clusters, n_events)
     parts = [*finder.with_kaons(leptons, kaons), *finder.with_kshorts(leptons)]
     d = _joined(parts)
     neutral = ~np.array([mode.charged for mode in D_MODES])[d.channel]
@@ -152,6 +151,38 @@ def combine(tracks: Tracks, pi0s: Pi0s, clusters: Clusters, leptons: Ints, n_eve
     result = _joined([*alone, *(finder.bachelor(each) for each in (dplus, *charged_stars))])
     in_order: Combinations = result.select(np.argsort(result.event, kind="stable"))
     return in_order
+
+
+def holds_d(tracks: Tracks, leptons: Ints, n_events: int) -> Bools:
+    """Whether tracks are at the mass of a D that may stand beside one of the leptons, (n_events,)."""
+    finder = _Finder.of_tracks(tracks, n_events)
+    kaons = np.flatnonzero(tracks.clean & (tracks.kaon_id > KAON_ID))
+    found = [*finder.with_kaons(leptons, kaons), *finder.with_kshorts(leptons)]
+    return np.asarray(count(np.concatenate([each.event for each in found]), n_events) > 0)
+
+
+def charged_parts(tracks: Tracks, leptons: Ints, n_events: int) -> tuple[Ints, Ints]:
+    """Return the tracks' share of all possible combinations, whatever clusters there are.
+
+    D*'s π⁰ and γ add no track. Of D⁰ → K⁻π⁺π⁰ the pair counts that leaves room for the π⁰: for itself, and with two
+    pions as of D*⁺π⁻, of which one is slow.
+
+    Returns
+    -------
+    event, used : (n,) int64
+        Event of each, and how many clean tracks it takes, lepton included.
+    """
+    finder, clean = _Finder.of_tracks(tracks, n_events), tracks.clean
+    found = combine(tracks, finder.pi0s, finder.clusters, leptons, n_events)
+    used = 1 + np.sum((found.tracks != NONE) & clean[np.maximum(found.tracks, 0)], axis=0)
+    kaons = np.flatnonzero(clean & (tracks.kaon_id > KAON_ID))
+    lepton, kaon, pion, p, m = finder.kaons_with_pions(leptons, kaons)
+    light = np.flatnonzero(m < M_D0 + D_MODES[KPIPI0].window - M_PI0)
+    a, slow = finder.add_pion(lepton[light], -tracks.charge[lepton[light]], kaon[light], pion[light])
+    a = light[a]
+    a = a[mass(p[:, a] + finder.p_pi[:, slow]) - m[a] < SLOW_PION_MASS]
+    events = np.concatenate([found.event, tracks.event[lepton[light]], tracks.event[lepton[a]]])
+    return events, np.concatenate([used, np.full(len(light), 3), np.full(len(a), 5)])
 
 
 def _joined(parts: list[Combinations]) -> Combinations:
@@ -168,6 +199,19 @@ class _Finder:
     pions: Ints
     p_pi: Floats
     n: int
+
+    @classmethod
+    def of(cls, tracks: Tracks, pi0s: Pi0s, clusters: Clusters, n: int) -> _Finder:
+        """Find the pions."""
+        pions = np.flatnonzero(tracks.clean & (tracks.kaon_id < PION_KAON_ID))
+        return cls(tracks, pi0s, clusters, pions, with_mass(tracks.p, M_PI), n)
+
+    @classmethod
+    def of_tracks(cls, tracks: Tracks, n: int) -> _Finder:
+        """Look at tracks alone, as if there were no clusters."""
+        none = np.zeros(0, dtype=np.int64)
+        pi0s = Pi0s(none, np.zeros((2, 0), dtype=np.int64), np.zeros((4, 0)))
+        return cls.of(tracks, pi0s, Clusters(none, np.zeros((3, 0)), *np.zeros((3, 0), dtype=np.int8)), n)
 
     def _d(
         self, channel: int, lepton: Ints, tracks: tuple[Ints, ...], p: Floats, photons: Ints | None = None
@@ -188,7 +232,7 @@ class _Finder:
             p, p, m[good], np.full(n, np.nan),
         )  # fmt: skip
 
-    def _add_pion(self, owner: Ints, charge: Floats, *used: Ints) -> tuple[Ints, Ints]:
+    def add_pion(self, owner: Ints, charge: Floats, *used: Ints) -> tuple[Ints, Ints]:
         """Return all pairs of a combination, given by a track of its event, and a pion of that charge not used."""
         event = self.tracks.event
         a, b = join(event[owner], event[self.pions], self.n)
@@ -198,19 +242,24 @@ class _Finder:
             keep &= pion != track[a]
         return a[keep], pion[keep]
 
-    def with_kaons(self, leptons: Ints, kaons: Ints) -> list[Combinations]:
-        """Return D⁰ → Kπ, Kππ⁰, Kπππ and D⁺ → Kππ: ℓ⁻ and K⁻ have the same charge."""
-        q, event, p_pi = self.tracks.charge, self.tracks.event, self.p_pi
+    def kaons_with_pions(self, leptons: Ints, kaons: Ints) -> tuple[Ints, Ints, Ints, Floats, Floats]:
+        """Return lepton, kaon, pion, four-momentum and mass of pairs no heavier than a D⁰: ℓ⁻ with K⁻π⁺."""
+        q, event = self.tracks.charge, self.tracks.event
         a, b = join(event[leptons], event[kaons], self.n)
         lepton, kaon = leptons[a], kaons[b]
         keep = (lepton != kaon) & (q[lepton] == q[kaon])
         lepton, kaon = lepton[keep], kaon[keep]
-        a, pion = self._add_pion(lepton, -q[lepton])
+        a, pion = self.add_pion(lepton, -q[lepton])
         lepton, kaon = lepton[a], kaon[a]
-        p = with_mass(self.tracks.p[:, kaon], M_K) + p_pi[:, pion]
+        p = with_mass(self.tracks.p[:, kaon], M_K) + self.p_pi[:, pion]
         m = mass(p)
         keep = m < M_D0 + D_MODES[KPI].window
-        lepton, kaon, pion, p, m = lepton[keep], kaon[keep], pion[keep], p[:, keep], m[keep]
+        return lepton[keep], kaon[keep], pion[keep], p[:, keep], m[keep]
+
+    def with_kaons(self, leptons: Ints, kaons: Ints) -> list[Combinations]:
+        """Return D⁰ → Kπ, Kππ⁰, Kπππ and D⁺ → Kππ: ℓ⁻ and K⁻ have the same charge."""
+        q, event, p_pi = self.tracks.charge, self.tracks.event, self.p_pi
+        lepton, kaon, pion, p, m = self.kaons_with_pions(leptons, kaons)
         found = [self._d(KPI, lepton, (kaon, pion), p)]
 
         fast = self.pi0s.select(self.pi0s.fast)
@@ -220,7 +269,7 @@ class _Finder:
         found.append(self._d(KPIPI0, lepton[a], (kaon[a], pion[a]), p[:, a] + fast.p[:, b], fast.photons[:, b]))
 
         below = np.flatnonzero(m < M_DPLUS + D_MODES[K2PI].window - M_PI)
-        a, second = self._add_pion(lepton[below], -q[lepton[below]])
+        a, second = self.add_pion(lepton[below], -q[lepton[below]])
         a = below[a]
         keep = second > pion[a]
         a, second = a[keep], second[keep]
@@ -230,7 +279,7 @@ class _Finder:
 
         below = np.flatnonzero(m < M_D0 + D_MODES[K3PI].window - M_PI)
         a, second, p_three = a[below], second[below], p_three[:, below]
-        c, third = self._add_pion(lepton[a], q[lepton[a]], lepton[a], kaon[a])
+        c, third = self.add_pion(lepton[a], q[lepton[a]], lepton[a], kaon[a])
         a, second = a[c], second[c]
         found.append(
             self._d(K3PI, lepton[a], (kaon[a], pion[a], second, third), p_three[:, c] + p_pi[:, third])
@@ -245,14 +294,14 @@ class _Finder:
         lepton = leptons[a]
         keep = np.all(kshorts.tracks[:, k] != lepton, axis=0)
         lepton, k = lepton[keep], k[keep]
-        a, pion = self._add_pion(lepton, -q[lepton], *kshorts.tracks[:, k])
+        a, pion = self.add_pion(lepton, -q[lepton], *kshorts.tracks[:, k])
         lepton, k = lepton[a], k[a]
         p = kshorts.p[:, k] + p_pi[:, pion]
         one, other = kshorts.tracks[:, k]
         found = [self._d(KSPI, lepton, (pion, one, other), p)]
         below = np.flatnonzero(mass(p) < M_D0 + D_MODES[KSPIPI].window - M_PI)
         lepton, pion, one, other, p = lepton[below], pion[below], one[below], other[below], p[:, below]
-        a, second = self._add_pion(lepton, q[lepton], lepton, one, other)
+        a, second = self.add_pion(lepton, q[lepton], lepton, one, other)
         found.append(self._d(KSPIPI, lepton[a], (pion[a], second, one[a], other[a]), p[:, a] + p_pi[:, second]))
         return found
 
@@ -279,7 +328,7 @@ class _Finder:
 
     def slow_pion(self, d: Combinations) -> Combinations:
         """Return D*⁺ → D⁰π⁺."""
-        a, pion = self._add_pion(d.lepton, -self.tracks.charge[d.lepton], *d.tracks[:SLOW_ROW])
+        a, pion = self.add_pion(d.lepton, -self.tracks.charge[d.lepton], *d.tracks[:SLOW_ROW])
         return self._starred(d, a, D0_PI, self.p_pi[:, pion], pion, None)
 
     def slow_pi0(self, d: Combinations, star: int) -> Combinations:
@@ -304,7 +353,7 @@ class _Finder:
 
     def bachelor(self, d: Combinations) -> Combinations:
         """Return the combinations of charged D(*) with a pion of the lepton's charge."""
-        a, pion = self._add_pion(d.lepton, self.tracks.charge[d.lepton], d.lepton, *d.tracks[:BACHELOR_ROW])
+        a, pion = self.add_pion(d.lepton, self.tracks.charge[d.lepton], d.lepton, *d.tracks[:BACHELOR_ROW])
         result = d.select(a)
         rows = result.tracks.copy()
         rows[BACHELOR_ROW] = pion

@@ -10,7 +10,7 @@ from analysis.simulation.detector import DETECTOR, M_BPLUS, M_MU
 from analysis.simulation.generator import Generator
 from analysis.simulation.jagged import Ints, count, merged, taken
 from analysis.simulation.kinematics import boost, direction, norm, with_mass
-from analysis.simulation.pools import TagPool, like_tag, make_tags, make_wrong_tags
+from analysis.simulation.pools import TagPool, make_tags
 from analysis.simulation.response import Clusters, Kind, Tracks, beam_clusters
 from analysis.simulation.tag_modes import (
     D0_GAMMA,
@@ -29,10 +29,8 @@ from analysis.simulation.tags import (
     LOG10_PROBABILITY,
     Tags,
     cos_theta_by,
-    find_kshorts,
     find_pi0s,
     reconstruct_tags,
-    tag_lepton,
 )
 from analysis.simulation.tags.matching import Errors
 from analysis.simulation.true_tags import Role
@@ -212,29 +210,6 @@ def keys(found: Tags) -> set[tuple[int, int, float, float]]:
     """Event, mode, probability and cosθ_BY: what tells a candidate, whatever numbers its tracks have."""
     numbers = found.probability.round(10).tolist(), found.cos_by.round(10).tolist()
     return set(zip(found.event.tolist(), found.mode.tolist(), *numbers, strict=True))
-
-
-def test_what_looks_like_a_tag_offers_a_lepton_with_a_kaon_or_a_kshort(pool: TagPool) -> None:
-    n = len(pool)
-    assert np.all(like_tag(pool.tracks, 0, n))
-    assert not np.any(like_tag(pool.tracks, 1, n))
-    kaonless = pool.tracks.select(pool.tracks.kaon_id < 0.05)
-    with_kshort = count(find_kshorts(kaonless, n).event, n) > 0
-    assert 0 < np.sum(with_kshort) < n
-    lepton = count(kaonless.event, n, kaonless.clean & tag_lepton(kaonless)) > 0
-    assert np.array_equal(like_tag(kaonless, 0, n), with_kshort & lepton)
-
-
-def test_wrong_tags_are_no_accepted_true_ones() -> None:
-    decays = Generator("charged", 4).stratified(3000)
-    wrong = make_wrong_tags(decays, 10, np.random.default_rng(2))
-    n = len(wrong)
-    assert n > 100
-    assert np.all(like_tag(wrong.tracks, 0, n))
-    found = reconstructed(wrong)
-    assert not np.any(found.matched)
-    # mostly semileptonic decays whose kaon, or a pion taken for one, has the lepton's charge
-    assert 0.03 < wrong.probability < 0.10
 
 
 def test_leptons_carry_their_mass(pool: TagPool) -> None:

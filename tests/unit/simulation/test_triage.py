@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from analysis.simulation import triage
+from analysis.simulation.candidates import Events, build
 from analysis.simulation.generator import Generator, Pool
-from analysis.simulation.jagged import Ints, count, merged, renumbered, stacked
+from analysis.simulation.jagged import Ints, count, merged, renumbered
 from analysis.simulation.kinematics import random_rotations
 from analysis.simulation.pairing import b_velocities, frames
-from analysis.simulation.pools import like_tag
 from analysis.simulation.sides import Begun, Side, together
+from analysis.simulation.tags import find_pi0s, reconstruct_tags
 
 pytest.importorskip("pythia8mc", reason="the extra `toy` is not installed")
 N = 20_000
@@ -29,14 +30,13 @@ def random_side(pool: Pool, number: int, seed: int) -> Side:
     return Side(pool, parents, frame, rng.choice([-1, 1], N), number)
 
 
-@pytest.mark.parametrize("kaon_charge", [0, 1])
-def test_what_is_possible_beside_a_tag_has_a_chance(pool: Pool, kaon_charge: int) -> None:
+def test_what_is_possible_beside_a_tag_has_a_chance(pool: Pool) -> None:
     rng = np.random.default_rng(1)
     side, spare, of_tag = random_side(pool, 1, 2), rng.random(N) < 0.1, rng.integers(2, 7, N)
     found = side.detect(rng)
-    chance = triage.beside_a_tag(found, spare, of_tag, N, kaon_charge=kaon_charge)
+    chance = triage.beside_a_tag(found, spare, of_tag, N)
     tracks = side.measure(found, rng)
-    possible = triage.possible_beside_a_tag(tracks, spare, of_tag, N, kaon_charge=kaon_charge)
+    possible = triage.possible_beside_a_tag(tracks, spare, of_tag, N)
     assert np.all(chance[possible] > 0)
     assert np.sum(possible) > 500
     assert np.sum((chance > 0) & ~possible) > 500, "the exact decision is the stricter one"
@@ -46,13 +46,15 @@ def test_what_is_possible_beside_a_tag_has_a_chance(pool: Pool, kaon_charge: int
 def test_what_holds_a_candidate_has_a_chance(pool: Pool) -> None:
     rng = np.random.default_rng(1)
     sides = random_side(pool, 0, 3), random_side(pool, 1, 4)
-    found = [side.detect(rng) for side in sides]
-    chance = triage.may_hold_candidate(stacked(found), N)
-    tracks = merged([side.measure(f, rng) for side, f in zip(sides, found, strict=True)])
-    holds = triage.holds_candidate(tracks, N)
-    assert np.all(chance[holds] > 0)
-    assert np.sum(holds) > 100
-    assert np.sum((chance > 0) & ~holds) > 100
+    tracks = merged([side.measure(side.detect(rng), rng) for side in sides])
+    clusters = merged([side.clusters(rng) for side in sides])
+    pi0s = find_pi0s(clusters, N)
+    found = reconstruct_tags(tracks, pi0s, clusters, np.array([side.truth for side in sides]), N)
+    event, _ = build(Events(N, tracks, clusters, pi0s, found))
+    chance = triage.may_hold_candidate(tracks, N)
+    assert len(event) > 5
+    assert np.all(chance[event] > 0)
+    assert np.mean(chance > 0) < 0.2
 
 
 def test_a_conjugated_decay_leaves_tracks_of_the_other_charge(pool: Pool) -> None:
@@ -82,13 +84,3 @@ def test_events_are_put_together_in_order(pool: Pool) -> None:
     assert np.array_equal(np.concatenate([each.tracks.p for each in made], axis=1), renumbered(tracks, kept, N).p)
     number = np.concatenate([count(each.tracks.event, len(each)) for each in made])
     assert np.array_equal(number, count(tracks.event, N)[kept])
-
-
-def test_what_is_like_a_tag_was_found_to_be_one(pool: Pool) -> None:
-    rng = np.random.default_rng(1)
-    side = random_side(pool, 0, 3)
-    found = side.detect(rng)
-    able, like = triage.may_be_tag(found, N), like_tag(side.measure(found, rng), 0, N)
-    assert np.all(able[like])
-    assert np.sum(like) > 100
-    assert 0.3 * N > np.sum(able) > np.sum(like)
