@@ -11,7 +11,7 @@ from analysis.conditions.gate import check
 from analysis.conditions.ledger import Ledger
 from analysis.conditions.merging import SampleFile, merge
 from analysis.conditions.records import SampleConditions
-from analysis.config.models import Config, Dataset, Planted, Simulation
+from analysis.config.models import Config, Dataset, Planted, Sample, Simulation
 from analysis.errors import ConfigurationError
 from analysis.simulation.background import weight
 from analysis.simulation.chunk import (
@@ -201,6 +201,14 @@ def test_run_dependent_simulation_has_the_runs_of_the_data_and_their_background(
 
 
 def test_the_gate_takes_run_dependent_simulation_with_the_data_and_refuses_a_mixture(small: Config) -> None:
+    kinds = SampleType.UUBAR, SampleType.SSBAR, SampleType.DATA
+    tiny = small.model_copy(
+        update={
+            "samples": tuple(Sample(name=kind.value, type=kind, simulated=True) for kind in kinds),
+            "simulation": Simulation(files=2, rotations=5, decays=dict.fromkeys(kinds[:2], 1)),
+        }
+    )
+
     def conditions(name: str, config: Config) -> SampleConditions:
         kind = config.sample(name).type
         index = [sample.name for sample in config.samples].index(name)
@@ -213,14 +221,14 @@ def test_the_gate_takes_run_dependent_simulation_with_the_data_and_refuses_a_mix
         assert not findings
         return merged
 
-    dependent = run_dependent(small)
-    recorded, signal, charged = (conditions(name, dependent) for name in ("data", "signal", "charged"))
-    block = charged.blocks[0]
-    assert (charged.run_dependence, block.campaign, block.bucket) == ("rd", "MC16rd_a", recorded.blocks[0].bucket)
+    dependent = run_dependent(tiny)
+    recorded, up, strange = (conditions(name, dependent) for name in ("data", "uubar", "ssbar"))
+    block = strange.blocks[0]
+    assert (strange.run_dependence, block.campaign, block.bucket) == ("rd", "MC16rd_a", recorded.blocks[0].bucket)
     assert block.tag_names[-2:] == ("mc_production_MC16rd_a", recorded.blocks[0].tag_names[-1])
-    together = {each.sample: each for each in (recorded, signal, charged)}
+    together = {each.sample: each for each in (recorded, up, strange)}
     assert check(Ledger(samples=together), small.conditions, small.dataset) == []
-    mixed = check(Ledger(samples=together | {"signal": conditions("signal", small)}), small.conditions, small.dataset)
+    mixed = check(Ledger(samples=together | {"uubar": conditions("uubar", tiny)}), small.conditions, small.dataset)
     assert "run-dependence" in {finding.code for finding in mixed}
 
 
