@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 HELP = "toy samples -> checks with pass and fail, and the histograms behind them"
 SETTINGS = ("seed", "dataset", "samples", "simulation", "templates")
-# Of which some 2100 hold candidates: 60 CPU s in all.
+# Of which some 2100 hold candidates: 75 CPU s in all, with the pools.
 EVENTS = {SampleType.SIGNAL: 17_000, SampleType.CHARGED: 400_000, SampleType.MIXED: 490_000}
 ROTATIONS = 2
 TAG_EVENTS = 60_000
