@@ -230,13 +230,16 @@ class _Tracked:
 
     @classmethod
     def of(
-        cls, pool: Pool, number: int, velocity: Floats, same_flavour: float, times: float, rng: np.random.Generator
+        cls, pool: Pool, number: int, velocity: Floats, conjugated: float, times: float, rng: np.random.Generator
     ) -> _Tracked:
-        """Turn and track decays of a pool, up to ``times`` times each, that fly with one velocity (3,)."""
+        """Turn and track decays of a pool, up to ``times`` times each, that fly with one velocity (3,).
+
+        The share ``conjugated`` of them is replaced by their CP conjugates.
+        """
         parents, weight = turned(pool, times, rng)
         n = len(parents)
         frame = frames(random_rotations(rng, n), np.broadcast_to(velocity[:, None], (3, n)))
-        side = Side(pool, parents, frame, np.where(rng.random(n) < same_flavour, -1, 1), number)
+        side = Side(pool, parents, frame, np.where(rng.random(n) < conjugated, -1, 1), number)
         tracks = side.measure(side.detect(rng), rng)
         few = np.flatnonzero(count(tracks.event, n, tracks.clean) <= MAX_TRACKS)
         tracks, side = renumbered(tracks, few, n), side.select(few)

@@ -128,7 +128,7 @@ def _tag_and_kaon(c: _Charged, n: int) -> tuple[Bools, Bools]:
 def may_hold_tag(tracks: Tracks, n: int) -> Bools:
     """Whether the tracks of events leave the possibility of a tag and a kaon, whatever clusters there are.
 
-    All but the kaon and few others must belong to the tag: see `tags.charged_parts`.
+    All but the kaon and few others must belong to the tag: see `tags.charged_parts`, and what it leaves out.
     """
     clean = tracks.clean
     event, used = tags.charged_parts(tracks, np.flatnonzero(clean & tags.tag_lepton(tracks)), n)

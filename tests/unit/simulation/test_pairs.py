@@ -13,6 +13,7 @@ from analysis.simulation.jagged import Floats, count, merged
 from analysis.simulation.kinematics import norm, random_rotations
 from analysis.simulation.pairing import b_velocities, frames
 from analysis.simulation.pairs import Flag, Offers, directions, draw, fit, turned
+from analysis.simulation.prospects import MAX_CHARGED
 from analysis.simulation.response import Clusters, Tracks, beam_clusters
 from analysis.simulation.sides import Side
 from analysis.simulation.tag_modes import KPIPI0
@@ -153,6 +154,7 @@ def test_uses_of_decays_weigh_what_the_decays_do() -> None:
     for _ in range(40):
         decay, weight = turned(pool, 1.2, rng)
         sums += np.bincount(decay, weight, len(pool)) / 40
+    assert set(pairs._CHARGED) == set(range(MAX_CHARGED + 2)), "none is left out"
     used = sums > 0
     assert used.mean() > 0.95
     assert sums.sum() == pytest.approx(pool.weight.sum(), rel=0.02)

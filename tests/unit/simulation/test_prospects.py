@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from analysis.simulation.prospects import (
+    MAX_CHARGED,
     MAX_WEIGHT,
     Contents,
     shares,
@@ -14,7 +15,7 @@ from analysis.simulation.prospects import (
 def random_contents(n: int, seed: int) -> Contents:
     rng = np.random.default_rng(seed)
     yes = [rng.random(n) < 0.5 for _ in range(4)]
-    return Contents(rng.integers(0, 11, n), *yes, rng.exponential(1.0, n))
+    return Contents(rng.integers(0, MAX_CHARGED + 2, n), *yes, rng.exponential(1.0, n))
 
 
 def test_uses_and_their_weights_make_one() -> None:
