@@ -48,6 +48,8 @@ CHI_D = 0.1858  # time-integrated mixing probability, PDG 2022
 N_BLOCKS = 20  # at least: rows of different blocks share no decay
 BLOCK = 20_000  # decays at a time, and
 BATCH = 10_000  # pairs at a time: bound the memory
+# Numbers of decays within the chunk: those of the signal-side B begin at 0, of tags and of generic B beside signal here
+TAG, OTHER = 10**8, 2 * 10**8
 # Shares of the generator's decays: signal-side B, forced tags, generic B for wrong tags
 SHARES = {"signal": (0.25, 0.5, 0.25), "generic": (0.6, 0.4, 0.0)}
 # Wrong tags, per rotation: how often a decay is tracked in each direction of flight; pairs per signal-side decay
@@ -126,6 +128,7 @@ def simulate(kind: SampleType, n: int, rotations: int, seed: int, rng: np.random
                 yield replace(
                     part, weight=part.weight * mc_events / n_blocks, block=np.full(len(part), block),
                     parent=part.parent + block * BLOCK,
+                    partner=np.where(part.partner >= 0, part.partner + block * BLOCK, -1),
                 )  # fmt: skip
 
     return stack(numbered(blocks()), mc_events)
@@ -181,7 +184,7 @@ def _finished_beside(begun: Begun, sources: Sources, scale: float, rng: np.rando
     )  # fmt: skip
     weight = begun.weight / np.maximum(true_sides(events.tags, n), 1)
     labels = np.array([pooled.label[tag], side.pool.label[side.parents]])
-    partner = pooled.parent[tag] + BLOCK
+    partner = TAG + pooled.parent[tag]
     origin = Origin(side.parents, partner, side.pool.q2[side.parents], labels, (pooled.chain(tag), side.chain))
     return finished(events, weight * scale, origin, sources.kind, rng)
 
@@ -282,7 +285,8 @@ def _finished_pairs(begun: Begun, sources: Sources, scale: float, rng: np.random
     truth = np.array([one.truth, other.truth])
     events = assembled(begun.tracks, [one.clusters(rng), other.clusters(rng)], truth, len(begun), rng)
     labels = np.array([one.pool.label[one.parents], other.pool.label[other.parents]])
-    origin = Origin(other.parents, one.parents, other.pool.q2[other.parents], labels, (one.chain, other.chain))
+    partner = one.parents + (0 if sources.generic is sources.signal_side else OTHER)
+    origin = Origin(other.parents, partner, other.pool.q2[other.parents], labels, (one.chain, other.chain))
     return finished(without_true_tags(events), begun.weight * scale, origin, sources.kind, rng)
 
 
@@ -293,7 +297,7 @@ class Origin:
     Attributes
     ----------
     parent, partner : (n,) int64
-        Decay of the signal-side B (or continuum event) and, in BB̄, of the other B.
+        Decay of the signal-side B (or continuum event) and, in BB̄, of the other B: see `Rows`.
     q2 : (n,) float64
         Mass squared of the neutrinos of the signal-side B.
     label : (2, n) int64

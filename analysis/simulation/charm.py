@@ -136,7 +136,8 @@ def simulate(n: int, rotations: int, seeds: Ints, rng: np.random.Generator, beam
         for events in together(_begun(sources, draw, rng)):
             rest, *hadrons = events.sides
             rows = finished_continuum(events, rest.parents, SampleType.CCBAR, beams, rng)
-            decays = np.column_stack([hadron.parents[rows.event] for hadron in hadrons])
+            # beyond the numbers of events
+            decays = len(sources.events) + np.column_stack([hadron.parents[rows.event] for hadron in hadrons])
             yield replace(rows, block=sources.block(rows.parent), partner=decays)
 
     return stack(numbered(made()), len(sources.events) * rotations * GAIN)

@@ -22,7 +22,8 @@ from analysis.simulation.buckets import Runs
 from analysis.simulation.decay_hashes import Hashtable, hashtable
 from analysis.simulation.detector import DETECTOR
 from analysis.simulation.jagged import Array, Bools, Floats, Ints, gather
-from analysis.simulation.rows import Rows, stack
+from analysis.simulation.rows import Rows, shared_variance, stack
+from analysis.weighted import effective_number
 
 EVENTS_PER_CHUNK = 10_000_000
 CHUNKS_PER_PRODUCTION = 400  # event numbers are 32 bits wide
@@ -259,10 +260,8 @@ def selected(rows: Rows) -> Bools:
 def reuse(rows: Rows, expected: Floats) -> tuple[float, float]:
     """Return the effective number of parents, and variance over mean of the number of drawn events.
 
-    With Poisson copies of events whose expectations λ share decays, Var n = Σ λ + Σ_s Λ_s² + Σ_t Λ_t² − Σ k λ², where
-    Λ_s and Λ_t are sums over the events of one parent (`Rows.parent`: a signal-side decay, or an event of continuum)
-    and of one of the k other decays (`Rows.partner`: of the tag, or of charmed hadrons): what an event shares with
-    itself once too often is taken off. Pairs of different events that share two decays count twice.
+    With Poisson copies of events whose expectations λ share decays, Var n is Σ λ and the `shared_variance` of λ. A
+    parent is a signal-side decay or an event of continuum; the others are decays of the tag, or of charmed hadrons.
 
     Parameters
     ----------
@@ -274,14 +273,7 @@ def reuse(rows: Rows, expected: Floats) -> tuple[float, float]:
     total = float(expected.sum())
     if not total:
         return 0.0, 1.0
-    row, slot = np.nonzero(rows.partner >= 0)
-    partner = rows.block[row] * _ID + rows.partner[row, slot]  # decays are numbered within the block
-    squares = [
-        float(np.sum(np.bincount(np.unique(key, return_inverse=True)[1], weights=own) ** 2))
-        for key, own in ((rows.parent, expected), (partner, expected[row]))
-    ]
-    excess = squares[0] + squares[1] - float(np.sum(expected[row] ** 2))
-    return total**2 / squares[0], 1 + excess / total
+    return effective_number(expected, rows.parent), 1 + shared_variance(rows, expected) / total
 
 
 def _drawn_process(

@@ -125,7 +125,7 @@ def _batch(kind: SampleType, pools: tuple[Pool, Pool], start: int, rng: np.rando
     weight = 1 / np.maximum(bbbar.true_sides(chosen, n), 1)
     number = np.arange(n) + start
     chains = tuple(Chain(pool.history, np.arange(n), each) for pool, each in zip(pools, turn, strict=True))
-    origin = bbbar.Origin(number, number, pools[1].q2, np.array([pools[0].label, pools[1].label]), chains)
+    origin = bbbar.Origin(number, bbbar.TAG + number, pools[1].q2, np.array([pools[0].label, pools[1].label]), chains)
     rows = bbbar.finished(events, weight, origin, kind, rng).shifted(start)
     kaons, pions = _species(tracks, 321), _species(tracks, 211)
     return {
@@ -168,7 +168,7 @@ def wrongly_tagged(kind: SampleType, n: int, seed: int, rng: np.random.Generator
             number = np.arange(size)
             chains = tuple(Chain(pool.history, number, each) for pool, each in zip(pools, turn, strict=True))
             labels = np.array([pool.label for pool in pools])
-            origin = bbbar.Origin(number + start, number + start, pools[1].q2, labels, chains)
+            origin = bbbar.Origin(number + start, bbbar.OTHER + number + start, pools[1].q2, labels, chains)
             events = bbbar.without_true_tags(Events(size, tracks, clusters, pi0s, found))
             yield bbbar.finished(events, np.ones(size), origin, kind, rng).shifted(start)
             start += size

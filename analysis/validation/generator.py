@@ -13,7 +13,7 @@ from analysis import formfactors
 from analysis.basf2 import SampleType
 from analysis.selection import q2_rec
 from analysis.simulation.detector import DETECTOR, described
-from analysis.simulation.rows import Rows
+from analysis.simulation.rows import Rows, shared_variance
 from analysis.simulation.whole import Species, Whole
 from analysis.validation import tags
 from analysis.validation.document import Check, Comparison, Efficiency, Number, Peak, Spectrum
@@ -167,14 +167,8 @@ def _of_yields(whole: Whole, pooled: Rows, kind: SampleType) -> Check:
 def _share(rows: Rows, n: float) -> tuple[float, float]:
     """Return the sum of the events' weights over n, and its error: events share decays of either B."""
     _, first = np.unique(rows.event, return_index=True)
-    weight = rows.weight[first]
-    squares = [
-        float(np.sum(np.bincount(np.unique(decay, return_inverse=True)[1], weights=weight) ** 2))
-        for decay in (rows.parent[first], rows.partner[first, 0])
-    ]
-    # events that share neither are counted in both
-    variance = squares[0] + squares[1] - float(np.sum(weight**2))
-    return float(weight.sum()) / n, float(np.sqrt(variance)) / n
+    events = rows.select(first)
+    return float(events.weight.sum()) / n, float(np.sqrt(shared_variance(events, events.weight))) / n
 
 
 def _used(species: Species) -> NDArray[np.bool_]:

@@ -14,6 +14,7 @@ from analysis.conditions.records import SampleConditions
 from analysis.config.models import Config, Dataset, Planted, Sample, Simulation
 from analysis.errors import ConfigurationError
 from analysis.simulation.background import weight
+from analysis.simulation.bbbar import OTHER, TAG
 from analysis.simulation.chunk import (
     Chunk,
     Request,
@@ -107,6 +108,22 @@ def test_rows_of_cc_that_share_an_event_or_any_decay_share_a_group(small: Config
     shared = np.unique([rows.partner.ravel(), np.repeat(rows.parent, 2)], axis=1)
     assert shared.shape[1] > 1.2 * len(np.unique(rows.partner))
     assert len(np.unique(rows.block)) > 10
+
+
+def test_a_generic_decay_has_one_number_on_either_side_of_wrong_tags(small: Config) -> None:
+    assert small.simulation is not None
+    for kind in (SampleType.CHARGED, SampleType.SIGNAL):
+        settings = small.simulation.model_copy(update={"decays": {kind: 3000}, "files": 1})
+        rows = process_rows(kind, Request(kind.value, 0, kind, 0), settings, 1)
+        assert np.all(rows.partner[:, 1] == -1)
+        same = rows.select(rows.partner[:, 0] < TAG)
+        assert (len(same) > 20) == (kind is SampleType.CHARGED)
+        decays, blocks = np.concatenate([rows.parent, same.partner[:, 0]]), np.concatenate([rows.block, same.block])
+        assert len(np.unique(decays)) == np.unique([decays, blocks], axis=1).shape[1]
+        assert np.isin(same.partner[:, 0], rows.parent).any() == (kind is SampleType.CHARGED)
+        true, others = (np.sum(mask) for mask in (rows.partner[:, 0] // TAG == 1, rows.partner[:, 0] >= OTHER))
+        assert true > 20
+        assert (others > 20) == (kind is SampleType.SIGNAL)
 
 
 def test_groups_differ_between_files_and_samples() -> None:
@@ -335,16 +352,19 @@ def test_variance_over_mean_counts_shared_decays() -> None:
         decays = np.column_stack((*partner, nothing)[:2])
         return Rows(index, np.ones(n), parent, np.zeros(n, dtype=np.int64), {}, 1, decays, np.full(n, None))
 
-    assert reuse(rows(index, index), expected) == pytest.approx((n, 1.25))
+    tags = n + index  # other decays have other numbers
+    assert reuse(rows(index, tags), expected) == pytest.approx((n, 1.25))
     # copies of one event are no events of their own: toys in which decays and copies are drawn anew
-    assert reuse(rows(index // 4, index), expected) == pytest.approx((n / 4, 2.0))
-    assert reuse(rows(index // 4, index // 4), expected)[1] > 2.5
+    assert reuse(rows(index // 4, tags), expected) == pytest.approx((n / 4, 2.0))
+    assert reuse(rows(index // 4, n + index // 4), expected)[1] > 2.5
     assert reuse(rows(index, nothing), expected) == pytest.approx((n, 1.25))
+    # wrong tags of generic B: a decay stands on either side, and may be paired with itself
+    assert reuse(rows(index, (index + 1) % n), expected) == pytest.approx((n, 1.75))
+    assert reuse(rows(index, index), expected) == pytest.approx((n, 1.25))
     # cc̄: a decay is of either hadron
-    pairs = index // 2
-    assert reuse(rows(index, index, n + index), expected) == pytest.approx((n, 1.25))
-    assert reuse(rows(index, pairs, n + index), expected) == pytest.approx((n, 1.5))
-    assert reuse(rows(index, index, (index + 1) % n), expected) == pytest.approx((n, 1.75))
+    assert reuse(rows(index, tags, n + tags), expected) == pytest.approx((n, 1.25))
+    assert reuse(rows(index, n + index // 2, n + tags), expected) == pytest.approx((n, 1.5))
+    assert reuse(rows(index, tags, n + (index + 1) % n), expected) == pytest.approx((n, 1.75))
     rng = np.random.default_rng(1)
     # λ of a decay: four events of a quarter, if the decay passes at all (one in ten does)
     toys = [rng.poisson(np.repeat(rng.random(1000) < 0.1, 4) * 0.25).sum() for _ in range(2000)]
