@@ -117,13 +117,13 @@ def test_a_generic_decay_has_one_number_on_either_side_of_wrong_tags(small: Conf
         rows = process_rows(kind, Request(kind.value, 0, kind, 0), settings, 1)
         assert np.all(rows.partner[:, 1] == -1)
         same = rows.select(rows.partner[:, 0] < TAG)
-        assert (len(same) > 20) == (kind is SampleType.CHARGED)
+        assert (len(same) > 0) == (kind is SampleType.CHARGED)
         decays, blocks = np.concatenate([rows.parent, same.partner[:, 0]]), np.concatenate([rows.block, same.block])
         assert len(np.unique(decays)) == np.unique([decays, blocks], axis=1).shape[1]
         assert np.isin(same.partner[:, 0], rows.parent).any() == (kind is SampleType.CHARGED)
         true, others = (np.sum(mask) for mask in (rows.partner[:, 0] // TAG == 1, rows.partner[:, 0] >= OTHER))
         assert true > 20
-        assert (others > 20) == (kind is SampleType.SIGNAL)
+        assert (others > 0) == (kind is SampleType.SIGNAL)
 
 
 def test_groups_differ_between_files_and_samples() -> None:
