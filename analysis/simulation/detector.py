@@ -99,7 +99,7 @@ class Identification:
     Such a ratio is calibrated by construction: its sigmoid is the probability at equal priors. The kaon's d depends on
     momentum, d = a + b exp(−(p/c)²), and falls outside TOP and ARICH. Its numbers were chosen so that kaonID > 0.9
     keeps 68 % of signal kaons (Standard-Model spectrum) and 1.2 % of the pions of generic B decays, both clean tracks
-    with 0.5 < p* < 2.96 GeV: averages of the inclusive analysis. `rule validate_simulation` checks both.
+    with 0.5 < p* < 2.96 GeV: averages of the inclusive analysis. `rule validate_generator` checks both.
     """
 
     kaon_separation: tuple[float, float, float] = sourced(

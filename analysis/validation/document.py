@@ -1,4 +1,4 @@
-"""What ``validation.json`` holds."""
+"""What ``validation/generator.json`` and ``validation/simulation.json`` hold."""
 
 from __future__ import annotations
 
@@ -121,8 +121,8 @@ class Number(_Frozen):
     source: str
 
 
-class Validation(_Frozen):
-    """The whole account."""
+class Generated(_Frozen):
+    """What events made for the purpose tell: no sample is looked at."""
 
     checks: tuple[Check, ...]
     q2: Spectrum
@@ -130,10 +130,15 @@ class Validation(_Frozen):
     identification: tuple[Efficiency, ...]
     peaks: tuple[Peak, ...]
     calibration: Calibration
+    provenance: Provenance | None = None
+
+
+class Validation(Generated):
+    """The whole account: with what the samples tell."""
+
     composition: tuple[Composition, ...]
     detector: tuple[Number, ...]
     sources: dict[str, str]
-    provenance: Provenance | None = None
 
     @property
     def failures(self) -> tuple[Check, ...]:
