@@ -177,9 +177,9 @@ class Cells:
         takes them as fully correlated: the sum over parents of (sum of the parent's weights in the bin)². With
         distinct parents this is the usual sum of squared weights. Correlations *between* bins through a shared
         parent are neglected: a HistFactory ``staterror`` can't express them. So is what rows share besides: in the toy,
-        counted pair by pair, decays of tags add 4 % (B⁺B⁻) and 5 % (B⁰B̄⁰) to the variance of all selected events of a
-        file, and those of charmed hadrons 15 to 24 % to that of cc̄ near the signal region. The dozen of cc̄ events that
-        is selected shares nothing.
+        decays of the other B add 9 to 11 % (B⁺B⁻) and 12 to 24 % (B⁰B̄⁰) to the variance of all selected events of a
+        file, 1 to 6 % in the signal region (two files of each), and those of charmed hadrons 15 to 24 % to that of cc̄
+        near the signal region. The dozen of cc̄ events that is selected shares nothing.
 
         Parameters
         ----------
