@@ -34,8 +34,6 @@ class Contents:
         True charged particles, at most ``MAX_CHARGED + 1``.
     lepton, plus, minus : (n,) bool
         There is a fast lepton, a K⁺, a K⁻.
-    tag : (n,) bool
-        There are a fast lepton and a kaon of the same charge.
     energy : (n,) float64
         Of all photons, GeV, in the frame of the pool.
     """
@@ -44,7 +42,6 @@ class Contents:
     lepton: Bools
     plus: Bools
     minus: Bools
-    tag: Bools
     energy: Floats
 
     @classmethod
@@ -54,11 +51,9 @@ class Contents:
         kind, p = np.abs(q.pdg), norm(q.p)
         lepton = ((kind == 11) | (kind == 13)) & (p > lepton_p_min)
         plus, minus = (count(q.event, n, (p > KAON_P_MIN) & (q.pdg == sign * 321)) > 0 for sign in (1, -1))
-        positive, negative = (count(q.event, n, lepton & (q.pdg * sign < 0)) > 0 for sign in (1, -1))
         charged = np.isin(kind, (11, 13, 211, 321, 2212)) & (p > CHARGED_P_MIN)
         return cls(
-            np.minimum(count(q.event, n, charged), MAX_CHARGED + 1),
-            positive | negative, plus, minus, (positive & plus) | (negative & minus),
+            np.minimum(count(q.event, n, charged), MAX_CHARGED + 1), count(q.event, n, lepton) > 0, plus, minus,
             total(q.event, np.where(kind == 22, q.p[3], 0.0), n),
         )  # fmt: skip
 

@@ -1,6 +1,6 @@
 """Is the toy what it claims to be? Checks with pass and fail, and what they rest on.
 
-``document``     what ``validation.json`` holds
+``document``     what ``generator.json`` and ``simulation.json`` hold
 ``statistics``   two-sample and goodness-of-fit tests for rows that share simulated parents
 ``ranges``       the values that each column of an ntuple may take
 ``generator``    q² spectrum, kaon identification, pools against whole events

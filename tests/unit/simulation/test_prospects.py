@@ -14,7 +14,7 @@ from analysis.simulation.prospects import (
 
 def random_contents(n: int, seed: int) -> Contents:
     rng = np.random.default_rng(seed)
-    yes = [rng.random(n) < 0.5 for _ in range(4)]
+    yes = [rng.random(n) < 0.5 for _ in range(3)]
     return Contents(rng.integers(0, MAX_CHARGED + 2, n), *yes, rng.exponential(1.0, n))
 
 
