@@ -370,7 +370,7 @@ ACTIONS: Mapping[str, tuple[Callable[[argparse.Namespace], int], Arguments]] = {
             (("folder",), {"metavar": "FOLDER", "help": "where to write it"}),
             (("--seed",), {"type": int, "default": 1, "help": "of the random numbers"}),
             (("--events",), {"type": int, "default": 2000, "help": "pairs per run and sample"}),
-            (("--luminosity",), {"type": float, "default": 36.5, "help": "of the bucket, fb⁻¹ (36.5)"}),
+            (("--luminosity",), {"type": float, "default": 10.0, "help": "of the bucket, fb⁻¹ (10)"}),
         ],
     ),
 }

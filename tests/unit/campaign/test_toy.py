@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis import io
+from analysis import config, io
 from analysis.campaign.execution import OUTPUT
 from analysis.campaign.inputs import read_catalogue
 from analysis.campaign.payloads import read_entries
@@ -14,6 +14,7 @@ from analysis.campaign.toy.calibrations import KINDS, NOMINAL, calibrate
 from analysis.campaign.toy.make import LOCAL_TAG, PLANTED, make
 from analysis.campaign.toy.peak import fit_peak
 from analysis.campaign.toy.samples import Planted, muon_pairs, photon_pairs
+from analysis.cli import build_parser
 from analysis.conditions.databases import read_text_database
 from analysis.conditions.runinfo import read_runs
 from analysis.errors import FitError
@@ -53,6 +54,13 @@ def test_the_example_gives_what_a_site_gives(tmp_path: Path) -> None:
     first = (tmp_path / "data/mumu/e0040/4S/r00001/cdst.parquet").read_bytes()
     make(tmp_path, seed=1, events=10, luminosity=0.1)
     assert (tmp_path / "data/mumu/e0040/4S/r00001/cdst.parquet").read_bytes() == first
+
+
+def test_the_example_is_as_large_as_the_toy_of_its_bucket() -> None:
+    """README's walk from the example's campaign to μ: the gate compares the luminosity with that of the runs."""
+    args = build_parser("campaign").parse_args(["campaign", "example", "folder"])
+    calibrated = config.load(Path(__file__).parents[3] / "config/calibrated.yaml")
+    assert args.luminosity == calibrated.dataset.luminosity
 
 
 def test_a_job_as_the_loop_starts_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
