@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import struct
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
@@ -33,7 +34,7 @@ class DamagedFileError(InputError):
     """A file, rather than what was asked of it, is at fault: it may be left out if the user chose so."""
 
 
-class Source:
+class Source(ABC):
     """One open tree (or RNTuple): the flat columns of one file.
 
     Use `open_source` of `analysis.ntuples.opening` to make one.
@@ -87,6 +88,7 @@ class Source:
             )
         return self._position[name]
 
+    @abstractmethod
     def read(self, names: Collection[str], start: int, stop: int, rows: Array | None = None) -> dict[str, Array]:
         """Return entries ``start`` to ``stop`` of some branches, or some of their rows.
 
@@ -109,12 +111,11 @@ class Source:
         InputError
             A branch is missing or its data are damaged.
         """
-        raise NotImplementedError
 
-    def release(self) -> None:
+    def release(self) -> None:  # noqa: B027 - uproot has nothing to do
         """Give back memory that is not needed before the next call of `read`."""
 
-    def finish(self) -> None:
+    def finish(self) -> None:  # noqa: B027 - uproot has nothing to do
         """Check, when all was read, that the file is still the one that was opened."""
 
     def damaged(self, name: str, start: int, stop: int, found: object) -> DamagedFileError:
