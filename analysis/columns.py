@@ -34,7 +34,7 @@ class Column:
     basf2
         basf2 variable expression; "" if no basf2 variable gives it.
     required_by
-        Stages that cannot do without it.
+        What cannot do without it, whatever the cuts: the preselection, or a correction or systematic.
     provided_by
         "ntuple", or the stage that computes it.
     nan
@@ -72,7 +72,9 @@ def _column(
     return Column(name, dtype, unit, meaning, basf2, frozenset(stages), provided_by, nan, truth, default)
 
 
-PRE, WEIGHTS, BDT, TEMPLATES = "preselection", "weights", "bdt", "templates"
+# Stages, and parts of them that the configuration may switch off.
+PRE, BDT = "preselection", "bdt"
+KAON_ID, FORM_FACTOR, TRACKING = "kaon_id", "form_factor", "tracking"
 _K = "daughter(1, daughter(0, {}))"
 # With a pion beside the D(*) (decayModeID 4 to 7) the lepton is the tag's third daughter; D* modes are 2, 3, 6 and 7.
 _L = "daughter(0, conditionalVariableSelector(extraInfo(decayModeID) < 4, daughter(1, {0}), daughter(2, {0})))"
@@ -116,21 +118,21 @@ _DECLARED = (
     _column("__production__", "int32", "", "production number", "__production__", PRE, default=0),
     _column("__candidate__", "int32", "", "candidate number within the event", "__candidate__", PRE, default=0),
     _column("__ncandidates__", "int32", "", "candidates in the event", "__ncandidates__"),
-    _column(WEIGHT_BRANCH, "float64", "", "generator weight", WEIGHT_BRANCH, WEIGHTS, default=1.0),
+    _column(WEIGHT_BRANCH, "float64", "", "generator weight", WEIGHT_BRANCH, PRE, default=1.0),
     # Tag side
     _column("Btag_SignalProbability", "float64", "", "FEI signal probability of the tag",
             "daughter(0, extraInfo(SignalProbability))", PRE),
     _column("Btag_decayModeID", "float64", "", "0/1 D̄⁰ e/μ, 2/3 D̄*⁰ e/μ, 4/5 D⁻π⁺ e/μ, 6/7 D*⁻π⁺ e/μ",
-            "daughter(0, extraInfo(decayModeID))", PRE, WEIGHTS),
-    _column("Btag_charge", "float64", "e", "charge of the tag", "daughter(0, charge)", PRE),
+            "daughter(0, extraInfo(decayModeID))", TRACKING),
+    _column("Btag_charge", "float64", "e", "charge of the tag", "daughter(0, charge)"),
     _column("Btag_cosThetaBY", "float64", "", "cosine between the B and its visible daughters, nominal B",
-            "daughter(0, cosThetaBetweenParticleAndNominalB)", PRE),
-    _column("Btag_l_pStar", "float64", "GeV/c", "momentum of the tag lepton", _L.format("useCMSFrame(p)"), PRE),
+            "daughter(0, cosThetaBetweenParticleAndNominalB)"),
+    _column("Btag_l_pStar", "float64", "GeV/c", "momentum of the tag lepton", _L.format("useCMSFrame(p)")),
     _column("Btag_l_p", "float64", "GeV/c", "momentum of the tag lepton", _L.format("p")),
     _column("Btag_l_theta", "float64", "rad", "polar angle of the tag lepton", _L.format("theta")),
     _column("Btag_l_leptonID", "float64", "", "electronID (electron modes) or muonID (muon modes) of the tag lepton",
-            _L.format(_LEPTON_ID), PRE),
-    _column("Btag_D_M", "float64", "GeV/c^2", "mass of the tag's D, be it a D*'s or not", _OF_D.format("M"), PRE),
+            _L.format(_LEPTON_ID)),
+    _column("Btag_D_M", "float64", "GeV/c^2", "mass of the tag's D, be it a D*'s or not", _OF_D.format("M")),
     _column("Btag_D_decayModeID", "float64", "", "FEI decay mode of the tag's D, be it a D*'s or not",
             _OF_D.format("extraInfo(decayModeID)")),
     _column("Btag_Dst_dM", "float64", "GeV/c^2", "M(D*) − M(D) of the tag's D*", _OF_STAR.format("massDifference(0)"),
@@ -139,40 +141,40 @@ _DECLARED = (
             "1 D⁺π⁰, 2 D⁺γ", _OF_STAR.format("extraInfo(decayModeID)"), nan="no D* in the tag"),
     _column("Btag_chiProb", "float64", "", "χ² probability of the tag's vertex", "daughter(0, chiProb)"),
     # Signal side
-    _column("K_charge", "float64", "e", "charge of the signal kaon", _K.format("charge"), PRE),
-    _column("K_p", "float64", "GeV/c", "momentum of the signal kaon", _K.format("p"), WEIGHTS),
-    _column("K_theta", "float64", "rad", "polar angle of the signal kaon", _K.format("theta"), PRE, WEIGHTS),
+    _column("K_charge", "float64", "e", "charge of the signal kaon", _K.format("charge"), KAON_ID),
+    _column("K_p", "float64", "GeV/c", "momentum of the signal kaon", _K.format("p"), KAON_ID),
+    _column("K_theta", "float64", "rad", "polar angle of the signal kaon", _K.format("theta"), KAON_ID),
     _column("K_pStar", "float64", "GeV/c", "momentum of the signal kaon", _K.format("useCMSFrame(p)"), PRE),
     _column("K_kaonID", "float64", "", "kaon identification", _K.format("kaonID"), PRE),
-    _column("K_electronID", "float64", "", "electron identification of the signal kaon", _K.format("electronID"), PRE),
-    _column("K_muonID", "float64", "", "muon identification of the signal kaon", _K.format("muonID"), PRE),
-    _column("K_dr", "float64", "cm", "transverse distance to the interaction point", _K.format("dr"), PRE),
-    _column("K_dz", "float64", "cm", "longitudinal distance to the interaction point", _K.format("dz"), PRE),
-    _column("K_nCDCHits", "float64", "", "CDC hits of the signal kaon", _K.format("nCDCHits"), PRE),
+    _column("K_electronID", "float64", "", "electron identification of the signal kaon", _K.format("electronID")),
+    _column("K_muonID", "float64", "", "muon identification of the signal kaon", _K.format("muonID")),
+    _column("K_dr", "float64", "cm", "transverse distance to the interaction point", _K.format("dr")),
+    _column("K_dz", "float64", "cm", "longitudinal distance to the interaction point", _K.format("dz")),
+    _column("K_nCDCHits", "float64", "", "CDC hits of the signal kaon", _K.format("nCDCHits")),
     _column("K_D0vetoM", "float64", "GeV/c^2", "mass of the signal kaon with the opposite-charge track that lies "
             "nearest the D⁰ mass, pion hypothesis", nan="no such track in the rest of the event or the tag"),
     # Rest of the event: of the Υ(4S) candidate, with the analysis's mask
-    _column("roeEextra", "float64", "GeV", "energy of clusters in the rest of the event", "roeEextra(cleanMask)", PRE),
+    _column("roeEextra", "float64", "GeV", "energy of clusters in the rest of the event", "roeEextra(cleanMask)"),
     _column("roeNeextra", "float64", "GeV", "energy of neutral clusters in the rest of the event",
-            "roeNeextra(cleanMask)", BDT),
-    _column("roeNTracks", "float64", "", "tracks in the rest of the event", "nROE_Charged(cleanMask)", PRE),
-    _column("roeNPhotons", "float64", "", "photons in the rest of the event", "nROE_Photons(cleanMask)", BDT),
+            "roeNeextra(cleanMask)"),
+    _column("roeNTracks", "float64", "", "tracks in the rest of the event", "nROE_Charged(cleanMask)"),
+    _column("roeNPhotons", "float64", "", "photons in the rest of the event", "nROE_Photons(cleanMask)"),
     _column("roeNKS", "float64", "", "K_S candidates in the rest of the event",
-            "nROE_ParticlesInList(K_S0:veto)", PRE),
+            "nROE_ParticlesInList(K_S0:veto)"),
     _column("roeNLambda", "float64", "", "Λ candidates in the rest of the event",
             "nROE_ParticlesInList(Lambda0:veto)"),
     _column("roeNPi0", "float64", "", "π⁰ candidates in the rest of the event",
-            "nROE_ParticlesInList(pi0:veto)", PRE),
+            "nROE_ParticlesInList(pi0:veto)"),
     _column("missM2", "float64", "GeV^2/c^4", "missing mass squared", "weMissM2(cleanMask, 0)"),
     _column("missE", "float64", "GeV", "missing energy", "weMissE(cleanMask, 0)"),
     _column("missP", "float64", "GeV/c", "missing momentum", "weMissP(cleanMask, 0)"),
-    _column("missTheta", "float64", "rad", "polar angle of the missing momentum", "weMissPTheta(cleanMask, 0)", PRE),
+    _column("missTheta", "float64", "rad", "polar angle of the missing momentum", "weMissPTheta(cleanMask, 0)"),
     # Event
     _column("nTracks", "float64", "", "tracks from the interaction point in the event",
             "nCleanedTracks(abs(z0) < 2 and abs(d0) < 0.5 and pt > 0.1)"),
     _column("visibleEnergyOfEventCMS", "float64", "GeV", "visible energy in the centre of mass",
-            "visibleEnergyOfEventCMS", PRE),
-    _column("R2", "float64", "", "Fox-Wolfram R2", "foxWolframR2", PRE),
+            "visibleEnergyOfEventCMS"),
+    _column("R2", "float64", "", "Fox-Wolfram R2", "foxWolframR2"),
     _column("sphericity", "float64", "", "sphericity of the event", "sphericity"),
     _column("aplanarity", "float64", "", "aplanarity of the event", "aplanarity"),
     # Event shape about a B: basf2's buildContinuumSuppression, run for the signal B (the kaon alone) and for the tag
@@ -192,7 +194,7 @@ _DECLARED = (
     _column("cosTagK", "float64", "", "cosine between the tag's D ℓ system and the kaon, centre of mass"),
     # Truth
     _column("K_mcPDG", "float64", "", "PDG code of the particle behind the signal kaon", _K.format("mcPDG"),
-            WEIGHTS, truth=True, nan="not matched"),
+            KAON_ID, truth=True, nan="not matched"),
     _column("K_genMotherPDG", "float64", "", "PDG code of its mother", _K.format("genMotherPDG"),
             truth=True, nan="not matched"),
     _column("K_isSignal", "float64", "", "the signal kaon is a kaon", _K.format("isSignal"), truth=True,
@@ -216,8 +218,8 @@ _DECLARED = (
             truth=True),
     _column("Bsig_label", "int32", "", "kind of decay of the B behind the signal kaon: bits of "
             "analysis.simulation.truth.Label", truth=True, default=0),
-    _column("q2_gen", "float64", "GeV^2/c^4", "generated mass squared of the neutrino pair, signal only", "", WEIGHTS,
-            truth=True, nan="not a signal event"),
+    _column("q2_gen", "float64", "GeV^2/c^4", "generated mass squared of the neutrino pair, signal only", "",
+            FORM_FACTOR, truth=True, nan="not a signal event"),
     _column("parentGroup", "int64", "", "rows that share a simulated parent share this number", truth=True, default=-1),
     _column("parentId", "int64", "", "the simulated decay of the signal-side B behind the row", truth=True, default=-1),
     # Made by the stages
@@ -256,17 +258,17 @@ def _alternatives() -> Iterator[Column]:
 COLUMNS: Mapping[str, Column] = {column.name: column for column in (*_DECLARED, *_alternatives())}
 
 
-def required(stages: Iterable[str], *, simulated: bool) -> list[Column]:
-    """Return the ntuple columns that the stages need, in the order of declaration.
+def required(uses: Iterable[str], *, simulated: bool) -> list[Column]:
+    """Return the ntuple columns that some uses need, in the order of declaration; what cuts name comes on top.
 
     Parameters
     ----------
-    stages
-        Names of stages.
+    uses
+        `PRE`, `KAON_ID`, `FORM_FACTOR`, `TRACKING`.
     simulated
         Truth columns are asked for in simulated samples only.
     """
-    wanted = set(stages)
+    wanted = set(uses)
     return [
         column
         for column in COLUMNS.values()

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.basf2 import WEIGHT_BRANCH
-from analysis.columns import COLUMNS, PRE, WEIGHTS, branch_of, branches_of, required
+from analysis.basf2 import WEIGHT_BRANCH, SampleType
+from analysis.columns import COLUMNS, FORM_FACTOR, KAON_ID, PRE, TRACKING, branch_of, branches_of, required
 from analysis.config import Config, Sample, used_columns
 from analysis.errors import InputError
 from analysis.ntuples.baskets import Counters
@@ -122,8 +122,7 @@ def wanted(config: Config, sample: Sample) -> Wanted:
     if config.skim.columns is not None:
         return Wanted(keep=tuple(dict.fromkeys(config.skim.columns)), cut=cut)
     simulated = not sample.type.is_data
-    stages = [PRE, WEIGHTS] if config.preselection else []
-    names = [column.name for column in required(stages, simulated=simulated)]
+    names = [column.name for column in required(_uses(config, sample), simulated=simulated)]
     names += [name for name in used_columns(config) if name not in COLUMNS or COLUMNS[name].provided_by == "ntuple"]
     optional = [
         column.name
@@ -136,6 +135,24 @@ def wanted(config: Config, sample: Sample) -> Wanted:
         everything=not (config.preselection or config.bdt or config.templates),
         cut=cut,
     )
+
+
+def _uses(config: Config, sample: Sample) -> list[str]:
+    """Return what needs columns of a sample whatever its cuts: its selection, and what corrects and varies it."""
+    if not config.preselection:
+        return []
+    uses = [PRE]
+    if sample.type.is_data:
+        return uses
+    varied = config.templates is not None
+    if config.weights.kaon_id is not None:
+        uses.append(KAON_ID)
+    if varied and config.systematics.tracking:
+        uses.append(TRACKING)
+    reweighted = config.weights.form_factor == "sm" or (varied and config.systematics.form_factor)
+    if sample.type is SampleType.SIGNAL and reweighted:
+        uses.append(FORM_FACTOR)
+    return uses
 
 
 @dataclass

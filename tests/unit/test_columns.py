@@ -14,16 +14,16 @@ def test_declarations_are_sound() -> None:
     for column in columns.COLUMNS.values():
         np.dtype(column.dtype)
         assert column.meaning
-        assert column.required_by <= {"preselection", "weights", "bdt", "templates"}
+        assert column.required_by <= {columns.PRE, columns.KAON_ID, columns.FORM_FACTOR, columns.TRACKING}
     for name, dtype in INDEX_BRANCHES.items():
         assert columns.COLUMNS[name].dtype == dtype
 
 
 def test_truth_is_asked_for_in_simulation_only() -> None:
-    simulated = {c.name for c in columns.required(["weights"], simulated=True)}
-    data = {c.name for c in columns.required(["weights"], simulated=False)}
-    assert "q2_gen" in simulated - data
-    assert set(ROW_KEY) <= {c.name for c in columns.required(["preselection"], simulated=False)}
+    simulated = {c.name for c in columns.required([columns.FORM_FACTOR], simulated=True)}
+    data = {c.name for c in columns.required([columns.FORM_FACTOR], simulated=False)}
+    assert simulated - data == {"q2_gen"}
+    assert set(ROW_KEY) <= {c.name for c in columns.required([columns.PRE], simulated=False)}
 
 
 @pytest.mark.parametrize(

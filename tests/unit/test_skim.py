@@ -16,12 +16,10 @@ from analysis import config
 from analysis.basf2 import make_root_compatible
 from analysis.cli import main
 from analysis.cli import skim as command
-from analysis.columns import COLUMNS, PRE, WEIGHTS, required
+from analysis.columns import COLUMNS, FORM_FACTOR, PRE, required
 from analysis.errors import InputError
 from analysis.io import read_table
 from analysis.skim import ROWS_PER_GROUP, skim, wanted
-
-TRUTH = ["K_mcPDG", "q2_gen"]
 
 
 def write(path, columns, tree="variables"):
@@ -75,7 +73,7 @@ def test_skim_of_basf2_ntuples(tmp_path):
         expected = np.concatenate([part[stored][mask] for part, mask in zip(parts, masks, strict=True)])
         np.testing.assert_array_equal(array, expected)
         assert array.dtype == column.dtype
-    needed = {column.name for column in required([PRE, WEIGHTS], simulated=True)}
+    needed = {column.name for column in required([PRE, FORM_FACTOR], simulated=True)}
     assert needed <= set(table.columns)
     meta = table.metadata
     assert meta["rows_in"] == 600
@@ -87,6 +85,36 @@ def test_skim_of_basf2_ntuples(tmp_path):
     assert [entry["rows_out"] for entry in meta["files"]] == [int(mask.sum()) for mask in masks]
     assert list(meta["provenance"]["inputs"]) == files
     assert meta["all_nan"] == []
+
+
+def needs(sample_type="signal", **sections):
+    raw = {
+        "name": "test",
+        "samples": [{"name": "s", "type": sample_type, "files": ["x"]}],
+        "preselection": PRESELECTION,
+    }
+    checked = config.resolve({**raw, **sections}, source="test")
+    return set(wanted(checked, checked.sample("s")).keep)
+
+
+def test_only_what_is_used_must_be_there():
+    """Someone's own selection does not ask for the toy's columns, nor background for what only signal has."""
+    named = {"missM2"}
+    chosen = {"__experiment__", "__run__", "__event__", "__production__", "__candidate__", "__weight__"}
+    chosen |= {"Btag_SignalProbability", "K_kaonID", "K_pStar"}
+    identified = {"K_p", "K_theta", "K_charge", "K_mcPDG"}
+    assert needs("data") == chosen | named
+    assert needs("charged") == chosen | named
+    assert needs("signal") == chosen | named | {"q2_gen"}
+    table = {"weights": {"kaon_id": "table.csv"}}
+    assert needs("charged", **table) == chosen | named | identified
+    assert needs("data", **table) == chosen | named
+    assert needs("signal", weights={"form_factor": "none"}) == chosen | named
+    axes = [{"column": "q2_rec", "edges": [0, 20]}]
+    likelihood = {"bdt": {"inputs": ["R2"]}, "templates": {"channels": [{"name": "SR", "axes": axes}]}}
+    assert needs("charged", **likelihood) == chosen | named | {"R2", "Btag_decayModeID"}
+    switched_off = {"systematics": {"tracking": 0, "form_factor": False}, "weights": {"form_factor": "none"}}
+    assert needs("signal", **likelihood, **switched_off) == chosen | named | {"R2"}
 
 
 def test_any_other_ntuple(tmp_path):
@@ -399,7 +427,8 @@ def test_columns_named_by_later_stages(tmp_path):
     want = wanted(cfg, cfg.samples[0])
     assert {"myOwn", "missM2", "roeEextra", "__event__"} <= set(want.keep)
     assert not {"q2_rec", "eta"} & set(want.keep + want.optional)
-    assert set(TRUTH) <= set(want.keep)
+    assert "q2_gen" in want.keep
+    assert "K_mcPDG" in want.optional, "without a table of kaon identification nothing needs it"
 
 
 def test_progress_is_shown_on_a_terminal_only(tmp_path, monkeypatch, capsys):
