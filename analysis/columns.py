@@ -221,7 +221,11 @@ _DECLARED = (
     _column("q2_gen", "float64", "GeV^2/c^4", "generated mass squared of the neutrino pair, signal only", "",
             FORM_FACTOR, truth=True, nan="not a signal event"),
     _column("parentGroup", "int64", "", "rows that share a simulated parent share this number", truth=True, default=-1),
-    _column("parentId", "int64", "", "the simulated decay of the signal-side B behind the row", truth=True, default=-1),
+    _column("parentId", "int64", "", "the simulated decay of the signal-side B (or event of continuum) behind the row; "
+            "rows with the same number share it", truth=True, default=-1),
+    _column("partnerId1", "int64", "", "the simulated decay of the other B, or of a charmed hadron of cc̄, behind the "
+            "row; numbers are those of parentId where decays are", truth=True, default=-1),
+    _column("partnerId2", "int64", "", "that of the other charmed hadron of cc̄", truth=True, default=-1),
     # Made by the stages
     _column("q2_rec", "float64", "GeV^2/c^4", "s/4 + m_K² − √s E*_K", provided_by=PRE),
     _column("w_generator", "float64", "", "generator weight; 1 in data", provided_by=PRE),

@@ -1,7 +1,7 @@
 """Statistics of weighted rows, of which several may stand on one simulated decay.
 
-Rows of the same unit (that decay, or the event) are not independent: their weights are added first, as if such rows
-were fully correlated, so that uncertainties are too wide rather than too narrow.
+Such rows are taken as fully correlated: right for what the decay decides (the kaon's momentum), and cautious for what
+it does not (beam background). See `analysis.sharing`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
+
+from analysis.sharing import shared_variance
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
@@ -25,43 +27,41 @@ class Weighted:
     ----------
     value, weight
         (n,) each.
-    unit
-        (n,) integers; equal for rows that belong together.
+    decays
+        (n, k) integers: what stands behind a row, below 0 for nothing; rows with one in common belong together.
     """
 
     value: Array
     weight: Array
-    unit: Array
+    decays: Array
 
     def __getitem__(self, rows: Array) -> Weighted:
-        return Weighted(self.value[rows], self.weight[rows], self.unit[rows])
+        return Weighted(self.value[rows], self.weight[rows], self.decays[rows])
 
     @property
     def n_effective(self) -> float:
         """Equivalent number of independent rows of equal weight."""
-        return effective_number(self.weight, self.unit)
+        return effective_number(self.weight, self.decays)
 
 
-def effective_number(weight: Array, unit: Array | None = None) -> float:
-    """Return (Σ w)² / Σ w²: the number of unweighted events with the same relative error.
+def effective_number(weight: Array, decays: Array | None = None) -> float:
+    """Return (Σ w)² / variance: the number of independent events of equal weight with the same relative error.
 
     Parameters
     ----------
     weight
         (n,) weights.
-    unit
-        (n,) if given, rows of the same unit count as one, with the sum of their weights.
+    decays
+        (n, k) or (n,) what stands behind the rows, below 0 for nothing; None if the rows share nothing.
     """
-    if unit is not None:
-        weight = np.bincount(np.unique(unit, return_inverse=True)[1], weights=weight)
-    square = float(np.sum(np.square(weight)))
-    return float(np.sum(weight)) ** 2 / square if square > 0 else 0.0
+    variance = shared_variance(weight, decays)
+    return float(np.sum(weight)) ** 2 / variance if variance > 0 else 0.0
 
 
 def kolmogorov_smirnov(one: Weighted, two: Weighted) -> tuple[float, float]:
     """Return the largest distance of two weighted distributions, and its p-value.
 
-    The p-value is the asymptotic one for the effective number of units in each sample, with Stephens's correction
+    The p-value is the asymptotic one for the effective number of rows in each sample, with Stephens's correction
     (J. R. Stat. Soc. B 32 (1970) 115); approximate for weighted rows, too large for discrete values.
     """
     points = np.unique(np.concatenate([one.value, two.value]))

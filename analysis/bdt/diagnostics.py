@@ -82,16 +82,16 @@ def _sample(data: TrainingData, index: int) -> SampleSummary:
         type=data.types[index].value,
         is_signal=data.types[index].value == "signal",
         rows=int(rows.sum()),
-        units=len(np.unique(data.unit[rows])),
+        units=len(np.unique(data.decays[rows, 0])),
         sum_w=float(data.weight[rows].sum()),
         n_eff=effective_number(data.weight[rows]),
-        n_eff_units=effective_number(data.weight[rows], data.unit[rows]),
+        n_eff_units=effective_number(data.weight[rows], data.decays[rows]),
         nan={name: int(count) for name, count in zip(data.inputs, missing, strict=True) if count},
     )
 
 
 def _scored(data: TrainingData, score: Array, rows: Mask) -> Weighted:
-    return Weighted(score[rows], data.weight[rows], data.unit[rows])
+    return Weighted(score[rows], data.weight[rows], data.decays[rows])
 
 
 def _curve(data: TrainingData, score: Array, rows: Mask) -> Curve:
@@ -262,6 +262,6 @@ def _profile(data: TrainingData, eta: Array, rows: Mask) -> tuple[Measured | Non
         weight = data.weight[inside]
         mean = float(np.average(eta[inside], weights=weight))
         variance = float(np.average((eta[inside] - mean) ** 2, weights=weight))
-        n_eff = effective_number(weight, data.unit[inside])
+        n_eff = effective_number(weight, data.decays[inside])
         result.append(Measured(value=mean, error=float(np.sqrt(variance / n_eff))))
     return tuple(result)

@@ -14,13 +14,12 @@ from numpy.typing import NDArray
 
 from analysis.basf2 import EVENT_KEY
 from analysis.errors import InputError
+from analysis.sharing import DECAYS, GROUP
 
 Array = NDArray[Any]
 Columns = Mapping[str, Array]
 Words = NDArray[np.uint64]
 
-GROUP = "parentGroup"
-PARENT = "parentId"
 # Start values, so that group 5 and event 5 are not neighbours: "event" and "group" in ASCII.
 _EVENT_SALT = np.uint64(0x6576656E74)
 _GROUP_SALT = np.uint64(0x67726F7570)
@@ -49,16 +48,13 @@ def _words(values: Array) -> Words:
     return np.asarray(values).astype(np.int64).view(np.uint64)
 
 
-def unit_hash(columns: Columns, by: str = GROUP) -> Words:
-    """Return the hash of what belongs together: the group of a row where it has one, else its event.
+def unit_hash(columns: Columns) -> Words:
+    """Return the hash of what folds must not split: the group of a row where it has one, else its event.
 
     Parameters
     ----------
     columns
-        The event key, (n,) integers each, and ``by`` if there is such a column.
-    by
-        `GROUP`: rows that share any simulated decay, tag or signal side; what folds must not split.
-        `PARENT`: rows that share the signal side's decay; what counts as one in statistics.
+        The event key, (n,) integers each, and `GROUP` if there is such a column.
 
     Returns
     -------
@@ -69,6 +65,15 @@ def unit_hash(columns: Columns, by: str = GROUP) -> Words:
     InputError
         A column of the event key is missing.
     """
+    value = _event_hash(columns)
+    if GROUP in columns:
+        grouped = columns[GROUP] >= 0
+        by_group = splitmix64(splitmix64(_words(columns[GROUP]) ^ _GROUP_SALT))
+        value = np.where(grouped, by_group, value)
+    return value
+
+
+def _event_hash(columns: Columns) -> Words:
     for name in EVENT_KEY:
         if name not in columns:
             raise InputError(
@@ -79,11 +84,20 @@ def unit_hash(columns: Columns, by: str = GROUP) -> Words:
     value: Words = np.full(len(columns[EVENT_KEY[0]]), _EVENT_SALT)
     for name in EVENT_KEY:
         value = splitmix64(value ^ _words(columns[name]))
-    if by in columns:
-        grouped = columns[by] >= 0
-        by_group = splitmix64(splitmix64(_words(columns[by]) ^ _GROUP_SALT))
-        value = np.where(grouped, by_group, value)
     return value
+
+
+def decays(columns: Columns) -> NDArray[np.int64]:
+    """Return what stands behind the rows, for statistics: (n, 3), the `DECAYS` of `analysis.sharing`, -1 for none.
+
+    A row that names no decay of the signal side stands on its event: a number from the hash of the event key, of 63
+    bits, so that it is no decay's but by a chance of 10⁻⁷ for a million rows.
+    """
+    event = (_event_hash(columns) >> np.uint64(1)).astype(np.int64)
+    found = [
+        np.asarray(columns[name], dtype=np.int64) if name in columns else np.full(len(event), -1) for name in DECAYS
+    ]
+    return np.column_stack([np.where(found[0] < 0, event, found[0]), *found[1:]])
 
 
 def assign(columns: Columns, folds: int) -> NDArray[np.int8]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.sharing import shared_variance
 from analysis.weighted import Weighted
 
 Array = NDArray[Any]
@@ -29,21 +30,16 @@ def weighted_cdf(sample: Array, weight: Array, at: Array) -> Floats:
 def auc(signal: Weighted, background: Weighted) -> tuple[float, float]:
     """Return the area under the ROC curve, P(signal > background), and its standard error.
 
-    The error is DeLong's (Biometrics 44 (1988) 837) for weighted rows, with rows summed per unit.
+    The error is DeLong's (Biometrics 44 (1988) 837) for weighted rows that may share decays.
     """
     above_background = weighted_cdf(background.value, background.weight, signal.value)
     below_signal = 1 - weighted_cdf(signal.value, signal.weight, background.value)
     value = float(np.average(above_background, weights=signal.weight))
     variance = sum(
-        _unit_variance(part.weight * (place - value), part.unit) / part.weight.sum() ** 2
+        shared_variance(part.weight * (place - value), part.decays) / part.weight.sum() ** 2
         for part, place in ((signal, above_background), (background, below_signal))
     )
     return value, float(np.sqrt(variance))
-
-
-def _unit_variance(deviation: Array, unit: Array) -> float:
-    sums = np.bincount(np.unique(unit, return_inverse=True)[1], weights=deviation)
-    return float(np.sum(sums**2))
 
 
 def auc_value(score: Array, weight: Array, is_signal: Array) -> float:

@@ -49,12 +49,12 @@ class SampleSummary(_Frozen):
     is_signal: bool
     rows: int
     units: int
-    """Different events, or different parents where rows share them."""
+    """Different signal-side decays, or events where rows name none."""
     sum_w: float
     n_eff: float
     """(Σ w)² / Σ w² over rows."""
     n_eff_units: float
-    """The same with rows summed per unit."""
+    """(Σ w)² over the variance of Σ w, which counts what rows share: see `analysis.sharing`."""
     nan: dict[str, int]
     """Input -> rows in which it is NaN, given to xgboost as missing; only those that occur."""
 

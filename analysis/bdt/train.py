@@ -60,8 +60,8 @@ class TrainingData:
         (n,) float64, expected events in the data.
     fold
         (n,) int8.
-    unit
-        (n,) uint64; equal for rows that share the simulated decay of the signal side, or the event.
+    decays
+        (n, 3) int64: what stands behind a row, the event or the simulated decays; see `analysis.bdt.folds.decays`.
     q2_rec
         (n,) float64, GeV²/c⁴.
     """
@@ -74,7 +74,7 @@ class TrainingData:
     signal: NDArray[np.bool_]
     weight: NDArray[np.float64]
     fold: NDArray[np.int8]
-    unit: NDArray[np.uint64]
+    decays: NDArray[np.int64]
     q2_rec: NDArray[np.float64]
 
 
@@ -113,7 +113,7 @@ def assemble(sources: Sequence[Source], names: Sequence[str], n_folds: int) -> T
         signal=np.repeat([source.type is SampleType.SIGNAL for source in ordered], length),
         weight=joined("weight").astype(np.float64),
         fold=np.concatenate([folds.assign(source.columns, n_folds) for source in ordered]),
-        unit=np.concatenate([folds.unit_hash(source.columns, folds.PARENT) for source in ordered]),
+        decays=np.concatenate([folds.decays(source.columns) for source in ordered]),
         q2_rec=joined("q2_rec").astype(np.float64),
     )
     _check_folds(data, n_folds)

@@ -17,6 +17,7 @@ from analysis.errors import ConfigurationError, InputError
 from analysis.log import logger
 from analysis.preselection import Result, preselect, variations_of, varied
 from analysis.selection import nan_in_cuts
+from analysis.sharing import DECAYS, GROUP
 from analysis.weights import KaonIdTable, normalisation
 
 HELP = "skim of one sample -> selected events with weights, and the cut flow"
@@ -83,7 +84,7 @@ def run(args: argparse.Namespace) -> None:
     io.write_table(args.output, result.columns, _metadata(skim, result, origin))
     if args.varied:
         names = [] if kind.is_data else variations_of(skim.columns)
-        used = {*config.used_columns(settings), *EVENT_KEY, "weight", "parentGroup", "parentId", VARIATION, CHANGED}
+        used = {*config.used_columns(settings), *EVENT_KEY, "weight", GROUP, *DECAYS, VARIATION, CHANGED}
         parts = [_varied(select(varied(skim.columns, name)), number, used) for number, name in enumerate(names)]
         whole = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]} if parts else {}
         metadata = _metadata(skim, result, origin) | {"stage": "variations", "variations": names}

@@ -17,12 +17,13 @@ from analysis.conditions.buckets import Bucket
 from analysis.config.models import Config, Dataset, Simulation
 from analysis.errors import ConfigurationError
 from analysis.seeds import generator, seed_sequence
+from analysis.sharing import DECAYS, shared_variance
 from analysis.simulation import background, bbbar, charm, continuum, planting, runs, sidecar
 from analysis.simulation.buckets import Runs
 from analysis.simulation.decay_hashes import Hashtable, hashtable
 from analysis.simulation.detector import DETECTOR
 from analysis.simulation.jagged import Array, Bools, Floats, Ints, gather
-from analysis.simulation.rows import Rows, shared_variance, stack
+from analysis.simulation.rows import Rows, stack
 from analysis.weighted import effective_number
 
 EVENTS_PER_CHUNK = 10_000_000
@@ -103,8 +104,9 @@ class SelectedTruth:
         Drawn.
     distinct_events
         Simulated events behind them: the others are copies.
-    effective_parents
-        (Σ Λ)² / Σ Λ², Λ being the number of events expected from one simulated decay.
+    effective_events
+        (Σ λ)² over the variance of Σ λ, λ being the number of events expected from one simulated event: as many events
+        of decays of their own would tell as much.
     variance_over_mean
         Of the number of events, over many toys: 1 if each stood on decays of its own.
     """
@@ -112,7 +114,7 @@ class SelectedTruth:
     expected_events: float
     events: int
     distinct_events: int
-    effective_parents: float
+    effective_events: float
     variance_over_mean: float
 
 
@@ -171,7 +173,7 @@ def simulate(request: Request, configuration: Config) -> Chunk:
         "__ncandidates__": n_candidates,
         "__weight__": rows.weight,
         "parentGroup": base + rows.block,
-        "parentId": base + rows.parent,
+        **{name: np.where(number < 0, -1, base + number) for name, number in zip(DECAYS, rows.decays.T, strict=True)},
         **decays.columns,
     }
     expected = expected_events(request.type, dataset, 1.0, request.beam_energy)
@@ -258,10 +260,9 @@ def selected(rows: Rows) -> Bools:
 
 
 def reuse(rows: Rows, expected: Floats) -> tuple[float, float]:
-    """Return the effective number of parents, and variance over mean of the number of drawn events.
+    """Return the effective number of simulated events, and variance over mean of the number of drawn events.
 
-    With Poisson copies of events whose expectations λ share decays, Var n is Σ λ and the `shared_variance` of λ. A
-    parent is a signal-side decay or an event of continuum; the others are decays of the tag, or of charmed hadrons.
+    With Poisson copies of events whose expectations λ share decays, Var n is Σ λ and the `shared_variance` of λ.
 
     Parameters
     ----------
@@ -273,7 +274,7 @@ def reuse(rows: Rows, expected: Floats) -> tuple[float, float]:
     total = float(expected.sum())
     if not total:
         return 0.0, 1.0
-    return effective_number(expected, rows.parent), 1 + shared_variance(rows, expected) / total
+    return effective_number(expected, rows.decays), 1 + shared_variance(expected, rows.decays) / total
 
 
 def _drawn_process(

@@ -47,6 +47,11 @@ class Rows:
     def __len__(self) -> int:
         return len(self.event)
 
+    @property
+    def decays(self) -> Ints:
+        """(n, 3) decays behind each row, -1 where there is none."""
+        return np.column_stack([self.parent, self.partner])
+
     def shifted(self, start: int) -> Rows:
         """Return the rows with ``start`` added to their event numbers."""
         return replace(self, event=self.event + start)
@@ -58,26 +63,6 @@ class Rows:
             {name: values[index] for name, values in self.columns.items()}, self.mc_events, self.partner[index],
             self.decay[index],
         )  # fmt: skip
-
-
-def shared_variance(rows: Rows, weight: Floats) -> float:
-    """Return the variance of a sum of weights that is due to decays: of those that events share, and of events alone.
-
-    Σ_d W_d² − Σ k w², where W_d is the sum over the events in which decay d stands, be it as the parent or as one of
-    the k partners: what an event shares with itself once too often is taken off. Pairs of different events that share
-    two decays count twice.
-
-    Parameters
-    ----------
-    rows
-        One row per event.
-    weight : (n,) float64
-        Of the events.
-    """
-    row, slot = np.nonzero((rows.partner >= 0) & (rows.partner != rows.parent[:, None]))
-    decay = np.concatenate([rows.parent, rows.partner[row, slot]])
-    sums = np.bincount(np.unique(decay, return_inverse=True)[1], weights=np.concatenate([weight, weight[row]]))
-    return float(np.sum(sums**2) - np.sum(weight[row] ** 2))
 
 
 def numbered(parts: Iterable[Rows]) -> Iterator[Rows]:

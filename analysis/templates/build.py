@@ -15,6 +15,7 @@ from pydantic import JsonValue
 from analysis.basf2 import BeamEnergy, SampleType
 from analysis.config.models import Channel, Templates
 from analysis.errors import ConfigurationError
+from analysis.sharing import DECAYS
 from analysis.systematics import Family, Source
 from analysis.templates import document
 from analysis.templates.binning import Binning, refuse_overlap
@@ -54,7 +55,7 @@ def needed_columns(
     acting = [each for each in declared if each.acts_on(kind, beams)]
     return Needed(
         names.union({"weight"}, *(each.columns for each in acting)),
-        frozenset({"parentId"}).union(*(each.optional for each in acting)),
+        frozenset(DECAYS).union(*(each.optional for each in acting)),
     )
 
 

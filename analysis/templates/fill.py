@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from analysis.basf2 import BeamEnergy, SampleType
 from analysis.errors import InputError
+from analysis.sharing import Sharing, decays_of
 from analysis.systematics import Shift, Source
 from analysis.templates.binning import OUTSIDE, Binning
 from analysis.templates.document import Process
@@ -118,68 +119,37 @@ class Filled:
 
 @dataclass(frozen=True)
 class Cells:
-    """Rows sorted into the bins of a channel, and within a bin into groups that share a simulated parent.
+    """Rows sorted into the bins of a channel.
 
     Attributes
     ----------
     rows
         (m,) indices of the rows inside any bin.
-    bins
-        (m,) their bins.
-    groups
-        (m,) number of the (parent, bin) pair of each; rows of one parent in two bins are two groups.
-    group_bins
-        (g,) bin of each group.
-    size
-        Number of bins.
+    sharing
+        Their bins, and what they share.
     """
 
     rows: NDArray[np.int64]
-    bins: NDArray[np.int64]
-    groups: NDArray[np.int64]
-    group_bins: NDArray[np.int64]
-    size: int
+    sharing: Sharing
 
     @classmethod
-    def of(cls, index: NDArray[np.int64], parents: NDArray[Any] | None, size: int) -> Cells:
-        """Sort rows into cells.
-
-        Parameters
-        ----------
-        index : (n,)
-            Bin of every row, `OUTSIDE` for none.
-        parents : (n,) or None
-            Simulated parent of every row; a negative number, or None, is a row that shares none.
-        size
-            Number of bins.
-        """
+    def of(cls, columns: Mapping[str, Array], binning: Binning) -> Cells:
+        """Sort the rows of a table, which share the simulated decays that its columns name (`analysis.sharing`)."""
+        index = binning.index(columns)
         rows = np.flatnonzero(index != OUTSIDE)
-        bins = index[rows]
-        if parents is None:
-            return cls(rows, bins, np.arange(len(rows)), bins, size)
-        parent = parents[rows].astype(np.int64)
-        # Rows without a parent get one of their own, below all others.
-        alone = parent < 0
-        parent[alone] = -1 - np.arange(np.count_nonzero(alone))
-        _, dense = np.unique(parent, return_inverse=True)
-        cells, groups = np.unique(dense * size + bins, return_inverse=True)
-        return cls(rows, bins, groups, cells % size, size)
+        decays = decays_of(columns)
+        return cls(rows, Sharing.of(None if decays is None else decays[rows], index[rows], binning.size))
 
     @property
     def counts(self) -> NDArray[np.int64]:
         """Rows per bin."""
-        return np.bincount(self.bins, minlength=self.size)
+        return np.bincount(self.sharing.bins, minlength=self.sharing.size)
 
     def accumulate(self, weights: FloatArray) -> Contents:
         """Return the sums of weights per bin and their variances.
 
-        Rows that share a simulated parent (a decay used again, turned at random) are not independent. The variance
-        takes them as fully correlated: the sum over parents of (sum of the parent's weights in the bin)². With
-        distinct parents this is the usual sum of squared weights. Correlations *between* bins through a shared
-        parent are neglected: a HistFactory ``staterror`` can't express them. So is what rows share besides: in the toy,
-        decays of the other B add 9 to 11 % (B⁺B⁻) and 12 to 24 % (B⁰B̄⁰) to the variance of all selected events of a
-        file, 1 to 6 % in the signal region (two files of each), and those of charmed hadrons 15 to 24 % to that of cc̄
-        near the signal region. The dozen of cc̄ events that is selected shares nothing.
+        Rows that share a simulated decay are not independent: `analysis.sharing.Sharing.variances`. Correlations
+        *between* bins through a shared decay are neglected: a HistFactory ``staterror`` can't express them.
 
         Parameters
         ----------
@@ -187,10 +157,8 @@ class Cells:
             One per row of the table, not of the cells.
         """
         inside = weights[self.rows]
-        values = np.bincount(self.bins, inside, self.size).astype(np.float64)
-        per_group = np.bincount(self.groups, inside, len(self.group_bins))
-        variances = np.bincount(self.group_bins, per_group**2, self.size).astype(np.float64)
-        return Contents(values, variances)
+        values = np.bincount(self.sharing.bins, inside, self.sharing.size).astype(np.float64)
+        return Contents(values, self.sharing.variances(inside))
 
 
 def fill(
@@ -206,7 +174,8 @@ def fill(
     Parameters
     ----------
     columns
-        name -> (n,) array: what the binnings and the sources need, ``weight``, and ``parentId`` if there is one.
+        name -> (n,) array: what the binnings and the sources need, ``weight``, and those of `analysis.sharing.DECAYS`
+        that there are.
     binnings
         One per channel.
     sources
@@ -214,7 +183,7 @@ def fill(
     sample
         Named in errors.
     tables
-        Varied tables by name, with what the binnings need, ``weight`` and ``parentId``.
+        Varied tables by name, with what the binnings need, ``weight`` and decays, too.
 
     Raises
     ------
@@ -223,8 +192,7 @@ def fill(
     """
     weights = np.asarray(columns["weight"], dtype=np.float64)
     _require_finite(weights, "weight", sample)
-    parents = columns.get("parentId")
-    cells = [Cells.of(each.index(columns), parents, each.size) for each in binnings]
+    cells = [Cells.of(columns, each) for each in binnings]
     varied: list[dict[str, Varied]] = [{} for _ in binnings]
     nominal = [cell.accumulate(weights) for cell in cells]
     for source in sources:
@@ -282,9 +250,8 @@ def _shifted(
     _require_finite(shifted, f"varied weight, {label}", sample)
     if shift.columns:
         moved = {**columns, **shift.columns}
-        parents = moved.get("parentId")
         cells = [
-            Cells.of(each.index(moved), parents, each.size) if each.names & shift.columns.keys() else cell
+            Cells.of(moved, each) if each.names & shift.columns.keys() else cell
             for each, cell in zip(binnings, cells, strict=True)
         ]
     return [cell.accumulate(shifted) for cell in cells]
@@ -302,8 +269,7 @@ def _replaced(
         varied = shift.prepare(varied)
     weights = np.asarray(varied["weight"], dtype=np.float64) * np.asarray(shift.ratio, dtype=np.float64)
     _require_finite(weights, f"varied weight, {label}", sample)
-    parents = varied.get("parentId")
-    return [Cells.of(each.index(varied), parents, each.size).accumulate(weights) for each in binnings]
+    return [Cells.of(varied, each).accumulate(weights) for each in binnings]
 
 
 def _mirrored(nominal: Contents, up: Contents) -> Contents:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from analysis import formfactors
 from analysis.basf2 import SampleType
 from analysis.selection import q2_rec
+from analysis.sharing import shared_variance
 from analysis.simulation.detector import DETECTOR, described
-from analysis.simulation.rows import Rows, shared_variance
+from analysis.simulation.rows import Rows
 from analysis.simulation.whole import Species, Whole
 from analysis.validation import tags
 from analysis.validation.document import Check, Comparison, Efficiency, Number, Peak, Spectrum
@@ -117,7 +118,7 @@ def compare(whole: Rows, pooled: Rows, sqrt_s: float) -> list[Comparison]:
     found = []
     for name, edges in COMPARED.items():
         first, second = (
-            Weighted(side[name], rows.weight / side["candidates"], rows.parent)
+            Weighted(side[name], rows.weight / side["candidates"], rows.decays)
             for side, rows in zip(sides, (whole, pooled), strict=True)
         )
         _, p = kolmogorov_smirnov(first, second)
@@ -168,7 +169,7 @@ def _share(rows: Rows, n: float) -> tuple[float, float]:
     """Return the sum of the events' weights over n, and its error: events share decays of either B."""
     _, first = np.unique(rows.event, return_index=True)
     events = rows.select(first)
-    return float(events.weight.sum()) / n, float(np.sqrt(shared_variance(events, events.weight))) / n
+    return float(events.weight.sum()) / n, float(np.sqrt(shared_variance(events.weight, events.decays))) / n
 
 
 def _used(species: Species) -> NDArray[np.bool_]:

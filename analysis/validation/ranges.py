@@ -65,6 +65,7 @@ _NOMINAL: Mapping[str, Range] = {
     "Btag_l_genMotherPDG": _PDG, "nBeamClusters": _COUNT, "Bsig_label": Range(0, 511, whole=True),
     "DecayHash": Range(-INF, INF), "DecayHashExtended": Range(-INF, INF),  # bits of a hash
     "q2_gen": Range(0, 22.95), "parentGroup": Range(-1, INF, whole=True), "parentId": Range(-1, INF, whole=True),
+    "partnerId1": Range(-1, INF, whole=True), "partnerId2": Range(-1, INF, whole=True),
 }  # fmt: skip
 
 RANGES: Mapping[str, Range] = {

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from analysis.basf2 import BeamEnergy, SampleType
 from analysis.config.models import Channel
 from analysis.ntuples.expression import Expression
+from analysis.sharing import decays_of, shared_variance
 from analysis.validation.document import Check, Composition
 from analysis.validation.ranges import RANGES, outside
 
@@ -88,14 +89,13 @@ def independence(tables: Sequence[Table], channels: Sequence[Channel]) -> Iterat
     """Yield how much more than Poisson the numbers of pseudo-data fluctuate, in all channels together and in each.
 
     A simulated decay is used several times over. Where the uses of decay i expect m_i events in the data, their number
-    has the variance Σ (m_i + m_i²), Poisson and that of the decay's own presence. It is told of the simulation, whose
-    numbers of decays the pseudo-data share. Decays of the signal-side B and events of continuum count (``parentId``),
-    shared decays of tags and charmed hadrons do not: the truth beside the pseudo-data counts them.
+    has the variance Σ (m_i + m_i²), Poisson and that of the decay's own presence; see `analysis.sharing` for events of
+    several decays. It is told of the simulation, whose numbers of decays the pseudo-data share.
 
     Parameters
     ----------
     tables
-        Scored events of simulated samples: ``weight``, ``parentId`` and what the channels name.
+        Scored events of simulated samples: ``weight``, the decays behind them and what the channels name.
     channels
         Of the likelihood.
     """
@@ -130,13 +130,9 @@ def _inside(table: Table, channel: Channel) -> NDArray[np.bool_]:
 
 
 def _variance(columns: Columns, inside: NDArray[np.bool_]) -> float:
-    """Return the variance of a sum of weights, rows of one parent fully correlated."""
-    weight = columns["weight"][inside]
-    parent = columns.get("parentId")
-    if parent is None or not len(weight):
-        return float(np.sum(weight**2))
-    sums = np.bincount(np.unique(parent[inside], return_inverse=True)[1], weights=weight)
-    return float(np.sum(sums**2))
+    """Return the variance of a sum of weights of rows that may share simulated decays."""
+    decays = decays_of(columns)
+    return shared_variance(columns["weight"][inside], None if decays is None else decays[inside])
 
 
 def of_composition(found: Composition) -> Check:

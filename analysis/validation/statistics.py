@@ -1,8 +1,4 @@
-"""Tests for weighted rows that share simulated parents.
-
-Rows of one parent are taken as fully correlated: a sample counts (Σ w)² / Σ_parents (Σ w)² independent rows. That is
-right for what the parent decides (the kaon's momentum) and cautious for what it does not (beam background).
-"""
+"""Tests for weighted rows that share simulated decays."""
 
 from __future__ import annotations
 
@@ -12,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import chi2
 
+from analysis.sharing import Sharing
 from analysis.validation.document import Counted
 from analysis.weighted import Weighted
 
@@ -22,7 +19,7 @@ SIGNIFICANCE = 1e-3
 
 
 def counted(sample: Weighted, edges: Array) -> Counted:
-    """Histogram rows, normalised to all of them; the error of a bin knows that rows share parents.
+    """Histogram rows, normalised to all of them; the error of a bin knows that rows share decays.
 
     Parameters
     ----------
@@ -36,10 +33,8 @@ def counted(sample: Weighted, edges: Array) -> Counted:
     sums, _ = np.histogram(values, edges, weights=weight)
     index = np.searchsorted(edges, values, side="right") - 1
     inside = (index >= 0) & (index < len(edges) - 1)
-    dense = np.unique(sample.unit, return_inverse=True)[1]
-    cells, groups = np.unique(dense[inside] * len(edges) + index[inside], return_inverse=True)
-    per_group = np.bincount(groups, weights=weight[inside], minlength=len(cells))
-    squares = np.bincount(cells % len(edges), weights=per_group**2, minlength=len(edges) - 1)[: len(edges) - 1]
+    sharing = Sharing.of(sample.decays[inside], index[inside], len(edges) - 1)
+    squares = sharing.variances(weight[inside])
     total = float(weight.sum()) or 1.0
     return Counted(
         fraction=tuple((sums / total).tolist()),

@@ -187,7 +187,7 @@ def test_wrong_tags_agree_with_whole_events(monkeypatch: pytest.MonkeyPatch) -> 
     made = whole.wrongly_tagged(SampleType.MIXED, 150_000, 7, np.random.default_rng(7))
     assert_agree(drawn, made, 0.25)
     for column in ("roeEextra", "K_pStar", "Btag_cosThetaBY", "R2"):
-        samples = (Weighted(rows.columns[column], rows.weight, rows.parent) for rows in (drawn, made))
+        samples = (Weighted(rows.columns[column], rows.weight, rows.decays) for rows in (drawn, made))
         _, p_value = kolmogorov_smirnov(*samples)
         assert p_value > 0.001, f"{column}: {p_value}"
 

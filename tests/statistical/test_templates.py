@@ -36,6 +36,34 @@ def test_the_variance_with_shared_parents_is_the_scatter_of_repeated_simulations
     assert np.all(np.mean(naive, axis=0) < 0.25 * scatter)
 
 
+def test_the_variance_with_tags_and_signal_sides_that_cross_is_the_scatter_of_repeated_simulations():
+    """Each signal side is put beside several tags and each tag beside several signal sides, as in the toy's BB̄."""
+    rng = np.random.default_rng(14)
+    values, ours, one_sided = [], [], []
+    for _ in range(600):
+        sides, tags = rng.poisson(60), rng.poisson(30)
+        pairs = 4 * sides
+        parent, partner = np.repeat(np.arange(sides), 4), rng.integers(0, max(tags, 1), pairs) if tags else None
+        if partner is None:
+            continue
+        energy = rng.random(sides)[parent] + rng.random(tags)[partner]
+        # as the toy: the rate goes with the number of tags that were found
+        columns = {
+            "x": energy / 2,
+            "weight": np.full(pairs, tags / 30),
+            "parentId": parent,
+            "partnerId1": 1000 + partner,
+        }
+        template = fill(columns, [BINS], [], sample="s")["C"]
+        values.append(template.nominal.values)
+        ours.append(template.nominal.variances)
+        del columns["partnerId1"]
+        one_sided.append(fill(columns, [BINS], [], sample="s")["C"].nominal.variances)
+    scatter = np.var(values, axis=0)
+    np.testing.assert_allclose(np.mean(ours, axis=0), scatter, rtol=0.2)
+    assert np.all(np.mean(one_sided, axis=0) < 0.75 * scatter)
+
+
 def test_kaon_id_components_are_the_scatter_of_replicated_tables():
     rng = np.random.default_rng(12)
     edges = np.linspace(0.0, 3.0, 13)

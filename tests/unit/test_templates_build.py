@@ -14,6 +14,7 @@ from analysis.basf2 import BeamEnergy, SampleType
 from analysis.cli import main
 from analysis.config.models import Axis, Channel, Templates
 from analysis.errors import ConfigurationError, InputError
+from analysis.sharing import DECAYS
 from analysis.systematics import Elements, Family, Shift, Source, Variation
 from analysis.systematics.source import BBBAR, CONTINUUM, SIGNAL, SIMULATED
 from analysis.templates.build import build, needed_columns
@@ -161,7 +162,7 @@ def test_blinded_data_are_not_even_asked_for_the_axes_of_signal_regions():
     only_sr = Templates(channels=CHANNELS.channels[:1])
     assert needed(SampleType.DATA, only_sr).required == set()
     assert needed(SampleType.CHARGED, only_sr).required == {"eta", "q2_rec", "weight"}
-    assert needed(SampleType.CHARGED).optional == {"parentId"}
+    assert needed(SampleType.CHARGED).optional == set(DECAYS)
     assert needed(SampleType.DATA).optional == set()
     off = BeamEnergy.OFF_RESONANCE
     assert needed_columns(SampleType.OFFRES, CHANNELS, SOURCES, blinded=False, beams=off).required == set()

@@ -55,17 +55,29 @@ def test_a_region_on_an_unknown_column_names_the_nearest():
 
 
 def test_variance_sums_rows_of_one_parent_before_squaring():
-    cells = Cells.of(np.array([0, 0, 0, 1, 0, OUTSIDE]), np.array([7, 7, 8, 7, -1, 7]), 2)
+    columns = {"eta": np.array([0.0, 0.0, 0.0, 0.6, 0.0, 2.0]), "parentId": np.array([7, 7, 8, 7, -1, 7])}
+    cells = Cells.of(columns, binning(eta=(0.0, 0.5, 1.0)))
     contents = cells.accumulate(np.array([1.0, 2.0, 4.0, 8.0, 16.0, 32.0]))
+    assert cells.counts.tolist() == [4, 1]
     assert contents.values.tolist() == [23.0, 8.0]
     # bin 0: (1 + 2)² of parent 7, 4² of parent 8, 16² alone; bin 1: parent 7 again, apart
     assert contents.variances.tolist() == [9.0 + 16.0 + 256.0, 64.0]
 
 
+def test_variance_counts_the_other_decays_of_an_event():
+    """One tag beside two signal-side decays, in one bin."""
+    columns = {"eta": np.zeros(3), "weight": np.array([1.0, 2.0, 4.0]), "parentId": np.array([7, 8, 9])}
+    region = [binning(eta=(0.0, 1.0))]
+    assert fill(columns, region, [], sample="s")["SR"].nominal.variances.tolist() == [21.0]
+    columns["partnerId1"] = np.array([20, 20, 21])
+    assert fill(columns, region, [], sample="s")["SR"].nominal.variances.tolist() == [25.0]
+
+
 def test_rows_without_a_parent_never_share_one():
-    index, weights = np.zeros(3, dtype=np.int64), np.array([1.0, 2.0, 3.0])
-    alone = Cells.of(index, np.full(3, -1), 1).accumulate(weights)
-    assert alone == pytest.approx(Cells.of(index, None, 1).accumulate(weights))
+    columns, weights = {"eta": np.zeros(3), "parentId": np.full(3, -1)}, np.array([1.0, 2.0, 3.0])
+    region = binning(eta=(0.0, 1.0))
+    alone = Cells.of(columns, region).accumulate(weights)
+    assert alone == pytest.approx(Cells.of({"eta": columns["eta"]}, region).accumulate(weights))
     assert alone.variances.tolist() == [14.0]
 
 

@@ -1,4 +1,4 @@
-"""Effective numbers and the test of Kolmogorov and Smirnov, for weighted rows that share units."""
+"""Effective numbers and the test of Kolmogorov and Smirnov, for weighted rows that share decays."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ def plain(values: np.ndarray) -> Weighted:
     return Weighted(values, np.ones(len(values)), np.arange(len(values)))
 
 
-def test_effective_number_counts_units() -> None:
+def test_effective_number_counts_decays() -> None:
     assert effective_number(np.full(10, 0.3)) == pytest.approx(10)
     assert effective_number(np.array([1.0, 0.0, 0.0])) == 1
     assert effective_number(np.array([3.0, 1.0]), np.arange(2)) == pytest.approx(16 / 10)
@@ -40,7 +40,7 @@ def test_weights_stand_for_rows() -> None:
 
 @pytest.mark.parametrize("repeat", [1, 5])
 def test_p_values_are_flat_where_the_samples_agree(repeat: int) -> None:
-    """Also for weighted rows, and for rows that come several times as long as their unit says so."""
+    """Also for weighted rows, and for rows that come several times as long as their decay says so."""
     rng = np.random.default_rng(1)
     p_values = []
     for _ in range(300):

@@ -72,6 +72,19 @@ def test_rows_without_a_parent_go_by_their_event():
     assert len(set(with_group[50:].tolist())) == 1
 
 
+def test_what_stands_behind_a_row_is_its_decays_else_its_event():
+    table = keys([5, 5, 6, 7], parentId=np.array([-1, -1, 3, 4]), partnerId1=np.array([-1, -1, 9, 9]))
+    found = folds.decays(table)
+    assert found.shape == (4, 3)
+    assert found[0, 0] == found[1, 0] > 10**9, "the hash of their event"
+    assert found[2:, 0].tolist() == [3, 4]
+    assert found[:, 1].tolist() == [-1, -1, 9, 9]
+    assert found[:, 2].tolist() == [-1] * 4
+    events = folds.decays(keys(range(2000)))[:, 0]
+    assert events.min() >= 0
+    assert len(set(events.tolist())) == 2000
+
+
 def test_missing_key_is_named():
     table = keys(range(3))
     del table["__run__"]

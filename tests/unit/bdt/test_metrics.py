@@ -38,7 +38,7 @@ def test_auc_of_gaussians_and_its_error(weighted):
 def test_auc_error_of_repeated_rows_is_that_of_the_rows_once():
     signal, background = gaussians(300, 300, 1.0)
     repeated = [
-        Weighted(*(np.repeat(getattr(p, name), 5) for name in ("value", "weight", "unit")))
+        Weighted(*(np.repeat(getattr(p, name), 5) for name in ("value", "weight", "decays")))
         for p in (signal, background)
     ]
     assert metrics.auc(*repeated) == pytest.approx(metrics.auc(signal, background))

@@ -28,7 +28,7 @@ def scores(data, model):
 
 
 def area(data, score):
-    parts = [Weighted(score[rows], data.weight[rows], data.unit[rows]) for rows in (data.signal, ~data.signal)]
+    parts = [Weighted(score[rows], data.weight[rows], data.decays[rows]) for rows in (data.signal, ~data.signal)]
     return metrics.auc(*parts)
 
 

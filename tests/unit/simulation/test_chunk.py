@@ -13,6 +13,7 @@ from analysis.conditions.merging import SampleFile, merge
 from analysis.conditions.records import SampleConditions
 from analysis.config.models import Config, Dataset, Planted, Sample, Simulation
 from analysis.errors import ConfigurationError
+from analysis.sharing import DECAYS, GROUP
 from analysis.simulation.background import weight
 from analysis.simulation.bbbar import OTHER, TAG
 from analysis.simulation.chunk import (
@@ -87,12 +88,25 @@ def test_keys_are_unique(name: str) -> None:
     assert np.unique(keys, axis=1).shape[1] == keys.shape[1]
 
 
-def test_rows_of_different_groups_share_no_parent() -> None:
+def test_rows_of_different_groups_share_no_decay() -> None:
     for name in ("charged", "ssbar"):
         columns = chunk(name).columns
-        pairs = np.unique([columns["parentId"], columns["parentGroup"]], axis=1)
+        numbers = np.concatenate([columns[name] for name in DECAYS])
+        pairs = np.unique(np.array([numbers, np.tile(columns[GROUP], 3)])[:, numbers >= 0], axis=1)
         assert len(np.unique(pairs[0])) == pairs.shape[1]
     assert len(np.unique(chunk("charged").columns["parentGroup"])) > 10
+
+
+def test_decays_of_the_file_are_those_of_the_simulation() -> None:
+    """The other B is told in BB̄, nobody else in light quarks; numbers of different files differ."""
+    charged, other, light = (chunk(*which).columns for which in (("charged",), ("charged", 1), ("ssbar",)))
+    assert np.all(charged["partnerId1"] >= 0)
+    assert np.all(charged["partnerId2"] == -1)
+    assert np.all(light["partnerId1"] == -1)
+    shared = np.unique([charged["partnerId1"], charged["parentId"]], axis=1)
+    assert shared.shape[1] > 1.2 * len(np.unique(charged["partnerId1"])), "tags stand beside several decays"
+    first, second = ({*c["parentId"].tolist(), *c["partnerId1"].tolist()} for c in (charged, other))
+    assert not first & second
 
 
 def test_rows_of_cc_that_share_an_event_or_any_decay_share_a_group(small: Config) -> None:
@@ -356,15 +370,15 @@ def test_variance_over_mean_counts_shared_decays() -> None:
     assert reuse(rows(index, tags), expected) == pytest.approx((n, 1.25))
     # copies of one event are no events of their own: toys in which decays and copies are drawn anew
     assert reuse(rows(index // 4, tags), expected) == pytest.approx((n / 4, 2.0))
-    assert reuse(rows(index // 4, n + index // 4), expected)[1] > 2.5
+    assert reuse(rows(index // 4, n + index // 4), expected) == pytest.approx((n / 4, 2.0))
     assert reuse(rows(index, nothing), expected) == pytest.approx((n, 1.25))
     # wrong tags of generic B: a decay stands on either side, and may be paired with itself
-    assert reuse(rows(index, (index + 1) % n), expected) == pytest.approx((n, 1.75))
+    assert reuse(rows(index, (index + 1) % n), expected) == pytest.approx((n / 3, 1.75))
     assert reuse(rows(index, index), expected) == pytest.approx((n, 1.25))
     # cc̄: a decay is of either hadron
     assert reuse(rows(index, tags, n + tags), expected) == pytest.approx((n, 1.25))
-    assert reuse(rows(index, n + index // 2, n + tags), expected) == pytest.approx((n, 1.5))
-    assert reuse(rows(index, tags, n + (index + 1) % n), expected) == pytest.approx((n, 1.75))
+    assert reuse(rows(index, n + index // 2, n + tags), expected) == pytest.approx((n / 2, 1.5))
+    assert reuse(rows(index, tags, n + (index + 1) % n), expected) == pytest.approx((n / 3, 1.75))
     rng = np.random.default_rng(1)
     # λ of a decay: four events of a quarter, if the decay passes at all (one in ten does)
     toys = [rng.poisson(np.repeat(rng.random(1000) < 0.1, 4) * 0.25).sum() for _ in range(2000)]
