@@ -110,6 +110,8 @@ def read_tables(
 
 def _varied(path: str, sample: Sample, templates: Templates, blinded: bool) -> dict[str, dict[str, NDArray[Any]]]:
     """Return the varied tables of a simulated sample, by variation."""
+    if not io.read_table(path, columns=[]).metadata["variations"]:
+        return {}  # the ntuples have no alternative columns: a table without columns
     needed = needed_columns(sample.type, templates, (), blinded=blinded, beams=sample.beam_energy)
     present = set(pq.read_schema(path).names)
     table = io.read_table(path, sorted(needed.required | {VARIATION, CHANGED} | (needed.optional & present)))

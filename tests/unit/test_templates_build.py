@@ -12,6 +12,7 @@ import pytest
 from analysis import io
 from analysis.basf2 import BeamEnergy, SampleType
 from analysis.cli import main
+from analysis.columns import VARIATION
 from analysis.config.models import Axis, Channel, Templates
 from analysis.errors import ConfigurationError, InputError
 from analysis.sharing import DECAYS
@@ -394,6 +395,26 @@ def test_command(project):
     assert run(*reversed(ALL)) == 0
     again = json.loads((project / "t/templates.json").read_text())
     assert again["histograms"] == json.loads(first)["histograms"]
+
+
+def test_command_on_ntuples_without_alternative_columns(project, caplog):
+    """What `preselection` and `apply-bdt` write of someone's own ntuples: a varied table with no variation in it."""
+    varied = []
+    for name in ("signal", "charged"):
+        varied.append(f"{name}.varied.parquet")
+        metadata = {
+            "sample": name,
+            "type": name,
+            "stage": "bdt variations",
+            "variations": [],
+            "provenance": {"conditions": {}},
+        }
+        io.write_table(varied[-1], {VARIATION: np.zeros(0, dtype=np.int8)}, metadata)
+    with caplog.at_level(logging.INFO):
+        assert run(*ALL, "--varied", *varied) == 0
+    document = Document.model_validate(io.read_json("t/templates.json"))
+    assert {(each.name, each.samples) for each in document.left_out} >= {("corr_KLeff_c1", ("signal", "charged"))}
+    assert "corr_KLeff_c1" in caplog.text, "the log says so"
 
 
 def test_command_blinded(project, caplog):
