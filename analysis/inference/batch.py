@@ -19,6 +19,7 @@ from analysis.inference.blocks import BlockSolver, Factors
 from analysis.inference.constraints import Measurements
 from analysis.inference.likelihood import Likelihood
 from analysis.inference.minimiser import NewtonEngine
+from analysis.inference.threads import on_one_thread
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -78,6 +79,7 @@ class BatchMinimiser:
         information = self.likelihood.derivatives(self.truth[None], measured, exact=False)[1]
         self._information: Floats = information[0]
 
+    @on_one_thread
     def minimise(
         self, data: Floats, *, fixed: Mapping[int, float] | None = None, start: Floats | None = None
     ) -> BatchMinima:
@@ -103,6 +105,7 @@ class BatchMinimiser:
                 state.refresh(self._solver)
         return self._finish(state, data, fixed)
 
+    @on_one_thread
     def poi_errors(self, x: Floats, data: Floats, poi: int) -> Floats:
         """Return the error of one parameter from the exact Hessian at ``x`` (T, P); NaN if not positive."""
         _, hessian = self.likelihood.derivatives(x, self.likelihood.measure(data))
@@ -115,6 +118,7 @@ class BatchMinimiser:
             errors: Floats = np.sqrt(np.where(seen, variance, np.nan))
         return errors
 
+    @on_one_thread
     def moved(self, x: Floats, index: int, value: float) -> Floats:
         """Return the minima ``x`` (T, P) moved to ``value`` of one parameter, the others following linearly.
 

@@ -32,6 +32,7 @@ from analysis.inference.newton import PUSH, Descended, NotConvergedError, Task, 
 from analysis.inference.problem import Problem
 from analysis.inference.pyhf_engine import PyhfEngine, invert
 from analysis.inference.starts import possible_start
+from analysis.inference.threads import on_one_thread
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -75,6 +76,7 @@ class NewtonEngine:
         data = self.problem.data if data is None else data
         return 2.0 * float(self.likelihood.value(x[None], self.likelihood.measure(data[None]))[0])
 
+    @on_one_thread
     def minimise(
         self,
         data: Floats | None = None,
@@ -120,6 +122,7 @@ class NewtonEngine:
         self._left_to_minuit.append(str(error.found))
         return replace(found, twice_nll=2.0 * task.value(found.x))
 
+    @on_one_thread
     def covariance(self, x: Floats, free: Bools, data: Floats | None = None) -> Floats:
         """Invert the exact Hessian among ``free``; see :class:`~analysis.inference.engine.Engine`."""
         data = self.problem.data if data is None else data
