@@ -11,10 +11,12 @@ Conventions
 - Raw efficiencies have Clopper–Pearson intervals: exact binomial, hence too wide rather than too
   narrow. They presuppose independent events: where simulated decays are used more than once
   (``parents`` below ``events``), the interval is too narrow, and ``parents`` tells by how much.
-- Sums of weights run over candidates. The weighted efficiency of a step to the one before it has
-  the error of a weighted binomial, σ² = [(1−ε)² Σ_pass w² + ε² Σ_fail w²] / (Σ w)². Relative to the
-  generated events, of which only the number is known, the denominator is taken as exact:
-  σ = √(Σ w²) / (expected events), which neglects the factor (1−ε).
+- Sums of weights run over candidates. The weighted efficiency ε of a step to the one before it has
+  the error of a ratio, σ² = Var[Σ (w_after − ε w_before)] / (Σ w_before)², a weighted binomial's
+  where the weights are the same. Relative to the generated events, of which only the number is
+  known, the denominator is taken as exact: σ = √Var[Σ w] / (expected events), which neglects the
+  factor (1−ε). Candidates of an event, and rows that share simulated decays, are not independent: their
+  weights add before they are squared (`analysis.sharing`).
 """
 
 from __future__ import annotations
@@ -31,7 +33,8 @@ LEVEL = 0.682689492137086
 METHOD = (
     "efficiency: events over events, Clopper-Pearson interval at the level given (independent events assumed; parents "
     "is the number of distinct simulated decays behind the events); weighted_step: sum of candidate weights over that "
-    "of the step before, weighted-binomial error; weighted: over the expected events, error sqrt(sum w^2)/expected"
+    "of the step before; weighted: over the expected events; their errors count what candidates of an event, and "
+    "events of the same simulated decays, have in common"
 )
 
 
@@ -71,8 +74,10 @@ class Count(_Frozen):
     """Distinct simulated decays behind the rows; None where rows do not tell."""
     sum_w: float | None = None
     """Sum of weights, expected candidates in the data."""
-    sum_w2: float | None = None
-    """Sum of squared weights."""
+    variance: float | None = None
+    """Its variance from the simulation's statistics."""
+    variance_step: float | None = None
+    """Variance of the sum of w − ε w', where w' are the weights of the step before and ε is the ratio of the sums."""
 
 
 class Step(Count):
@@ -159,12 +164,9 @@ def _interval(passed: int | None, total: float | None, basis: str) -> Interval |
 
 
 def _weighted_step(now: Count, before: Count) -> Measured | None:
-    if now.sum_w is None or now.sum_w2 is None or not before.sum_w or before.sum_w2 is None:
+    if now.sum_w is None or now.variance_step is None or not before.sum_w:
         return None
-    value = now.sum_w / before.sum_w
-    failed = max(before.sum_w2 - now.sum_w2, 0.0)
-    variance = ((1 - value) ** 2 * now.sum_w2 + value**2 * failed) / before.sum_w**2
-    return Measured(value=value, error=float(np.sqrt(variance)))
+    return Measured(value=now.sum_w / before.sum_w, error=float(np.sqrt(now.variance_step)) / before.sum_w)
 
 
 def with_efficiencies(
@@ -182,9 +184,9 @@ def with_efficiencies(
             weighted=(
                 Measured(
                     value=count.sum_w / expected_events,
-                    error=float(np.sqrt(count.sum_w2)) / expected_events,
+                    error=float(np.sqrt(count.variance)) / expected_events,
                 )
-                if expected_events and count.sum_w is not None and count.sum_w2 is not None
+                if expected_events and count.sum_w is not None and count.variance is not None
                 else None
             ),
             weighted_step=None if before is None else _weighted_step(count, before),

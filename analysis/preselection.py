@@ -14,21 +14,25 @@ from analysis.basf2 import SampleType
 from analysis.columns import CHANGED, VARIATIONS, alternative
 from analysis.config.models import Cut
 from analysis.cutflow import LEVEL, METHOD, BestCandidateSummary, Count, CutFlow, with_efficiencies
+from analysis.sharing import Sharing, decays_or_event
 from analysis.weights import KaonIdTable, Normalisation, count_outside, weigh
 
 Array = NDArray[Any]
 Columns = Mapping[str, Array]
+# Numbers of events, where they stand for decays: no decay has one.
+BEYOND_DECAYS = 2**62
 
 
 @dataclass(frozen=True)
 class Rows:
-    """To which event, and to which simulated decay, each row belongs: (n,) numbers from 0.
+    """To which event, and to which simulated decay of the signal side, each row belongs: (n,) numbers from 0.
 
-    ``parent`` is None if any row does not tell its own.
+    ``parent`` is None if any row does not tell its own; ``sharing`` knows the rows of an event and of any decay.
     """
 
     event: NDArray[np.int64]
     parent: NDArray[np.int64] | None
+    sharing: Sharing
 
 
 @dataclass(frozen=True)
@@ -106,9 +110,16 @@ def preselect(
     best = selection.best_candidates(selection.take(table, passed))
     chosen = passed[best.rows]
 
-    index, weight = _rows(table), table["weight"]
+    weight = table["weight"]
     final = np.zeros_like(everything)
     final[chosen] = True
+    steps = [
+        ("skim", "", table["w_generator"] * table["w_normalisation"], everything),
+        # The rows of the skim, with all their weights: what the corrections do stands apart from what cuts do.
+        ("corrections", "", weight, everything),
+        *((cut.name, cut.cut, weight, mask) for cut, mask in zip(cuts, masks, strict=True)),
+        ("best candidate", "", weight, final),
+    ]
     counts = [
         Count(
             name="generated",
@@ -116,11 +127,7 @@ def preselect(
             sum_w=scale.expected_events,
         ),
         Count(name="ntuple", rows=rows_in, sum_w=sum_weights_in * scale.factor),
-        _count("skim", "", table["w_generator"] * table["w_normalisation"], index, everything),
-        # The rows of the skim, with all their weights: what the corrections do stands apart from what cuts do.
-        _count("corrections", "", weight, index, everything),
-        *(_count(cut.name, cut.cut, weight, index, mask) for cut, mask in zip(cuts, masks, strict=True)),
-        _count("best candidate", "", weight, index, final),
+        *_counts(steps, _rows(table)),
     ]
     if withhold:
         counts = [count if i < 3 else Count(name=count.name, cut=count.cut) for i, count in enumerate(counts)]
@@ -171,17 +178,34 @@ def _summary(best: selection.BestCandidates, duplicates: int) -> BestCandidateSu
     )
 
 
-def _count(name: str, cut: str, weight: Array, rows: Rows, mask: NDArray[np.bool_]) -> Count:
-    weight = weight[mask]
-    return Count(
-        name=name,
-        cut=cut,
-        rows=int(mask.sum()),
-        events=_distinct(rows.event[mask]),
-        parents=None if rows.parent is None else _distinct(rows.parent[mask]),
-        sum_w=float(weight.sum()),
-        sum_w2=float((weight**2).sum()),
-    )
+def _counts(steps: Sequence[tuple[str, str, Array, NDArray[np.bool_]]], rows: Rows) -> list[Count]:
+    """Return what is left after each step: a step has a name, a cut, weights of all rows (n,) and those that pass."""
+    counts: list[Count] = []
+    before: Array | None = None
+    for name, cut, weight, mask in steps:
+        now = np.where(mask, weight, 0.0)
+        total = float(now.sum())
+        step = None
+        if before is not None and before.any():
+            step = _variance(now - total / float(before.sum()) * before, rows)
+        counts.append(
+            Count(
+                name=name,
+                cut=cut,
+                rows=int(mask.sum()),
+                events=_distinct(rows.event[mask]),
+                parents=None if rows.parent is None else _distinct(rows.parent[mask]),
+                sum_w=total,
+                variance=_variance(now, rows),
+                variance_step=step,
+            )
+        )
+        before = now
+    return counts
+
+
+def _variance(weights: Array, rows: Rows) -> float:
+    return float(rows.sharing.variances(weights)[0])
 
 
 def _distinct(index: NDArray[np.int64]) -> int:
@@ -190,10 +214,12 @@ def _distinct(index: NDArray[np.int64]) -> int:
 
 
 def _rows(columns: Columns) -> Rows:
+    event = selection.event_index(columns)
     parents = columns.get("parentId")
     if parents is not None and (not len(parents) or parents.min() < 0):
         parents = None
     return Rows(
-        event=selection.event_index(columns),
+        event=event,
         parent=None if parents is None else np.unique(parents, return_inverse=True)[1],
+        sharing=Sharing.of(decays_or_event(columns, event + BEYOND_DECAYS), np.zeros_like(event), 1),
     )

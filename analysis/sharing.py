@@ -37,6 +37,21 @@ def decays_of(columns: Mapping[str, Array]) -> Ints | None:
     return np.column_stack(found) if found else None
 
 
+def decays_or_event(columns: Mapping[str, Array], event: Ints) -> Ints:
+    """Return the decays behind the rows, (n, 3): a row that names none of the signal side stands on its event.
+
+    Parameters
+    ----------
+    columns
+        Those of `DECAYS` that there are.
+    event : (n,)
+        Number of each row's event, at least 0; no decay should have it.
+    """
+    none = np.full(len(event), -1)
+    first, *others = (np.asarray(columns.get(name, none), dtype=np.int64) for name in DECAYS)
+    return np.column_stack([np.where(first < 0, event, first), *others])
+
+
 @dataclass(frozen=True)
 class Sharing:
     """Rows in bins, and within a bin the groups of rows that stand on the same decays.
@@ -120,6 +135,7 @@ def shared_variance(weights: Array, decays: Array | None) -> float:
 def _cells(decays: Array, bins: Ints, size: int) -> Ints:
     """Return (n, k) numbers of (decay, bin), in falling order; -1 where there is none, or no other row has it."""
     decays = decays.reshape(len(bins), decays.shape[1] if decays.ndim == 2 else 1)
+    decays = decays[:, np.any(decays >= 0, axis=0)]
     _, dense = np.unique(decays, return_inverse=True)
     cells = np.where(decays < 0, -1, dense.reshape(decays.shape) * size + bins[:, None])
     cells = -np.sort(-cells, axis=1)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from analysis.sharing import shared_variance
+from analysis.sharing import Sharing, shared_variance
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
@@ -28,15 +28,16 @@ class Weighted:
     value, weight
         (n,) each.
     decays
-        (n, k) integers: what stands behind a row, below 0 for nothing; rows with one in common belong together.
+        (n, k) integers: what stands behind a row, below 0 for nothing; rows with one in common belong together. None:
+        the rows share nothing.
     """
 
     value: Array
     weight: Array
-    decays: Array
+    decays: Array | None = None
 
     def __getitem__(self, rows: Array) -> Weighted:
-        return Weighted(self.value[rows], self.weight[rows], self.decays[rows])
+        return Weighted(self.value[rows], self.weight[rows], None if self.decays is None else self.decays[rows])
 
     @property
     def n_effective(self) -> float:
@@ -56,6 +57,24 @@ def effective_number(weight: Array, decays: Array | None = None) -> float:
     """
     variance = shared_variance(weight, decays)
     return float(np.sum(weight)) ** 2 / variance if variance > 0 else 0.0
+
+
+def histogram(rows: Weighted, edges: Array) -> tuple[Floats, Floats]:
+    """Return the sums of weights in bins and their variances, (k,) each.
+
+    Parameters
+    ----------
+    rows
+        Those outside the edges or without a value (NaN) belong to no bin.
+    edges
+        (k + 1,) rising; the last one is inclusive.
+    """
+    edges = np.asarray(edges, dtype=np.float64)
+    size = len(edges) - 1
+    inside = rows[(rows.value >= edges[0]) & (rows.value <= edges[-1])]
+    bins = np.minimum(np.searchsorted(edges, inside.value, side="right") - 1, size - 1)
+    sums = np.bincount(bins, inside.weight, size).astype(np.float64)
+    return sums, Sharing.of(inside.decays, bins, size).variances(inside.weight)
 
 
 def kolmogorov_smirnov(one: Weighted, two: Weighted) -> tuple[float, float]:

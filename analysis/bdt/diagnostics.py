@@ -27,13 +27,13 @@ from analysis.bdt.report import (
 )
 from analysis.bdt.train import TrainingData
 from analysis.columns import COLUMNS
-from analysis.weighted import Weighted, effective_number, kolmogorov_smirnov
+from analysis.weighted import Weighted, effective_number, histogram, kolmogorov_smirnov
 
 Array = NDArray[Any]
 Mask = NDArray[np.bool_]
 
 SIGNAL_EFFICIENCY = np.linspace(0.0, 1.0, 201)
-SCORE_EDGES = np.linspace(0.0, 1.0, 51)
+SCORE_EDGES = np.linspace(0.0, 1.0, 26)
 ETA_EDGES = np.linspace(0.0, 1.0, 51)
 Q2_EDGES = np.linspace(-1.0, 25.0, 14)
 
@@ -90,8 +90,8 @@ def _sample(data: TrainingData, index: int) -> SampleSummary:
     )
 
 
-def _scored(data: TrainingData, score: Array, rows: Mask) -> Weighted:
-    return Weighted(score[rows], data.weight[rows], data.decays[rows])
+def _scored(data: TrainingData, values: Array, rows: Mask) -> Weighted:
+    return Weighted(values[rows], data.weight[rows], data.decays[rows])
 
 
 def _curve(data: TrainingData, score: Array, rows: Mask) -> Curve:
@@ -125,12 +125,13 @@ def _fold(data: TrainingData, score: Array, trained: Array, fold: int) -> FoldRe
     )
 
 
-def contents(values: Array, weight: Array, edges: Array) -> Contents:
-    """Return the weighted histogram of rows (n,) in bins with edges (k + 1,); the last bin includes its upper edge."""
-    finite = np.isfinite(values)
+def contents(rows: Weighted, edges: Array) -> Contents:
+    """Return the weighted histogram of rows in bins with edges (k + 1,); the last bin includes its upper edge."""
+    values, weight = rows.value, rows.weight
+    sums, variances = histogram(rows, edges)
     return Contents(
-        sum_w=tuple(np.histogram(values[finite], edges, weights=weight[finite])[0].tolist()),
-        sum_w2=tuple(np.histogram(values[finite], edges, weights=weight[finite] ** 2)[0].tolist()),
+        sum_w=tuple(sums.tolist()),
+        variances=tuple(variances.tolist()),
         underflow=float(weight[values < edges[0]].sum()),
         overflow=float(weight[values > edges[-1]].sum()),
         nan=float(weight[np.isnan(values)].sum()),
@@ -141,32 +142,28 @@ def _scores(data: TrainingData, score: Array, trained: Sequence[Array]) -> Score
     def train_mean(rows: Mask) -> Contents:
         # Every row is in the training of all folds but one: the mean over those, on the scale of the data.
         parts = [
-            contents(values[use], data.weight[use] / (len(trained) - 1), SCORE_EDGES)
-            for k, values in enumerate(trained)
-            for use in (rows & (data.fold != k),)
+            contents(_scored(data, values, rows & (data.fold != k)), SCORE_EDGES) for k, values in enumerate(trained)
         ]
+        others = len(trained) - 1
         return Contents(
-            sum_w=tuple(np.sum([part.sum_w for part in parts], axis=0).tolist()),
-            # The same rows come back in every fold: their weights add, not their squares.
-            sum_w2=tuple(((len(trained) - 1) * np.sum([part.sum_w2 for part in parts], axis=0)).tolist()),
+            sum_w=tuple((np.sum([part.sum_w for part in parts], axis=0) / others).tolist()),
+            # The same rows come back in every fold: the mean of the sums is not better known than one of them.
+            variances=tuple((np.sum([part.variances for part in parts], axis=0) / others).tolist()),
         )
 
     return ScoreHistograms(
         edges=tuple(SCORE_EDGES.tolist()),
         signal_train=train_mean(data.signal),
-        signal_test=contents(score[data.signal], data.weight[data.signal], SCORE_EDGES),
+        signal_test=contents(_scored(data, score, data.signal), SCORE_EDGES),
         background_train=train_mean(~data.signal),
-        background_test=contents(score[~data.signal], data.weight[~data.signal], SCORE_EDGES),
+        background_test=contents(_scored(data, score, ~data.signal), SCORE_EDGES),
     )
 
 
 def _etas(data: TrainingData, eta: Array) -> EtaHistograms:
     return EtaHistograms(
         edges=tuple(ETA_EDGES.tolist()),
-        samples={
-            name: contents(eta[data.sample == i], data.weight[data.sample == i], ETA_EDGES)
-            for i, name in enumerate(data.names)
-        },
+        samples={name: contents(_scored(data, eta, data.sample == i), ETA_EDGES) for i, name in enumerate(data.names)},
     )
 
 
@@ -177,8 +174,8 @@ def _inputs(data: TrainingData, model: Model, seed: int) -> tuple[InputReport, .
     for i, name in enumerate(data.inputs):
         values = data.values[:, i].astype(np.float64)
         edges = metrics.histogram_edges(values)
-        signal = contents(values[data.signal], data.weight[data.signal], edges)
-        background = contents(values[~data.signal], data.weight[~data.signal], edges)
+        signal = contents(_scored(data, values, data.signal), edges)
+        background = contents(_scored(data, values, ~data.signal), edges)
         column = COLUMNS.get(name)
         reports.append(
             InputReport(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from analysis.basf2 import EVENT_KEY
 from analysis.errors import InputError
-from analysis.sharing import DECAYS, GROUP
+from analysis.sharing import GROUP, decays_or_event
 
 Array = NDArray[Any]
 Columns = Mapping[str, Array]
@@ -88,16 +88,12 @@ def _event_hash(columns: Columns) -> Words:
 
 
 def decays(columns: Columns) -> NDArray[np.int64]:
-    """Return what stands behind the rows, for statistics: (n, 3), the `DECAYS` of `analysis.sharing`, -1 for none.
+    """Return what stands behind the rows, for statistics, (n, 3): see `analysis.sharing.decays_or_event`.
 
-    A row that names no decay of the signal side stands on its event: a number from the hash of the event key, of 63
-    bits, so that it is no decay's but by a chance of 10⁻⁷ for a million rows.
+    An event's number is from the hash of its key, of 63 bits: with a million events and decays, one is mistaken for
+    another by a chance of 10⁻⁷.
     """
-    event = (_event_hash(columns) >> np.uint64(1)).astype(np.int64)
-    found = [
-        np.asarray(columns[name], dtype=np.int64) if name in columns else np.full(len(event), -1) for name in DECAYS
-    ]
-    return np.column_stack([np.where(found[0] < 0, event, found[0]), *found[1:]])
+    return decays_or_event(columns, (_event_hash(columns) >> np.uint64(1)).astype(np.int64))
 
 
 def assign(columns: Columns, folds: int) -> NDArray[np.int8]:

@@ -35,7 +35,7 @@ class Contents(_Frozen):
     """The contents of a histogram; its edges stand beside it."""
 
     sum_w: tuple[float, ...]
-    sum_w2: tuple[float, ...]
+    variances: tuple[float, ...]
     underflow: float = 0.0
     overflow: float = 0.0
     nan: float = 0.0

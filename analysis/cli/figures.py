@@ -16,6 +16,7 @@ from analysis import config, io, provenance
 from analysis.basf2 import BeamEnergy, SampleType
 from analysis.errors import InputError
 from analysis.log import logger
+from analysis.sharing import DECAYS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -177,6 +178,8 @@ def _bdt(args: argparse.Namespace, settings: config.Config, tag: Tag, write: Wri
 
 def _tables(paths: Sequence[str], columns: Sequence[str], settings: config.Config) -> Iterator[SampleTable]:
     """Yield the on-resonance tables with the columns asked for; those of data only if they may be looked at."""
+    import pyarrow.parquet as pq
+
     from analysis.report.spectra import SampleTable
 
     off = off_resonance(settings)
@@ -187,7 +190,8 @@ def _tables(paths: Sequence[str], columns: Sequence[str], settings: config.Confi
         kind = SampleType(metadata["type"])
         if metadata["sample"] in off or (kind.is_data and settings.blinded):
             continue
-        wanted = list(columns) if kind.is_data else [*columns, "weight"]
+        shared = [name for name in DECAYS if name in pq.read_schema(path).names]
+        wanted = list(columns) if kind.is_data else [*columns, "weight", *shared]
         yield SampleTable(kind, io.read_table(path, wanted).columns)
 
 

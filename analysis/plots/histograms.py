@@ -14,6 +14,7 @@ from scipy.stats import chi2, norm
 from analysis.basf2 import SampleType
 from analysis.plots.labels import SAMPLE_LABELS
 from analysis.plots.style import EDGE, SAMPLE_COLOURS, STACK_ORDER
+from analysis.weighted import Weighted, histogram
 
 Floats = NDArray[np.float64]
 ONE_SIGMA = float(norm.cdf(1) - norm.cdf(-1))
@@ -30,7 +31,7 @@ class Component:
     values : (B,) float64
         Expected events.
     variances : (B,) float64
-        Sum of squared weights.
+        Of the sums, from the simulation's statistics.
     """
 
     type: SampleType
@@ -48,25 +49,19 @@ class Component:
         return SAMPLE_COLOURS[self.type]
 
 
-def fill(kind: SampleType, values: ArrayLike, weights: ArrayLike, edges: ArrayLike) -> Component:
-    """Histogram weighted rows; rows outside the edges or without a value belong to no bin.
+def fill(kind: SampleType, rows: Weighted, edges: Floats) -> Component:
+    """Histogram rows; see `analysis.weighted.histogram`.
 
     Parameters
     ----------
     kind
         Type of the sample.
-    values, weights : (n,)
-        Values (NaN allowed) and weights.
+    rows
+        Values (NaN allowed), weights and what rows share.
     edges : (B + 1,)
         Rising bin edges; the last one is inclusive.
     """
-    values = np.asarray(values, dtype=float)
-    weights = np.asarray(weights, dtype=float)
-    known = np.isfinite(values)
-    bins = np.asarray(edges, dtype=float)
-    sums, _ = np.histogram(values[known], bins, weights=weights[known])
-    squares, _ = np.histogram(values[known], bins, weights=weights[known] ** 2)
-    return Component(kind, sums.astype(float), squares.astype(float))
+    return Component(kind, *histogram(rows, edges))
 
 
 def merged(components: Sequence[Component]) -> list[Component]:

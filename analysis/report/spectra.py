@@ -13,6 +13,8 @@ from analysis.io import Columns
 from analysis.plots import PANELS_PER_PAGE
 from analysis.plots.histograms import Component, Floats, fill, merged
 from analysis.plots.spectra import Spectrum
+from analysis.sharing import decays_of
+from analysis.weighted import Weighted
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class SampleTable:
     type
         What it holds.
     columns
-        At least ``weight`` (simulation only) and the variables asked for.
+        At least ``weight`` (simulation only) and the variables asked for; the decays behind rows that share them.
     """
 
     type: SampleType
@@ -56,11 +58,11 @@ def spectra(
     for table in tables:
         for column, bins in edges.items():
             if not table.type.is_data:
-                part = fill(table.type, table.columns[column], table.columns["weight"], bins)
-                components[column].append(part)
+                rows = Weighted(table.columns[column], table.columns["weight"], decays_of(table.columns))
+                components[column].append(fill(table.type, rows, bins))
             elif table.type is data and not blinded:
                 ones = np.ones(len(table.columns[column]))
-                counts = fill(table.type, table.columns[column], ones, bins).values
+                counts = fill(table.type, Weighted(table.columns[column], ones), bins).values
                 counted[column] = counted.get(column, np.zeros_like(counts)) + counts
     return tuple(
         Spectrum(

@@ -94,8 +94,9 @@ def cut_flow_tables(flows: Sequence[CutFlow]) -> list[Markup]:
     """
     header: list[Cell] = ["step", *(heading_of(flow.sample, SampleType(flow.type)) for flow in flows)]
     rows: list[list[Cell]] = []
+    data = [SampleType(flow.type).is_data for flow in flows]
     for steps in zip(*(flow.steps for flow in flows), strict=True):
-        rows.append([steps[0].name, *(_expected(step) for step in steps)])
+        rows.append([steps[0].name, *(_expected(step, counted) for step, counted in zip(steps, data, strict=True))])
     return [
         paragraph(
             "Expected events in the luminosity of the data (data: candidates seen), with the statistical error of the "
@@ -108,10 +109,10 @@ def cut_flow_tables(flows: Sequence[CutFlow]) -> list[Markup]:
     ]
 
 
-def _expected(step: Step) -> Cell:
+def _expected(step: Step, counted: bool) -> Cell:
     text = number(step.sum_w)
-    if step.sum_w is not None and step.sum_w2 is not None and step.sum_w2 != step.sum_w:
-        text = measured(step.sum_w, math.sqrt(step.sum_w2))
+    if step.sum_w is not None and step.variance is not None and not counted:
+        text = measured(step.sum_w, math.sqrt(step.variance))
     count = step.events if step.events is not None else step.rows
     return with_small(text, grouped(count)) if count is not None else text
 

@@ -11,9 +11,6 @@ from analysis.bdt.report import Contents, Measured, Training
 from analysis.plots.classifier import Importance, Roc, ScoreHistograms
 from analysis.plots.histograms import Floats
 
-# Bins of the training report's score histograms that make one bin of the figure.
-MERGED = 2
-
 
 def curves(training: Training) -> list[Roc]:
     """Return the ROC curve of every fold in its held-out events."""
@@ -33,7 +30,7 @@ def curves(training: Training) -> list[Roc]:
 def scores(training: Training) -> ScoreHistograms:
     """Return the score histograms as densities."""
     score = training.score
-    edges = np.asarray(score.edges)[::MERGED]
+    edges = np.asarray(score.edges)
     parts = {
         f"{stage}_{name}": _density(getattr(score, f"{name}_{stage}"), edges)
         for name in ("signal", "background")
@@ -51,10 +48,9 @@ def scores(training: Training) -> ScoreHistograms:
 
 
 def _density(contents: Contents, edges: Floats) -> tuple[Floats, Floats]:
-    values = np.asarray(contents.sum_w).reshape(-1, MERGED).sum(axis=1)
-    variances = np.asarray(contents.sum_w2).reshape(-1, MERGED).sum(axis=1)
+    values = np.asarray(contents.sum_w)
     scale = np.maximum(values.sum(), 1e-300) * np.diff(edges)
-    return values / scale, np.sqrt(variances) / scale
+    return values / scale, np.sqrt(contents.variances) / scale
 
 
 def compatibility(training: Training) -> str:

@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import chi2
 
-from analysis.sharing import Sharing
 from analysis.validation.document import Counted
-from analysis.weighted import Weighted
+from analysis.weighted import Weighted, histogram
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
@@ -28,18 +27,12 @@ def counted(sample: Weighted, edges: Array) -> Counted:
     edges
         (k + 1,) rising.
     """
-    values, weight = sample.value, sample.weight
-    edges = np.asarray(edges, dtype=float)
-    sums, _ = np.histogram(values, edges, weights=weight)
-    index = np.searchsorted(edges, values, side="right") - 1
-    inside = (index >= 0) & (index < len(edges) - 1)
-    sharing = Sharing.of(sample.decays[inside], index[inside], len(edges) - 1)
-    squares = sharing.variances(weight[inside])
-    total = float(weight.sum()) or 1.0
+    sums, variances = histogram(sample, edges)
+    total = float(sample.weight.sum()) or 1.0
     return Counted(
         fraction=tuple((sums / total).tolist()),
-        error=tuple((np.sqrt(squares) / total).tolist()),
-        rows=len(values),
+        error=tuple((np.sqrt(variances) / total).tolist()),
+        rows=len(sample.value),
         n_effective=sample.n_effective,
     )
 

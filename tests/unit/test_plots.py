@@ -27,6 +27,7 @@ from analysis.plots import (
     templates,
 )
 from analysis.plots.histograms import ONE_SIGMA, Component, fill, garwood, merged
+from analysis.weighted import Weighted
 
 TAG = style.Tag("Toy simulation", 365.0)
 EDGES = np.array([0.0, 1.0, 2.0, 3.0])
@@ -152,7 +153,8 @@ def test_garwood_of_nothing_seen():
 
 
 def test_fill_leaves_out_what_has_no_value_or_no_bin():
-    part = fill(SampleType.CHARGED, [0.5, np.nan, 3.0, -1.0, 2.5], [1.0, 2.0, 3.0, 4.0, 5.0], EDGES)
+    rows = Weighted(np.array([0.5, np.nan, 3.0, -1.0, 2.5]), np.array([1.0, 2.0, 3.0, 4.0, 5.0]))
+    part = fill(SampleType.CHARGED, rows, EDGES)
     np.testing.assert_array_equal(part.values, [1.0, 0.0, 8.0])
     np.testing.assert_array_equal(part.variances, [1.0, 0.0, 34.0])
 

@@ -192,7 +192,7 @@ def test_pages_hold_all_spectra_once():
 def flow(sample, kind, weights):
     counts = [Count(name="generated", events=1000, sum_w=weights[0])]
     counts += [
-        Count(name=name, rows=40, events=30, sum_w=weight, sum_w2=weight / 10)
+        Count(name=name, rows=40, events=30, sum_w=weight, variance=weight / 10, variance_step=weight / 20)
         for name, weight in zip(("skim", "a cut <x>"), weights[1:], strict=True)
     ]
     return CutFlow(

@@ -9,6 +9,7 @@ from analysis.bdt.diagnostics import SIGNAL_EFFICIENCY, contents, diagnose, sepa
 from analysis.bdt.model import out_of_fold
 from analysis.bdt.report import Contents, Training
 from analysis.bdt.train import assemble, train
+from analysis.weighted import Weighted
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +61,8 @@ def test_histograms_hold_all_weight(problem):
     assert sum(histograms.background_train.sum_w) == pytest.approx(background)
     # A row comes back in the training of several folds: its weights add before they are squared.
     squares = float(np.sum(data.weight[data.signal] ** 2))
-    assert sum(histograms.signal_train.sum_w2) == pytest.approx(squares)
-    assert sum(histograms.signal_test.sum_w2) == pytest.approx(squares)
+    assert sum(histograms.signal_train.variances) == pytest.approx(squares)
+    assert sum(histograms.signal_test.variances) == pytest.approx(squares)
     for entry in report.inputs:
         for part, total in ((entry.signal, signal), (entry.background, background)):
             assert sum(part.sum_w) + part.underflow + part.overflow + part.nan == pytest.approx(total)
@@ -123,13 +124,13 @@ def test_overtraining_is_seen(factory, settings):
 
 
 def test_separation():
-    one = Contents(sum_w=(1.0, 1.0), sum_w2=(0.0, 0.0))
+    one = Contents(sum_w=(1.0, 1.0), variances=(0.0, 0.0))
     assert separation(one, one) == 0
-    assert separation(one, Contents(sum_w=(0.0, 0.0), sum_w2=(0.0, 0.0), nan=3.0)) == 1
+    assert separation(one, Contents(sum_w=(0.0, 0.0), variances=(0.0, 0.0), nan=3.0)) == 1
 
 
 def test_contents():
     values = np.array([-1.0, 0.0, 0.5, 1.0, 2.0, np.nan])
-    result = contents(values, np.full(6, 2.0), np.array([0.0, 0.5, 1.0]))
-    assert (result.sum_w, result.sum_w2) == ((2.0, 4.0), (4.0, 8.0))
+    result = contents(Weighted(values, np.full(6, 2.0)), np.array([0.0, 0.5, 1.0]))
+    assert (result.sum_w, result.variances) == ((2.0, 4.0), (4.0, 8.0))
     assert (result.underflow, result.overflow, result.nan) == (2.0, 2.0, 2.0)

@@ -48,6 +48,8 @@ def make_skim(rows: int, *, seed: int = 1, candidates: int = 3, truth: bool = Tr
         "__weight__": np.ones(rows),
         "parentGroup": event // 4,
         "parentId": event // 2,
+        "partnerId1": 10**6 + event % 50,
+        "partnerId2": np.full(rows, -1),
     }
     first = np.searchsorted(event, event)
     columns["__candidate__"] = np.arange(rows) - first

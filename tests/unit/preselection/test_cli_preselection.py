@@ -9,6 +9,7 @@ import pytest
 from analysis import config as configuration
 from analysis import cutflow, io
 from analysis.cli import main
+from analysis.sharing import DECAYS, decays_of, shared_variance
 from analysis.weights import FACTORS
 
 ROOT = Path(__file__).parents[3]
@@ -64,6 +65,25 @@ def test_signal(run, skim):
     assert table.metadata["provenance"]["conditions"] == {"signal": "0" * 64}
     assert table.metadata["expected_events"] == flow.expected_events == pytest.approx(decays)
     assert flow.provenance.command == "preselection"
+
+
+def test_errors_of_weighted_numbers_count_what_rows_share(run, skim):
+    _, table, flow = run("charged", "charged", skim)
+    weight, last = table.columns["weight"], flow.steps[-1]
+    assert last.variance == pytest.approx(shared_variance(weight, decays_of(table.columns)))
+    assert last.variance > 1.5 * np.sum(weight**2)
+    assert last.weighted.error == pytest.approx(np.sqrt(last.variance) / flow.expected_events)
+    # rows that name no decay share their event
+    _, table, flow = run("charged", "charged", {n: v for n, v in skim.items() if n not in DECAYS})
+    skimmed, last = flow.steps[2], flow.steps[-1]
+    _, candidates = np.unique([skim["__event__"], skim["__production__"]], axis=1, return_counts=True)
+    assert skimmed.variance == pytest.approx((skimmed.sum_w / len(skim["__event__"])) ** 2 * np.sum(candidates**2))
+    assert last.variance == pytest.approx(np.sum(table.columns["weight"] ** 2))
+    # kaon ID is drawn candidate by candidate: what goes together is of no matter, and the error is the binomial's
+    place = [step.name for step in flow.steps].index("kaon: kaon ID")
+    before, cut = flow.steps[place - 1 : place + 1]
+    e = cut.weighted_step.value
+    assert cut.weighted_step.error == pytest.approx(np.sqrt(e * (1 - e) / before.rows), rel=0.1)
 
 
 def test_selected_rows_pass_all_cuts(run, skim):

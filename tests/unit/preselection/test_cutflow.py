@@ -33,8 +33,8 @@ def flow(sample: str, counts: list[Count], *, generated: float | None = 1000.0, 
 COUNTS = [
     Count(name="generated", events=1000, sum_w=50.0),
     Count(name="ntuple", rows=400, sum_w=20.0),
-    Count(name="skim", rows=300, events=200, sum_w=15.0, sum_w2=0.75),
-    Count(name="a cut", cut="x > 1", rows=120, events=100, sum_w=6.0, sum_w2=0.3),
+    Count(name="skim", rows=300, events=200, sum_w=15.0, variance=0.75),
+    Count(name="a cut", cut="x > 1", rows=120, events=100, sum_w=6.0, variance=0.3, variance_step=0.18),
 ]
 
 
@@ -80,7 +80,10 @@ def test_weighted_efficiencies():
 
 def test_more_events_than_generated_is_not_an_efficiency():
     """Simulated decays that are used again can outnumber the generated ones: undefined, not wrong."""
-    counts = [Count(name="generated", events=10, sum_w=1.0), Count(name="skim", rows=40, events=30, sum_w=3, sum_w2=1)]
+    counts = [
+        Count(name="generated", events=10, sum_w=1.0),
+        Count(name="skim", rows=40, events=30, sum_w=3, variance=1),
+    ]
     step = flow("signal", counts, generated=10.0, expected=1.0).steps[1]
     assert step.efficiency is None
     assert step.weighted.value == 3.0
@@ -88,7 +91,7 @@ def test_more_events_than_generated_is_not_an_efficiency():
 
 def test_more_events_than_were_generated_have_no_efficiency():
     """One more is enough: what is not a part of a whole has no interval of a binomial."""
-    more = [COUNTS[0], Count(name="skim", rows=1001, events=1001, sum_w=50.0, sum_w2=2.5)]
+    more = [COUNTS[0], Count(name="skim", rows=1001, events=1001, sum_w=50.0, variance=2.5)]
     _, skim = flow("signal", more).steps
     assert skim.efficiency is None
     assert skim.efficiency_step is None
