@@ -18,9 +18,20 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
+from scipy.linalg import cho_solve
 
-from analysis.inference.newton import EDM, NEAR, ROUNDING, Descended, Task, not_converged
+from analysis.inference.newton import (
+    EDM,
+    FASTER,
+    KEPT,
+    NEAR,
+    ROUNDING,
+    Curvature,
+    Descended,
+    Task,
+    derivatives,
+    not_converged,
+)
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -66,6 +77,7 @@ class _State:
         self.tried: Bools = np.zeros_like(self.empty)
         self.gradient = np.zeros_like(x)
         self.free: Bools = ~task.held
+        self.curvature: Curvature | None = None
         self.edm = np.inf
         self.lost = False
 
@@ -77,13 +89,13 @@ class _State:
         """Take one step; return whether it was the last."""
         task = self.task
         lagrangian = replace(task, data=replace(task.data, shares=self.shares[None]))
-        self.gradient, hessian = lagrangian.derivatives(self.x)
-        self.free = task.free(self.x, self.gradient)
-        direction = self._direction(hessian)
-        if direction is None:
+        self.gradient, curvature = derivatives(lagrangian, self.x, self.curvature, True)
+        self.free, self.curvature, upon = curvature.free, None, self.upon.copy()
+        if curvature.factor is None:
             self.lost = True
             return False
-        self.edm = float(direction @ hessian @ direction)
+        direction = self._direction(curvature.factor)
+        before, self.edm = self.edm, float(direction @ curvature.hessian @ direction)
         x = np.clip(self.x + direction, task.lower, task.upper)
         value = task.value(x)
         crossed = self._crossed(x)
@@ -98,7 +110,9 @@ class _State:
         crossed = self._crossed(x)
         self.x, self.value = x, value
         self.upon |= crossed
-        return self.edm < EDM and met and not crossed.any() and self._is_level(lagrangian, hessian)
+        if self.edm < min(KEPT, FASTER * before) and np.array_equal(self.upon, upon):
+            self.curvature = curvature
+        return self.edm < EDM and met and not crossed.any() and self._is_level(lagrangian, curvature.hessian)
 
     def _crossed(self, x: Floats) -> Bools:
         """Tell which bins without data lie on the other side of their kinks at ``x``."""
@@ -112,14 +126,10 @@ class _State:
         same = bool(np.all(now.free(self.x, gradient) == self.free))
         return same and now.is_level(self.x, self.free, hessian)
 
-    def _direction(self, hessian: Floats) -> Floats | None:
-        """Solve for step and multipliers, letting go of bins whose multiplier leaves 0 … 1; None for no positive H."""
+    def _direction(self, factor: tuple[Floats, bool]) -> Floats:
+        """Solve for step and multipliers, letting go of bins whose multiplier leaves 0 … 1."""
         where = np.flatnonzero(self.free)
         direction = np.zeros_like(self.x)
-        try:
-            factor = cho_factor(hessian[np.ix_(where, where)], check_finite=False)
-        except LinAlgError:
-            return None
         total, slopes = self._total(self.x), self.task.likelihood.jacobian(self.x)[:, where]
         while True:
             upon = np.flatnonzero(self.upon)

@@ -16,8 +16,9 @@ What converges in none of these ways is left to pyhf and Minuit, and the engine 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +48,8 @@ CROSSINGS = 1000
 BESIDE_CLIP = 0.05
 # The ε of the smooth problems, in events; 2NLL at the end is above its minimum by less than the last of them.
 SMOOTH = tuple(10.0**-k for k in range(10))
+# EDM that is enough for a smooth problem that only leads elsewhere.
+ROUGH = 1e-2
 # Kinks nearer than this, in prior widths, may hide a deeper minimum: the likelihood is not convex over them.
 BESIDE = 1.0
 # Relative fall of 2NLL beyond a kink that is one.
@@ -97,7 +100,8 @@ class NewtonEngine:
         task = Task(self.likelihood, measured, problem.names, self._scale, held, lower, upper)
         x = possible_start(problem, task, x)
         try:
-            found = self._descend_by_pieces(x, task) if self.kinks.points else self._descend(x, task)
+            pieces = bool(self.kinks.points)
+            found = self._descend_by_pieces(x, task) if pieces else self._descend(x, task, near=start is not None)
         except NotConvergedError as error:
             found = self._by_minuit(x, task, data, fixed, error)
         return nearest_of_plateau(problem, self.likelihood, found, held, measured)
@@ -143,9 +147,9 @@ class NewtonEngine:
         jacobian: Floats = self.likelihood.jacobian(x)
         return jacobian
 
-    def _descend(self, x: Floats, task: Task) -> Minimum:
-        """Minimise within bounds, past saddles."""
-        found = self._stationary(x, task)
+    def _descend(self, x: Floats, task: Task, *, near: bool = False) -> Minimum:
+        """Minimise within bounds, past saddles; ``near`` tells that ``x`` is thought to be near the minimum."""
+        found = self._stationary(x, task, near=near)
         for _ in range(SADDLES):
             beside = off_saddle(task, found)
             if beside is None:
@@ -153,13 +157,14 @@ class NewtonEngine:
             found = self._stationary(beside, task)
         return Minimum(found.x, 2.0 * found.value, found.free | found.weak(task), found.edm)
 
-    def _stationary(self, x: Floats, task: Task) -> Descended:
+    def _stationary(self, x: Floats, task: Task, *, near: bool = False) -> Descended:
         """Descend to where nothing falls, through smooth problems where clipped bins have their kinks in the way."""
         empty = self.likelihood.clips & (task.data.counts[0] == 0)
-        descents = [damped, regularised]
+        steps: Callable[[Task, Floats], Descended] = partial(damped, near=near)
+        descents = [steps, regularised]
         if empty.any():
-            near = np.any(np.abs(self.likelihood.rates(x[None]).total[0, empty]) < BESIDE_CLIP)
-            descents = [_upon_deepest, damped] if near else [damped, _upon_deepest]
+            beside = np.any(np.abs(self.likelihood.rates(x[None]).total[0, empty]) < BESIDE_CLIP)
+            descents = [_upon_deepest, steps] if beside else [steps, _upon_deepest]
         for descend in descents:
             try:
                 return descend(task, x)
@@ -242,7 +247,7 @@ def _upon_deepest(task: Task, x: Floats) -> Descended:
     """Descend to a minimum at the kinks of clipped bins; of several, a smooth problem leads to a deeper one."""
     found = upon_kinks(task, x)
     try:
-        other = upon_kinks(task, damped(replace(task, smooth=SMOOTH[0]), found.x).x)
+        other = upon_kinks(task, damped(replace(task, smooth=SMOOTH[0]), found.x, enough=ROUGH).x)
     except NotConvergedError:
         return found
     return other if other.value < found.value else found

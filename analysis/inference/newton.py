@@ -32,6 +32,9 @@ MAX_DAMPED = 100
 MAX_REGULARISED = 5000
 # EDM below which the exact Hessian takes over from Fisher's information.
 NEAR = 1.0
+# EDM below which the Hessian, which hardly changes any more, is kept as long as steps leave less than FASTER of it.
+KEPT = 1e-2
+FASTER = 1e-2
 # EDM below which an exact Hessian that is not positive (a flat direction) is not replaced but made positive.
 CLOSE = 1e-2
 # Smallest share of a step that the line search tries.
@@ -150,8 +153,52 @@ class Descended:
         return weak
 
 
-def damped(task: Task, x: Floats) -> Descended:
+@dataclass(frozen=True)
+class Curvature:
+    """The Hessian that steps are made with.
+
+    Attributes
+    ----------
+    hessian : (P, P) float64
+        Exact, or Fisher's information.
+    free : (P,) bool
+        Parameters that it was factored among.
+    factor
+        Cholesky's of it among these; None where it is not positive.
+    """
+
+    hessian: Floats
+    free: Bools
+    factor: tuple[Floats, bool] | None
+
+    @classmethod
+    def among(cls, hessian: Floats, free: Bools) -> Curvature:
+        """Factor a Hessian among the ``free`` parameters."""
+        where = np.flatnonzero(free)
+        return cls(hessian, free, _factor(hessian[np.ix_(where, where)]))
+
+    def step(self, gradient: Floats) -> Floats:
+        """Return the step (P,); where the Hessian is not positive its eigenvalues are made positive."""
+        where = np.flatnonzero(self.free)
+        step = np.zeros_like(gradient)
+        if self.factor is None:
+            step[where] = -_solve_floored(self.hessian[np.ix_(where, where)], gradient[where])
+        elif len(where):
+            step[where] = -cho_solve(self.factor, gradient[where], check_finite=False)
+        return step
+
+
+def damped(task: Task, x: Floats, *, near: bool = False, enough: float = EDM) -> Descended:
     """Descend from ``x`` by damped Newton steps.
+
+    Parameters
+    ----------
+    task, x
+        What is minimised, and the start (P,).
+    near
+        Whether ``x`` is thought to be near the minimum: then the exact Hessian is taken at once.
+    enough
+        EDM that ends the descent.
 
     Raises
     ------
@@ -160,51 +207,50 @@ def damped(task: Task, x: Floats) -> Descended:
     """
     value = task.value(x)
     # A smooth problem begins where the one before, of a greater ε, ended.
-    edm = 0.0 if 0.0 < task.smooth < 1.0 else np.inf
+    edm = 0.0 if 0.0 < task.smooth < 1.0 else 0.5 * NEAR if near else np.inf
     sides, flips = task.sides(x), 0
+    curvature: Curvature | None = None
     for _ in range(MAX_DAMPED):
         exact = edm < NEAR
-        gradient, hessian = task.derivatives(x, exact=exact)
-        free = task.free(x, gradient)
-        step, hessian, positive = _newton_step(task, x, gradient, hessian, free, replace=exact and edm > CLOSE)
-        edm = float(-gradient @ step)
+        gradient, curvature = derivatives(task, x, curvature, exact, replace=exact and edm > CLOSE)
+        free, step = curvature.free, curvature.step(gradient)
+        before, edm = edm, float(-gradient @ step)
         least = KINK_SHARE if len(sides) and not task.smooth and edm > CLOSE else MIN_SHARE
         share, x_new, value_new = _search(task, x, step, value, gradient, least)
-        last = edm < EDM and exact
+        last = edm < enough and exact
         if share == 0.0 and not last:
             # Rounding of 2NLL, not the likelihood, ends here.
             last = edm < 1e-7 + 1e-13 * abs(value)
             if not last:
                 break
         x, value = x_new, value_new
-        before, sides = sides, task.sides(x)
-        flips += int(np.any(before != sides))
+        old, sides = sides, task.sides(x)
+        flips += int(np.any(old != sides))
         if not task.smooth and flips > FLIPS:
             break
-        if last and task.is_level(x, free, hessian):
-            return Descended(x, value, gradient, free, edm, positive)
+        if last and (enough > EDM or task.is_level(x, free, curvature.hessian)):
+            return Descended(x, value, gradient, free, edm, curvature.factor is not None)
+        if not (exact and share == 1.0 and edm < min(KEPT, FASTER * before)) or curvature.factor is None:
+            curvature = None
     raise not_converged(task, Descended(x, value, gradient, free, edm))
 
 
-def _newton_step(
-    task: Task, x: Floats, gradient: Floats, hessian: Floats, free: Bools, *, replace: bool
-) -> tuple[Floats, Floats, bool]:
-    """Return the step among the ``free``, the Hessian it was made with, and whether that was positive.
+def derivatives(
+    task: Task, x: Floats, kept: Curvature | None, exact: bool, *, replace: bool = False
+) -> tuple[Floats, Curvature]:
+    """Return the gradient (P,) and the Hessian: the one ``kept`` if the same parameters are free.
 
-    One that is not positive is replaced by Fisher's information where told to, else its eigenvalues are made positive.
+    One that is not positive is replaced by Fisher's information where told to.
     """
-    where = np.flatnonzero(free)
-    block = np.ix_(where, where)
-    solution = _solve(hessian[block], gradient[where])
-    if solution is None and replace:
-        hessian = task.derivatives(x, exact=False)[1]
-        solution = _solve(hessian[block], gradient[where])
-    positive = solution is not None
-    if solution is None:
-        solution = _solve_floored(hessian[block], gradient[where])
-    step = np.zeros_like(x)
-    step[where] = -solution
-    return step, hessian, positive
+    if kept is not None:
+        gradient = task.gradient(x)
+        if np.array_equal(task.free(x, gradient), kept.free):
+            return gradient, kept
+    gradient, hessian = task.derivatives(x, exact=exact)
+    curvature = Curvature.among(hessian, task.free(x, gradient))
+    if curvature.factor is None and replace:
+        curvature = Curvature.among(task.derivatives(x, exact=False)[1], curvature.free)
+    return gradient, curvature
 
 
 def _search(
@@ -323,14 +369,25 @@ def not_converged(task: Task, at: Descended) -> NotConvergedError:
     )
 
 
+def _factor(hessian: Floats) -> tuple[Floats, bool] | None:
+    """Return Cholesky's factor of H; None where H is not positive."""
+    if not hessian.size:
+        return hessian, False
+    try:
+        factor: tuple[Floats, bool] = cho_factor(hessian, check_finite=False)
+    except LinAlgError:
+        return None
+    return factor if np.all(np.isfinite(np.diag(factor[0]))) else None
+
+
 def _solve(hessian: Floats, gradient: Floats) -> Floats | None:
     """Solve H d = g; None where H is not positive."""
     if not len(gradient):
         return gradient
-    try:
-        solution: Floats = cho_solve(cho_factor(hessian, check_finite=False), gradient, check_finite=False)
-    except LinAlgError:
+    factor = _factor(hessian)
+    if factor is None:
         return None
+    solution: Floats = cho_solve(factor, gradient, check_finite=False)
     return solution if np.all(np.isfinite(solution)) else None
 
 

@@ -113,7 +113,7 @@ def test_a_likelihood_without_a_deepest_minimum_is_refused(simple, monkeypatch):
 def stubborn(monkeypatch):
     """Let Newton's steps fail wherever they are taken."""
 
-    def fail(task, x):
+    def fail(task, x, **options):
         raise NotConvergedError("the fit did not converge", found="a test")
 
     monkeypatch.setattr(minimiser, "damped", fail)
