@@ -56,6 +56,8 @@ def atomic(path: str | Path) -> Iterator[Path]:
     temporary = target.with_name(f".{target.stem}.{os.getpid()}.partial{target.suffix}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        # A place that cannot be written is told now, and with its name: pyarrow's errors have none.
+        temporary.touch()
         yield temporary
         temporary.replace(target)
     except OSError as error:

@@ -128,6 +128,12 @@ def test_a_table_too_large_for_its_place_is_told_and_leaves_nothing(tmp_path: Pa
     assert not list(tmp_path.iterdir())
 
 
+def test_a_place_where_nobody_may_write_is_told_for_tables_too() -> None:
+    for write in (lambda path: io.write_json(path, {}), lambda path: io.write_table(path, {"x": np.zeros(1)}, {})):
+        with pytest.raises(OutputError, match="check the path, and that you may write there"):
+            write("/sys/x.parquet")  # not even root may
+
+
 def test_an_output_that_is_a_folder_or_lies_in_a_file_is_told(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -149,6 +155,7 @@ def test_an_output_that_is_a_folder_or_lies_in_a_file_is_told(
 def test_the_first_error_is_told_not_that_the_partial_file_cannot_be_removed(tmp_path: Path) -> None:
     def fail() -> None:
         with io.atomic(tmp_path / "x.json") as path:
+            path.unlink()
             path.mkdir()  # unlink() fails
             raise ValueError("first")
 
