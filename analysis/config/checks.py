@@ -18,7 +18,9 @@ from analysis.errors import nearest
 from analysis.ntuples.expression import Expression
 
 if TYPE_CHECKING:
-    from analysis.config.models import Config, Sample
+    from analysis.config.models import Config, Dataset, Sample
+
+NB = 1e6  # fb⁻¹ · nb
 
 # In the order in which columns come to be.
 _STAGES = ("ntuple", "preselection", "bdt")
@@ -39,6 +41,8 @@ def problems(config: Config, damaged: Collection[str] = ()) -> list[str]:
         *_aliases(config, damaged),
         *_columns(config),
         *_off_resonance(config, damaged),
+        # Only where events are weighed: the conditions alone do not ask for all of them.
+        *(_units(config.dataset) if config.preselection and "dataset" not in damaged else []),
     ]
 
 
@@ -120,6 +124,23 @@ def _samples(config: Config, damaged: Collection[str]) -> Iterator[str]:
     for kind in dict.fromkeys(sample.type for sample in config.samples):
         if kind.is_continuum and kind not in config.dataset.cross_sections and "dataset" not in damaged:
             yield f"dataset.cross_sections: no number for {kind.value!r}"
+
+
+def _units(dataset: Dataset) -> Iterator[str]:
+    """Numbers that contradict each other or belong to other units: with them every yield would be wrong, unseen."""
+    # 1.09 nb at BaBar and Belle, 1.07 at Belle II; another spread of the beams' energy moves it by less.
+    made = dataset.n_bb / dataset.luminosity / NB
+    if not 0.8 < made < 1.4:
+        yield (
+            f"dataset.n_bb: {dataset.n_bb:g} in {dataset.luminosity:g} fb⁻¹ are {made:.3g} nb, "
+            "but e⁺e⁻ → Υ(4S) has about 1.1 nb; give `n_bb` and `luminosity`, in fb⁻¹, of the same data"
+        )
+    for key, energy in (("sqrt_s", dataset.sqrt_s), ("off_resonance_sqrt_s", dataset.off_resonance_sqrt_s)):
+        if not 10 < energy < 11.5:
+            yield f"dataset.{key}: {energy:g} GeV are far from the Υ(4S) at 10.58 GeV; give it in GeV"
+    for kind, size in dataset.cross_sections.items():
+        if size > 20:
+            yield f"dataset.cross_sections.{kind.value}: {size:g} nb are more than all of e⁺e⁻ → hadrons; give it in nb"
 
 
 def _off_resonance(config: Config, damaged: Collection[str]) -> Iterator[str]:

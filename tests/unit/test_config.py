@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import yaml
 from analysis import config
 from analysis.cli import main
 from analysis.config import reference
+from analysis.config.models import Systematics
 from analysis.errors import ConfigurationError
 
 ROOT = Path(__file__).parents[2]
@@ -180,14 +182,37 @@ def test_items_of_lists_are_called_by_their_names() -> None:
         assert f"  - {key}: " in message
 
 
+@pytest.mark.parametrize(
+    ("dataset", "message"),
+    [
+        ({"n_bb": 387}, "dataset.n_bb: 387 in 365 fb⁻¹ are 1.06e-06 nb, but e⁺e⁻ → Υ(4S) has about 1.1 nb"),
+        ({"luminosity": 100}, "dataset.n_bb: 3.87e+08 in 100 fb⁻¹ are 3.87 nb"),
+        ({"luminosity": 365000}, "dataset.n_bb: 3.87e+08 in 365000 fb⁻¹ are 0.00106 nb"),
+        ({"sqrt_s": 10579.34}, "dataset.sqrt_s: 10579.3 GeV are far from"),
+        ({"off_resonance_sqrt_s": 10519}, "dataset.off_resonance_sqrt_s: 10519 GeV are far from"),
+        ({"branching_fraction_sm": 4.97}, "dataset.branching_fraction_sm: must be less than 1"),
+        ({"cross_sections": {"ccbar": 1330}}, "dataset.cross_sections.ccbar: 1330 nb are more than"),
+    ],
+)
+def test_other_units_are_told(dataset: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(message)):
+        resolve(dataset=dataset, preselection={"cuts": []})
+
+
+def test_who_changes_one_normalisation_keeps_the_others() -> None:
+    found = resolve(systematics={"normalisation": {"ccbar": 0.3, "uubar": 0}}).systematics.normalisation
+    assert (found["ccbar"], found["uubar"], found["charged"], found["mixed"]) == (0.3, 0, 0.5, 0.5)
+    assert len(found) == len(Systematics().normalisation) == 7
+
+
 def test_extends_merges_mappings_and_replaces_lists(tmp_path: Path) -> None:
     (tmp_path / "base.yaml").write_text(yaml.safe_dump({**MINIMAL, "dataset": {"n_bb": 1e8, "luminosity": 100}}))
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "top.yaml").write_text(
-        yaml.safe_dump({"extends": "../base.yaml", "dataset": {"n_bb": 2e8}, "name": "y"})
+        yaml.safe_dump({"extends": "../base.yaml", "dataset": {"n_bb": 1.1e8}, "name": "y"})
     )
     loaded = config.load(tmp_path / "sub" / "top.yaml")
-    assert (loaded.name, loaded.dataset.n_bb, loaded.dataset.luminosity) == ("y", 2e8, 100)
+    assert (loaded.name, loaded.dataset.n_bb, loaded.dataset.luminosity) == ("y", 1.1e8, 100)
     assert len(loaded.samples) == 1
 
 

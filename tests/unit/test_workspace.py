@@ -135,7 +135,8 @@ def test_small_variations_are_pruned_and_told(workspace, model):
 
 
 def test_sizes_of_zero_switch_off(document):
-    off = Systematics(normalisation={SampleType.CHARGED: 0.3}, simulation_statistics=False, pruning=0.0)
+    sizes = {SampleType.CHARGED: 0.3, SampleType.MIXED: 0, SampleType.CCBAR: 0}
+    off = Systematics(normalisation=sizes, simulation_statistics=False, pruning=0.0)
     found = validate(build(document, off).spec).config.par_order
     assert set(found) == {"mu", "mu_bkg_charged", "corr_lumi_c1", "corr_slope_c1", "corr_tiny_c1"}
 

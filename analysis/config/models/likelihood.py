@@ -69,13 +69,17 @@ class Templates(Model):
         return channels
 
 
+NORMALISATION: dict[SampleType, float] = {
+    kind: 0.5 for kind in SampleType if not kind.is_data and kind is not SampleType.SIGNAL
+}
+
+
 class Systematics(Model):
     """Sizes of the systematic uncertainties; a size of 0 switches one off."""
 
-    normalisation: dict[SampleType, Annotated[float, Field(ge=0, lt=1)]] = {
-        kind: 0.5 for kind in SampleType if not kind.is_data and kind is not SampleType.SIGNAL
-    }
-    """Relative normalisation uncertainty of each background (`mu_bkg_*`), below one: its low side is positive."""
+    normalisation: dict[SampleType, Annotated[float, Field(ge=0, lt=1)]] = NORMALISATION
+    """Relative normalisation uncertainty of each background (`mu_bkg_*`), below one: its low side is positive.
+    Those not named keep the default; 0 switches one off."""
     tracking: Fraction = 0.003
     """Tracking efficiency, relative, per charged track of the candidate (`corr_trackingEff`)."""
     luminosity: bool = True
@@ -106,7 +110,8 @@ class Systematics(Model):
                 f"{' and '.join(map(repr, wrong))} cannot have a normalisation uncertainty: data are what they are, "
                 "and the signal's normalisation is μ itself; name backgrounds only"
             )
-        return normalisation
+        # Who changes one must not lose the others.
+        return NORMALISATION | normalisation
 
 
 class Fit(Model):

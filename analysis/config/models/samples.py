@@ -19,12 +19,12 @@ class Dataset(Model):
     luminosity_uncertainty: Fraction = 0.01
     """Relative."""
     n_bb: Positive = 387e6
-    """Number of Υ(4S) → BB̄ events in that luminosity."""
+    """Number of Υ(4S) → BB̄ events in that luminosity: about 1.1 million for each fb⁻¹."""
     n_bb_uncertainty: Fraction = 0.015
     """Relative."""
     f_charged: Annotated[float, Field(gt=0, lt=1)] = 0.516
     """Fraction of Υ(4S) → B⁺B⁻; the rest is B⁰B̄⁰."""
-    branching_fraction_sm: Positive = 4.97e-6
+    branching_fraction_sm: Annotated[float, Field(gt=0, lt=1)] = 4.97e-6
     """B(B⁺ → K⁺νν̄) that μ = 1 stands for: Standard Model, short distance (arXiv:2311.14647)."""
     branching_fraction_sm_uncertainty: NonNegative = 0.37e-6
     """Its theory uncertainty; kept apart from the measurement's."""
