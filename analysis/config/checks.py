@@ -68,7 +68,7 @@ def _missing_ntuples(sample: Sample, source: str | Path) -> Iterator[str]:
     files = []
     for key, patterns in (("files", sample.files), ("metadata", sample.metadata)):
         for pattern in patterns:
-            found = glob.glob(pattern, recursive=True)  # noqa: PTH207 - absolute patterns
+            found = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - absolute patterns
             if key == "files":
                 files += found
             if not found:
@@ -77,8 +77,8 @@ def _missing_ntuples(sample: Sample, source: str | Path) -> Iterator[str]:
     if bare:
         yield (
             f"samples ({sample.name}).files: {len(bare)} of {len(files)} ntuples have no metadata beside them, "
-            f"{bare[0]}{SIDECAR_SUFFIX} is missing; README.md, 'Your own ntuples', tells what it holds, or name files "
-            "under `metadata:`"
+            f"{bare[0]}{SIDECAR_SUFFIX} is missing; README.md, 'Your own ntuples', tells what it holds. Without "
+            "basf2's metadata, write a copy of config/metadata.example.yaml for it, and name that under `metadata:`"
         )
 
 

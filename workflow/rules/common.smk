@@ -12,6 +12,7 @@ sys.path.insert(0, workflow.basedir)
 import analysis.config
 from analysis.conditions.recording import known_tags, told_of_tags
 from analysis.errors import AnalysisError
+from analysis.io import digest
 from analysis.provenance import fingerprint
 
 CONFIG_FILES = workflow.config_settings.configfiles

@@ -9,7 +9,8 @@ rule configuration:
         ENVIRONMENT
     params:
         code=code("configuration"),
-        settings=CFG.model_dump(mode="json"),
+        # A digest: Snakemake prints what changed, and this would be all of it, twice.
+        settings=digest(CFG.model_dump(mode="json")),
         path=CONFIG_PATH,
     shell:
         "python -m analysis --log {log:q} configuration --config {params.path:q} --output {output.config:q} "

@@ -1,4 +1,3 @@
-from analysis.io import digest
 from analysis.plots import PANELS_PER_PAGE
 
 REPORT = RESULTS / "report"

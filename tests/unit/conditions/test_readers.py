@@ -35,6 +35,7 @@ def dataset_yaml(tmp_path, simulation):
     return path
 
 
+ROOT = Path(__file__).parents[3]
 # Written by ROOT itself, see make.py there: the object as basf2 splits it, without containers' content, and whole.
 ROOT_FILES = Path(__file__).with_name("filemetadata")
 DESCRIPTION = {"dataLevel": "udst", "skimDecayMode": "feiSLCharged"}
@@ -55,6 +56,24 @@ def test_file_metadata_as_root_streams_it(name, parents, description, simulation
     expected = record(source_of(sample(write({**simulation, **of_basf2}))))
     assert conditions == expected
     assert conditions.digest == expected.digest
+
+
+def test_the_example_by_hand_is_a_whole_record(tmp_path):
+    """For whoever has ntuples and nothing that basf2 told of them; data as the example's head says."""
+    example = ROOT / "config/metadata.example.yaml"
+    conditions = record(source_of(sample(example)))
+    assert (conditions.mc_events, conditions.luminosity) == (1_440_000_000, 1443.0)
+    assert {tag.state for tag in conditions.global_tags} == {GlobalTagState.PUBLISHED}
+    content = yaml.safe_load(example.read_text())
+    content |= {"isMC": False, "mcEvents": 0, "LFN": "data", "globalTag": "data_prompt_rel08"}
+    del content["dataset"]["runDependence"]
+    content["dataset"] |= {
+        "campaign": "prompt",
+        "eventType": "data",
+        "globalTagStates": {"data_prompt_rel08": "PUBLISHED"},
+    }
+    (tmp_path / "data.yaml").write_text(yaml.safe_dump(content))
+    assert record(source_of(sample(tmp_path / "data.yaml", kind=SampleType.DATA))).mc_events == 0
 
 
 def test_identity_of_a_root_file():
