@@ -91,22 +91,16 @@ class Sharing:
         size
             Number of bins.
         """
-        parts: list[tuple[Ints, Ints]] = []
-        signs: list[Ints] = []
-        start = 0
-        cells = _cells(decays, bins, size) if decays is not None else np.empty((len(bins), 0), dtype=np.int64)
-        for many in range(1, cells.shape[1] + 1):
-            rows, groups = _groups(cells, many)
-            parts.append((rows, groups + start))
-            number = int(groups.max(initial=-1)) + 1
-            signs.append(np.full(number, 1 if many % 2 else -1))
-            start += number
-        rows, groups = (
-            np.concatenate([part[i] for part in parts]) if parts else np.zeros(0, dtype=np.int64) for i in (0, 1)
-        )
-        group_bins = np.zeros(start, dtype=np.int64)
+        none = np.zeros(0, dtype=np.int64)
+        cells = np.empty((len(bins), 0), dtype=np.int64) if decays is None else _cells(decays, bins, size)
+        found = [_groups(cells, many) for many in range(1, cells.shape[1] + 1)]
+        sizes = [int(groups.max(initial=-1)) + 1 for _, groups in found]
+        first = np.cumsum([0, *sizes])
+        rows = np.concatenate([none, *(rows for rows, _ in found)])
+        groups = np.concatenate([none, *(groups + start for (_, groups), start in zip(found, first, strict=False))])
+        group_bins = np.empty(first[-1], dtype=np.int64)
         group_bins[groups] = bins[rows]
-        return cls(bins, size, rows, groups, group_bins, np.concatenate([np.zeros(0, dtype=np.int64), *signs]))
+        return cls(bins, size, rows, groups, group_bins, np.repeat((-1) ** np.arange(len(sizes)), sizes))
 
     def variances(self, weights: Floats) -> Floats:
         """Return the variance of the sum of weights in each bin, (size,).
