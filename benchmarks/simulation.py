@@ -4,8 +4,8 @@
 
 Each kind of event runs in a process of its own. Measured are CPU time (user and system, PYTHIA's start included) and
 the peak of the resident memory. Candidates are counted where they stand in the ntuple (``loose``), after the
-configuration's skim and preselection (``selected``), and there also by their effective number, (Σw)² / Σ_p w_p² with
-the weights w_p summed per simulated decay of the signal-side B. From the rates follows what 100 000 candidates cost.
+configuration's skim and preselection (``selected``), and there also by their effective number, which counts what they
+share (`analysis.weighted`). From the rates follows what 100 000 candidates cost.
 Events written one by one by PYTHIA without pools cost some 300 CPU hours for 100 000 candidates; no public tool makes
 such samples, so that there is no peer beside it.
 """
@@ -20,14 +20,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from analysis import config, selection  # noqa: E402
 from analysis.basf2 import SampleType  # noqa: E402
 from analysis.simulation import chunk  # noqa: E402
+from analysis.weighted import effective_number  # noqa: E402
 
 MEGABYTE = 1024  # of ru_maxrss, kilobytes on Linux
 
@@ -46,12 +45,10 @@ def measure(kind: SampleType, decays: int, path: str) -> dict[str, Any]:
     }
     cuts = [settings.skim.cut, *(cut.cut for cut in settings.preselection.cuts)]
     passed = selection.cumulative_masks(cuts, columns)[-1]
-    decay = np.unique(rows.parent[passed], return_inverse=True)[1]
-    sums = np.bincount(decay, weights=rows.weight[passed]) if passed.any() else np.zeros(1)
     return {
         "kind": kind.value, "decays": decays, "cpu_s": usage.ru_utime + usage.ru_stime,
         "peak_mb": usage.ru_maxrss / MEGABYTE, "loose": len(rows), "selected": int(passed.sum()),
-        "effective": float(sums.sum() ** 2 / max(np.sum(sums**2), 1e-300)),
+        "effective": effective_number(rows.weight[passed], rows.decays[passed]),
     }  # fmt: skip
 
 
