@@ -30,7 +30,7 @@ def fit_table(result: FitResult, n_parameters: int = 12) -> str:
     n_parameters
         How many parameters to list.
     """
-    data = "data" if result.asimov is None else f"Asimov data of {result.poi} = {result.asimov:g} (blinded)"
+    data = "data" if result.asimov is None else f"Asimov data of {result.poi} = {result.asimov:g}, no observed number"
     rows = [
         ("fitted", data),
         ("engine", result.engine),
@@ -153,13 +153,15 @@ def toy_table(result: ToyStudy) -> str:
     lines.append(f"to be quoted: {result.quoted}; {'passed' if result.passed else 'FAILED'}")
     ensemble = {"auxiliary": "auxiliary measurements fluctuate", "parameters": "parameters fluctuate"}
     lines.append(f"{ensemble[result.nuisances]}; true parameters: {result.truth}; seed {result.seed}")
+    if result.too_few:
+        lines.append(f"note: {result.too_few}")
     return "\n".join([*lines, *_remarks(result)])
 
 
 def _remarks(result: Impacts | Limits | Scan | ToyStudy) -> list[str]:
     notes = list(result.remarks)
     if result.asimov is not None and not isinstance(result, Scan):
-        notes.insert(0, f"Asimov data of {result.poi} = {result.asimov:g} (blinded)")
+        notes.insert(0, f"Asimov data of {result.poi} = {result.asimov:g}, no observed number")
     return [f"note: {note}" for note in notes]
 
 

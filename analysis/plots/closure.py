@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from textwrap import fill
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from analysis.plots.style import BACKGROUND_COLOUR, Tag, headroom, new_figure, put_tag, styled
 
 REACH, STEP = 4.0, 0.5
+LINE = 36  # characters of small print in a panel
 
 
 @dataclass(frozen=True)
@@ -59,18 +61,14 @@ def pulls(shown: Sequence[Pulls], tag: Tag) -> Figure:
         axes.plot(line, normal, color="black", linewidth=1.2, label="normal distribution")
         axes.set_xlim(-REACH, REACH)
         axes.set_xlabel(r"pull: $\pm\sqrt{2\Delta\mathrm{NLL}(\mu)}$")
-        headroom(axes, 1.75)
-        axes.text(
-            0.04,
-            0.96,
-            f"$\\mu = {each.mu:g}$: {each.verdict}\n"
+        headroom(axes, 1.95)
+        said = [
+            *fill(f"μ = {each.mu:g}: {each.verdict}", LINE).splitlines(),
             f"mean {each.mean:.2f}, width {each.width:.2f} ({each.expected_width:.2f} expected)",
-            transform=axes.transAxes,
-            va="top",
-            fontsize=9,
-        )
+        ]
+        axes.text(0.04, 0.97, "\n".join(said), transform=axes.transAxes, va="top", fontsize=8)
         if number == 0:
             axes.set_ylabel(f"Pseudo-experiments / {STEP:g}")
-            axes.legend(loc="upper left", bbox_to_anchor=(0.0, 0.85), fontsize=8, frameon=False)
+            axes.legend(loc="upper left", bbox_to_anchor=(0.0, 0.81), fontsize=8, frameon=False)
             put_tag(axes, tag, right="")
     return figure

@@ -22,6 +22,7 @@ th:first-child, td:first-child { text-align: left; padding-left: .2rem; }
 table.text th, table.text td { text-align: left; white-space: normal; overflow-wrap: break-word; vertical-align: top; }
 table.text tbody th { white-space: nowrap; }
 span.one { white-space: nowrap; }
+span.words { display: inline-block; width: 24rem; text-align: left; white-space: normal; }
 span.pm { display: inline-flex; flex-direction: column; vertical-align: middle; font-size: .76em; line-height: 1.15; }
 thead th { border-bottom: 1.5px solid #1c1c1f; font-weight: 600; }
 tbody tr:nth-child(even) { background: #f4f5f7; } tbody th { font-weight: 400; }
@@ -121,6 +122,11 @@ def errors(low: str, high: str) -> Markup:
 def with_small(text: str, small: str) -> Markup:
     """Return a cell with a smaller, grey addition."""
     return Markup(f"{escape(text)} <small>{escape(small)}</small>")
+
+
+def words(text: str) -> Markup:
+    """Return a cell of text among numbers: wrapped, so that the table is not as wide as its longest sentence."""
+    return Markup(f'<span class="words">{escape(text)}</span>')
 
 
 def fold_out(title: str, *content: Markup) -> Markup:

@@ -34,15 +34,8 @@ def coverage_page(study: ToyStudy, result: FitResult) -> list[Markup]:
             f"{100 * study.tolerance:g} % of the nominal level passes. Seed {study.seed}."
         ),
     ]
-    widest = max((entry.interval[1] - entry.interval[0]) / 2 for point in study.points for entry in point.coverage)
-    if widest > study.tolerance:
-        content.append(
-            paragraph(
-                f"So few toys know the coverage to {100 * widest:.1f} % (95 % confidence), which is not within the "
-                "tolerance: pass and fail mean little.",
-                note=True,
-            )
-        )
+    if study.too_few:
+        content.append(paragraph(study.too_few, note=True))
     content += [heading("Coverage"), _coverage_table(study), heading("Intervals"), _intervals(result)]
     content += [heading("Bias and pulls"), _bias_table(study)]
     content.append(

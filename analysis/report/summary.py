@@ -108,9 +108,12 @@ def asymmetric(value: float, low: float, high: float, digits: int = 2) -> Markup
 def result_page(summary: Summary) -> list[Markup]:
     """Return the content of the result's page."""
     rows: list[list[Cell]] = [["fitted", summary.what]]
+    # The interval to be quoted is another than these errors tell where toys made it.
+    by_toys = any(interval.quoted and interval.method == "Neyman, toys" for interval in summary.intervals)
+    errors_are = ", errors where 2ΔNLL = 1; to be quoted is the interval below" if by_toys else ""
     if mu := summary.mu:
         value = asymmetric(mu.value, mu.error_lo, mu.error_hi)
-        rows.append(["signal strength μ", Markup(f"{value.text}{mu.where}")])
+        rows.append(["signal strength μ", Markup(f"{value.text}{mu.where}{errors_are}")])
     for interval in summary.intervals:
         if interval.quoted:
             ends = f"[{number(interval.lower, 3)}, {number(interval.upper, 3)}]"
@@ -118,7 +121,8 @@ def result_page(summary: Summary) -> list[Markup]:
             rows.append([f"{100 * interval.level:.3g} % interval of μ", f"{ends} ({interval.method}{bounds})"])
     if fraction := summary.branching_fraction:
         value = asymmetric(fraction.value / UNIT, fraction.error_lo / UNIT, fraction.error_hi / UNIT)
-        rows.append(["branching fraction B(B⁺ → K⁺νν̄)", Markup(f"({value}) × 10⁻⁵")])
+        ours = ", errors where 2ΔNLL = 1" if by_toys else ""
+        rows.append(["branching fraction B(B⁺ → K⁺νν̄)", Markup(f"({value}) × 10⁻⁵{ours}")])
         sm = fraction.sm
         rows.append(
             [

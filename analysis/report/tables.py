@@ -13,7 +13,7 @@ from analysis.cutflow import CutFlow, Interval, Step
 from analysis.inference.results import FitResult
 from analysis.plots.histograms import Floats
 from analysis.plots.templates import Variation
-from analysis.report.html import Cell, Markup, fold_out, heading, paragraph, table, with_small
+from analysis.report.html import Cell, Markup, fold_out, heading, paragraph, table, with_small, words
 from analysis.report.likelihood import NormFactor
 from analysis.templates.document import Document
 
@@ -171,7 +171,7 @@ def training_tables(training: Training) -> list[Markup]:
             f"{each.separation:.3f}",
             f"{100 * each.gain.value:.1f} ± {100 * each.gain.error:.1f}",
             f"{100 * each.permutation.value:.2f} ± {100 * each.permutation.error:.2f}",
-            each.meaning + (f" [{each.unit}]" if each.unit else ""),
+            words(each.meaning + (f" [{each.unit}]" if each.unit else "")),
         ]
         for each in sorted(training.inputs, key=lambda each: -each.gain.value)
     ]
@@ -194,7 +194,7 @@ def training_tables(training: Training) -> list[Markup]:
         ),
         heading("Inputs"),
         table(
-            ["input", "separation", "share of the gain [%]", "loss of AUC if shuffled [%]", "meaning"],
+            ["input", "separation", "share of the gain [%]", "loss of AUC if shuffled [%]", words("meaning")],
             inputs,
             caption="Mean and spread over the folds. Separation: ½ Σ (s − b)² / (s + b) of the normalised histograms.",
         ),

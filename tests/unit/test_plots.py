@@ -563,6 +563,18 @@ def test_closure_draws_one_panel_of_pulls_per_strength_and_keeps_what_lies_outsi
     assert any("FAILED" in text and "1.10 expected" in text for text in texts(figure))
 
 
+def test_closure_keeps_its_words_within_the_panel():
+    verdict = "inconclusive, 51 of 100 failed or at the bound of μ"
+    shown = [closure.Pulls(mu, np.zeros(49), 0.06, 0.99, 1.06, verdict) for mu in (0.0, 1.0, 5.0)]
+    figure = closure.pulls(shown, TAG)
+    figure.canvas.draw()
+    for axes in figure.axes:
+        panel = axes.get_window_extent()
+        for text in axes.texts:
+            if "expected" in text.get_text():
+                assert text.get_window_extent().x1 < panel.x1
+
+
 def test_sensitivities_tell_who_is_combined_and_whose_luminosity_it_is():
     mu = {"value": 1.0, "error": 2.0, "error_lo": -1.5, "error_hi": 2.5, "at_bound": (False, False)}
     common = {"n_parameters": 1, "mu": mu, "significance": 0.5, "observed": None, "cross_check": 0.0}

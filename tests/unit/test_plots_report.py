@@ -292,6 +292,18 @@ def test_a_strength_at_its_bound_is_told_beside_the_result(toy):
     assert "at bound" not in folded
 
 
+def test_where_toys_made_the_interval_the_errors_say_what_they_are(toy):
+    _, _, result = toy
+    asymptotic = summary.result_page(summary.summarise("toy", TAG, result, FLOWS, None))
+    assert "2ΔNLL = 1" not in text_of(asymptotic)
+    (one, *_) = result.intervals
+    intervals = [one.model_copy(update={"method": "Neyman, toys", "quoted": True, "lower": -7.0})]
+    changed = result.model_copy(update={"intervals": intervals})
+    page = text_of(summary.result_page(summary.summarise("toy", TAG, changed, FLOWS, None)))
+    assert page.count("errors where 2ΔNLL = 1") == 2
+    assert "to be quoted is the interval below" in page
+
+
 def test_summary_of_asimov_data_says_so(blinded):
     _, _, result = blinded
     found = summary.summarise("mine", TAG, result, [], None)

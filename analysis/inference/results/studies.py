@@ -137,6 +137,18 @@ class ToyStudy(Result):
     engine: str
     provenance: JsonValue = None
 
+    @property
+    def too_few(self) -> str:
+        """What to say where the number of toys knows the coverage worse than the tolerance; else empty."""
+        entries = [entry for point in self.points for entry in point.coverage]
+        known = max((entry.interval[1] - entry.interval[0]) / 2 for entry in entries)
+        if known <= self.tolerance:
+            return ""
+        return (
+            f"So few toys know the coverage to {100 * known:.1f} % (95 % confidence), not within the tolerance "
+            f"of {100 * self.tolerance:g} %: pass and fail mean little."
+        )
+
 
 class ClsPoint(Result):
     """CLs from toys at one value of the parameter of interest."""

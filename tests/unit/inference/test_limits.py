@@ -79,7 +79,7 @@ def test_a_limit_is_one_on_a_strength(counting):
 
 def test_tables_of_expected_limits_say_so(counting):
     assert "Asimov" not in limit_table(limits(counting(2.0)))
-    assert "note: Asimov data of mu = 0 (blinded)" in limit_table(limits(counting(2.0), asimov=0.0))
+    assert "note: Asimov data of mu = 0, no observed number" in limit_table(limits(counting(2.0), asimov=0.0))
 
 
 def test_no_limit_for_a_strength_at_its_upper_bound(counting):

@@ -216,6 +216,12 @@ def test_study_in_which_every_toy_ends_at_the_bound(counting, monkeypatch):
     assert "true mu" in toy_table(study)
 
 
+def test_a_verdict_of_too_few_toys_is_said_to_mean_little(counting):
+    few = toy_study(counting, [1.0], 20, seed=2)
+    assert "note: So few toys know the coverage to" in toy_table(few)
+    assert "So few toys" not in toy_table(few.model_copy(update={"tolerance": 0.5}))
+
+
 def without_errors(fits):
     return dataclasses.replace(fits, error=np.full_like(fits.error, np.nan))
 
