@@ -78,6 +78,7 @@ class BatchMinimiser:
         measured = self.likelihood.measure(expected[None])
         information = self.likelihood.derivatives(self.truth[None], measured, exact=False)[1]
         self._information: Floats = information[0]
+        self._inverses: dict[bytes, Floats] = {}
 
     @on_one_thread
     def minimise(
@@ -108,14 +109,16 @@ class BatchMinimiser:
     @on_one_thread
     def poi_errors(self, x: Floats, data: Floats, poi: int) -> Floats:
         """Return the error of one parameter from the exact Hessian at ``x`` (T, P); NaN if not positive."""
-        _, hessian = self.likelihood.derivatives(x, self.likelihood.measure(data))
-        free = np.tile(~self.engine.problem.fixed, (len(x), 1))
-        unit = np.zeros_like(x)
-        unit[:, poi] = 1.0
-        variance = self._solver.solve(self._solver.factor(hessian, free), unit)[:, poi]
-        with np.errstate(invalid="ignore"):
+        measured, free = self.likelihood.measure(data), ~self.engine.problem.fixed
+        errors = np.full(len(x), np.nan)
+        for rows in self._solver.portions(len(x)):
+            _, hessian = self.likelihood.derivatives(x[rows], measured.rows(rows))
+            unit = np.zeros((len(rows), x.shape[1]))
+            unit[:, poi] = 1.0
+            factors = self._solver.factor(hessian, np.tile(free, (len(rows), 1)))
+            variance = self._solver.solve(factors, unit)[:, poi]
             seen = (variance > 0) & (hessian[:, poi, poi] > 0)
-            errors: Floats = np.sqrt(np.where(seen, variance, np.nan))
+            errors[rows[seen]] = np.sqrt(variance[seen])
         return errors
 
     @on_one_thread
@@ -133,7 +136,12 @@ class BatchMinimiser:
         return moved
 
     def _inverse(self, held: Bools) -> Floats:
-        """Return the inverse of the information among the free parameters, zero elsewhere."""
+        """Return the inverse of the information among the free parameters, zero elsewhere; kept for each set."""
+        if held.tobytes() not in self._inverses:
+            self._inverses[held.tobytes()] = self._inverted(held)
+        return self._inverses[held.tobytes()]
+
+    def _inverted(self, held: Bools) -> Floats:
         where = np.flatnonzero(~held)
         block = self._information[np.ix_(where, where)]
         scale = np.sqrt(np.diag(block))
@@ -206,10 +214,12 @@ class _Descent:
         self.stuck = ~np.isfinite(self.value)
         if not len(rows):
             return
-        data = self.data.rows(rows)
-        _, information = self.likelihood.derivatives(self.x[rows], data, exact=False)
-        free = self.free(self.x[rows], self.gradient[rows])
-        self.solver, self.factors = solver, solver.factor(information, free)
+        parts = []
+        for portion in solver.portions(len(rows)):
+            some = rows[portion]
+            _, information = self.likelihood.derivatives(self.x[some], self.data.rows(some), exact=False)
+            parts.append(solver.factor(information, self.free(self.x[some], self.gradient[some])))
+        self.solver, self.factors = solver, Factors.joined(parts)
         self.factored[rows] = np.arange(len(rows))
         self.weights[:] = 0.0
 

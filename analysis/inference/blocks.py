@@ -7,6 +7,7 @@ cheaper in models where most parameters are local.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,8 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
+# Numbers in the matrices that are made at once: of a model with many parameters all toys' would not fit in memory.
+AT_ONCE = 2**22
 # Added to the diagonal, relative to it: keeps directions without information finite.
 RIDGE = 1e-9
 
@@ -33,6 +36,15 @@ class Factors:
     def rows(self, index: Ints) -> Factors:
         """Return some rows."""
         return Factors(self.dense[index], self.local[index], self.mixed[index])
+
+    @classmethod
+    def joined(cls, parts: Sequence[Factors]) -> Factors:
+        """Put the rows of several together."""
+        return cls(
+            np.concatenate([part.dense for part in parts]),
+            np.concatenate([part.local for part in parts]),
+            np.concatenate([part.mixed for part in parts]),
+        )
 
 
 class BlockSolver:
@@ -54,6 +66,11 @@ class BlockSolver:
         # One dummy parameter, number `size`, fills the blocks up.
         padded = [group + [self.size] * (widest - len(group)) for group in groups.values()]
         self.blocks = np.array(padded, dtype=np.int64).reshape(-1, widest)
+
+    def portions(self, n_points: int) -> list[Ints]:
+        """Split numbers 0 … ``n_points`` − 1 so that the matrices of each portion fit in memory."""
+        size = max(AT_ONCE // self.size**2, 1)
+        return [np.arange(first, min(first + size, n_points)) for first in range(0, n_points, size)]
 
     def factor(self, matrices: Floats, free: Bools) -> Factors:
         """Invert positive matrices (T, P, P) among the ``free`` (T, P) parameters."""

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis.inference.compiled import Compiled, couples
+from analysis.inference.factors import GlobalFactors
 from analysis.inference.interpolation import histosys_coefficients
 
 Floats = npt.NDArray[np.float64]
@@ -33,8 +34,7 @@ class Rates:
     factors: Floats  # (T, S, B), global × local
     u1: Floats  # (T, 2, M), first derivatives of the shape coefficients
     u2: Floats  # (T, 2, M), second
-    log_slope: Floats  # (T, G, S·C), f′/f
-    curvature: Floats  # (T, G, S·C), f″/f
+    scales: Floats  # (T, G), values of the global slots
     local: Floats  # (T, K), values of the local factors
 
 
@@ -93,6 +93,7 @@ class Expectations:
         self._pair_starts = np.flatnonzero(np.diff(model.pair_slot, prepend=-1))
         self._pair_bin = model.pair_cell % self.n_bins
         self._couples = couples(model)
+        self._factors = GlobalFactors(model)
         self._lay_out_shapes()
         self._pooled = self._is_pooled()
 
@@ -106,35 +107,19 @@ class Expectations:
         u, u1, u2 = histosys_coefficients(model.shape_code, slots[:, :n_shapes])
         shifted = (u.reshape(n_points, -1) @ self._shapes).reshape(n_points, n_samples, n_bins)
         shifted += model.nominal
-        factors, slope, curvature = self._global_factors(slots[:, n_shapes : n_shapes + n_global], guard)
+        scales = slots[:, n_shapes : n_shapes + n_global]
         local = slots[:, n_shapes + n_global :]
         if guard:
             local = np.where(np.abs(local) < TINY, TINY, local)
+            linear = scales[:, model.n_norm :]
+            linear[np.abs(linear) < TINY] = TINY
+        factors = self._factors.product(scales)
         full = factors.reshape(n_points, n_samples, -1)[:, :, model.channel_of_bin]
         padded = np.concatenate([local, np.ones((n_points, 1))], axis=1)
         for layer in model.local_map:
             full = full * padded[:, layer].reshape(n_points, n_samples, n_bins)
         cells = full * shifted
-        return Rates(cells.sum(axis=1), cells, full, u1, u2, slope, curvature, local)
-
-    def _global_factors(self, values: Floats, guard: bool) -> tuple[Floats, Floats, Floats]:
-        """Return the product of the global factors (T, S·C), and f′/f and f″/f (T, G, S·C)."""
-        model = self.model
-        n_blocks = model.nominal.shape[0] * len(model.channel_starts)
-        shape = (len(values), model.n_global, n_blocks)
-        f, slope, curvature = np.ones(shape), np.zeros(shape), np.zeros(shape)
-        if len(model.norm_slot):
-            f0, f1, f2 = model.norm.evaluate(values[:, model.norm_slot])
-            f[:, model.norm_slot, model.norm_block] = f0
-            slope[:, model.norm_slot, model.norm_block] = f1 / f0
-            curvature[:, model.norm_slot, model.norm_block] = f2 / f0
-        if len(model.linear_slot):
-            linear = values[:, model.linear_slot]
-            if guard:
-                linear = np.where(np.abs(linear) < TINY, TINY, linear)
-                slope[:, model.linear_slot, model.linear_block] = 1.0 / linear
-            f[:, model.linear_slot, model.linear_block] = linear
-        return f.prod(axis=1), slope, curvature
+        return Rates(cells.sum(axis=1), cells, full, u1, u2, scales, local)
 
     def slopes(self, rates: Rates) -> tuple[Floats, Floats]:
         """Return ∂λ by histosys and global slots (T, M + G, B) and by local slots (T, K)."""
@@ -145,7 +130,8 @@ class Expectations:
         both = by_bin.reshape(self.n_bins, n_points, 2, model.n_shapes)
         shapes = (both * rates.u1).sum(axis=2).transpose(1, 2, 0)
         n_samples, n_channels = model.nominal.shape[0], len(model.channel_starts)
-        slope = rates.log_slope.reshape(n_points, model.n_global, n_samples, n_channels)
+        log_slope = self._factors.dense(self._factors.slopes(rates.scales)[0])
+        slope = log_slope.reshape(n_points, model.n_global, n_samples, n_channels)
         norms = np.concatenate(
             [
                 np.matmul(slope[:, :, :, c], rates.cells[:, :, where])
@@ -175,7 +161,7 @@ class Expectations:
         shapes = (rates.u1 * projected).sum(axis=1)
         flow = rates.cells * weight[:, None, :]
         blocks = self._by_channel(flow).reshape(n_points, -1)
-        norms = (rates.log_slope @ blocks[:, :, None])[:, :, 0]
+        norms = self._factors.by_slot(self._factors.slopes(rates.scales)[0], blocks)
         local = self._by_slot(flow.reshape(n_points, -1)[:, model.pair_cell]) / rates.local
         return self._gather(np.concatenate([shapes, norms, local], axis=1))
 
@@ -202,22 +188,24 @@ class Expectations:
         weighted = rates.factors * weight[:, None, :]
         # Dense by dense: Gauss–Newton, then the second derivatives of products.
         block = (dense * spread[:, None, :]) @ dense.transpose(0, 2, 1)
-        mixed = self._shape_blocks(rates, weighted) @ rates.log_slope.transpose(0, 2, 1)
+        relative, bend = self._factors.slopes(rates.scales)
+        log_slope = self._factors.dense(relative)
+        mixed = self._shape_blocks(rates, weighted) @ log_slope.transpose(0, 2, 1)
         block[:, :m, m:] += mixed
         block[:, m:, :m] += mixed.transpose(0, 2, 1)
         flow = rates.cells * weight[:, None, :]
-        blocks = self._by_channel(flow).reshape(n_points, 1, -1)
-        products = (rates.log_slope * blocks) @ rates.log_slope.transpose(0, 2, 1)
-        index = np.arange(model.n_global)
-        products[:, index, index] = (rates.curvature * blocks).sum(axis=2)
+        blocks = self._by_channel(flow).reshape(n_points, -1)
+        products = (log_slope * blocks[:, None, :]) @ log_slope.transpose(0, 2, 1)
+        diagonal = np.arange(model.n_global)
+        products[:, diagonal, diagonal] = self._factors.by_slot(bend, blocks)
         block[:, m:, m:] += products
         second = (weighted.reshape(n_points, -1) @ self._shapes.T).reshape(n_points, 2, -1)
-        index = np.arange(m)
-        block[:, index, index] += (rates.u2 * second).sum(axis=1)
+        diagonal = np.arange(m)
+        block[:, diagonal, diagonal] += (rates.u2 * second).sum(axis=1)
         # Dense by local.
         scaled = spread[:, model.local_bin] * local
         cross = dense[:, :, model.local_bin] * scaled[:, None, :]
-        cross += self._local_cross(rates, weight, dense)
+        cross += self._local_cross(rates, weight, dense, log_slope)
         # Local by local, within a bin.
         first, other, shared = self._couples
         couple = local[:, first] * scaled[:, other]
@@ -257,7 +245,7 @@ class Expectations:
             by_channel[..., c] = (both * rates.u1).sum(axis=2).transpose(1, 2, 0)
         return by_channel.reshape(n_points, m, n_samples * n_channels)
 
-    def _local_cross(self, rates: Rates, weight: Floats, dense: Floats) -> Floats:
+    def _local_cross(self, rates: Rates, weight: Floats, dense: Floats, log_slope: Floats) -> Floats:
         """Return Σ w ∂²R/∂(dense)∂(local), which is Σ w ∂R/∂(dense) / γ over the cells of γ."""
         model = self.model
         if self._pooled:
@@ -273,7 +261,7 @@ class Expectations:
         slope *= (rates.factors.reshape(n_points, -1)[:, cell] * scale)[:, None, :]
         n_channels = len(model.channel_starts)
         block = (cell // self.n_bins) * n_channels + model.channel_of_bin[self._pair_bin]
-        norms = rates.log_slope[:, :, block]
+        norms = log_slope[:, :, block]
         norms = norms * (rates.cells.reshape(n_points, -1)[:, cell] * scale)[:, None, :]
         return self._by_slot(np.concatenate([slope, norms], axis=1))
 

@@ -96,6 +96,7 @@ class NormsysFactors:
 
     def __init__(self, code: str, low: Floats, high: Floats) -> None:
         self.code = code
+        self.low, self.high = low, high
         self.log_low, self.log_high = np.log(low), np.log(high)
         conditions = np.stack(
             [
@@ -109,6 +110,28 @@ class NormsysFactors:
         )
         # (7, E): the polynomial 1 + Σ aᵢ αⁱ.
         self.polynomial = np.concatenate([np.ones((1, len(low))), _SOLUTION @ conditions])
+
+    def taken(self, which: npt.NDArray[np.int64]) -> NormsysFactors:
+        """Return some of the entries, in the order of ``which``."""
+        return NormsysFactors(self.code, self.low[which], self.high[which])
+
+    def value(self, alpha: Floats) -> Floats:
+        """Return f at ``alpha`` (T, E), as :meth:`evaluate` does."""
+        f: Floats
+        if self.code == "code1":
+            f = np.exp(np.where(alpha >= 0, self.log_high, -self.log_low) * alpha)
+            return f
+        a = self.polynomial
+        f = a[6] * alpha
+        for k in range(5, 0, -1):
+            f += a[k]
+            f *= alpha
+        f += a[0]
+        # An exponential is dear, and most parameters are less than a standard deviation away.
+        point, entry = np.nonzero(np.abs(alpha) >= 1)
+        far = alpha[point, entry]
+        f[point, entry] = np.exp(np.where(far >= 0, self.log_high[entry], -self.log_low[entry]) * far)
+        return f
 
     def evaluate(self, alpha: Floats) -> tuple[Floats, Floats, Floats]:
         """Return f, f′ and f″ at ``alpha`` (T, E), the parameter of each entry; each (T, E)."""
