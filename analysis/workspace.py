@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from analysis.basf2 import SampleType
-from analysis.config.models import Systematics
+from analysis.columns import COLUMNS
+from analysis.config.models import Dataset, Systematics, Weights
 from analysis.errors import ConfigurationError, FitError, InputError
 from analysis.templates.document import DOWN, UP, ChannelContents, Document, Process
 
@@ -66,6 +67,8 @@ class Account(_Model):
     poi_bounds: tuple[float, float]
     parameters: dict[str, str]
     """Parameter (or family of staterrors) to its group: normalisation, luminosity, tracking …"""
+    definitions: dict[str, str]
+    """What μ, the numbers of events, the channels and the columns that divide them stand for, with their units."""
     bins: dict[str, tuple[str, ...]]
     """Channel to the meaning of its bins, in the order of the workspace."""
     pruned: tuple[Pruned, ...]
@@ -80,7 +83,26 @@ class Workspace(_Model):
     account: Account
 
 
-def build(templates: Document, settings: Systematics, *, provenance: JsonValue = None) -> Workspace:
+def definitions(templates: Document, dataset: Dataset, weights: Weights) -> dict[str, str]:
+    """Return what a reader of the workspace must know and cannot see in it."""
+    spectrum = (
+        "the Standard Model's q² spectrum (f₊ of HPQCD, arXiv:2207.12468)"
+        if weights.form_factor == "sm"
+        else "the q² spectrum that was generated"
+    )
+    axes = dict.fromkeys(axis.column for channel in templates.channels for axis in channel.axes)
+    known = [COLUMNS[name] for name in axes if name in COLUMNS]
+    return {
+        POI: f"B(B⁺ → K⁺νν̄) / {dataset.branching_fraction_sm:g}, short distance, with {spectrum}",
+        "events": f"those expected in {dataset.luminosity:g} fb⁻¹ with {dataset.n_bb:g} BB̄ pairs, after the selection",
+        **{channel.name: channel.cut or "all selected events in these bins" for channel in templates.channels},
+        **{column.name: column.meaning + (f" [{column.unit}]" if column.unit else "") for column in known},
+    }
+
+
+def build(
+    templates: Document, settings: Systematics, *, meaning: dict[str, str] | None = None, provenance: JsonValue = None
+) -> Workspace:
     """Build the workspace.
 
     The observation is the data where the analysis is not blinded. While it is, it is the Asimov data set of μ = 1 in
@@ -93,6 +115,8 @@ def build(templates: Document, settings: Systematics, *, provenance: JsonValue =
         Content of ``templates.json``.
     settings
         Sizes of the normalisation uncertainties, simulation statistics, pruning threshold.
+    meaning
+        From `definitions`; written into the account.
     provenance
         Written into the account.
 
@@ -139,6 +163,7 @@ def build(templates: Document, settings: Systematics, *, provenance: JsonValue =
         observation="asimov" if templates.blinded else "data",
         poi_bounds=bounds,
         parameters=groups,
+        definitions=meaning or {},
         bins={each.name: tuple(b.label for b in each.bins) for each in templates.channels},
         pruned=tuple(pruned),
         provenance=provenance,

@@ -9,11 +9,11 @@ from analysis import config, io, provenance
 from analysis.errors import InputError
 from analysis.log import logger
 from analysis.templates.document import Document
-from analysis.workspace import build, validate
+from analysis.workspace import build, definitions, validate
 
 HELP = "templates -> pyhf workspace"
 
-SETTINGS = ("systematics", "dataset", "blinded")
+SETTINGS = ("systematics", "dataset", "weights", "blinded")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--provenance",
         metavar="JSON",
-        help="account to write: provenance, meaning of the bins, pruning (OUTPUT with .provenance.json)",
+        help="account to write: provenance, definitions, meaning of the bins, pruning (OUTPUT with .provenance.json)",
     )
     parser.add_argument("templates", metavar="JSON", help="templates")
 
@@ -43,6 +43,7 @@ def run(args: argparse.Namespace) -> None:
     result = build(
         templates,
         settings.systematics,
+        meaning=definitions(templates, settings.dataset, settings.weights),
         provenance=provenance.collect(
             "workspace",
             config.settings(settings, *SETTINGS),

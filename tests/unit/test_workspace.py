@@ -333,6 +333,11 @@ def test_command(tmp_path, monkeypatch, caplog, document):
     account = io.read_json("fit/workspace.provenance.json")
     assert account["provenance"]["conditions"] == {"s": "d"}
     assert account["observation"] == "data"
+    said = account["definitions"]
+    assert said["mu"].startswith("B(B⁺ → K⁺νν̄) / 4.97e-06, short distance, with the Standard Model's q² spectrum")
+    assert said["events"] == "those expected in 365 fb⁻¹ with 3.87e+08 BB̄ pairs, after the selection"
+    assert said["CR"] == "eta < 0.4"
+    assert said["q2_rec"].endswith("[GeV^2/c^4]")
     (tmp_path / "c.yaml").write_text(CONFIG.format(blinded="true"))
     assert main(argv) == 1
     assert "made under another blinding" in caplog.text

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.workflow.conftest import Project
+from tests.workflow.conftest import ROOT, Project
 
 pytestmark = [pytest.mark.workflow, pytest.mark.slow, pytest.mark.xdist_group("finished project")]
 
@@ -66,6 +66,18 @@ def test_snakemake_makes_its_report(project: Project, tmp_path):
     for name in ("scan.svg", "cut_flow.svg", "after_SR.svg", "result.html", "provenance.html"):
         assert name in text
     assert "Profile likelihood" in text  # a caption
+
+
+def test_another_signal_as_the_readme_tells(project: Project, toy_results):
+    """Twice the rate at every q²: half of μ̂, and the same likelihood."""
+    (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    (project.root / "reinterpret.py").write_text(block.replace("results/toy", "results/ci"), encoding="utf-8")
+    project.run("reinterpret")
+    project.run("analysis", "fit", "--workspace", "mine.json", "--output", "mine_result.json")
+    found = json.loads((project.root / "mine_result.json").read_text())
+    before = json.loads((toy_results / "fit/result.json").read_text())
+    assert found["mu"]["value"] == pytest.approx(before["mu"]["value"] / 2, rel=1e-5)
+    assert found["nll"] == pytest.approx(before["nll"], abs=1e-6)
 
 
 def test_the_toy_is_checked_and_its_systematics_are_varied_events(toy_results):

@@ -33,7 +33,7 @@ rule workspace:
     params:
         config=CONFIG,
         code=code("workspace"),
-        settings=settings("systematics", "dataset", "blinded"),
+        settings=settings("systematics", "dataset", "weights", "blinded"),
     shell:
         "python -m analysis --log {log:q} workspace --config {params.config:q} --output {output.workspace:q} "
         "--provenance {output.account:q} {input.templates:q}"
