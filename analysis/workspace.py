@@ -35,6 +35,8 @@ logger = logging.getLogger(__name__)
 POI = "mu"
 VERSION = "1.0.0"
 MEASUREMENT = "measurement"
+# Who fits the workspace by hand, without configuration or account, is told by this name.
+BLINDED = "blinded: Asimov data of mu = 1"
 # Range of μ: at least this far on both sides of zero, and this many expected standard deviations.
 LOWEST, HIGHEST, WIDTH = -20.0, 50.0, 20.0
 # μ stops a little before a bin's expectation would vanish.
@@ -155,7 +157,9 @@ def build(
     spec: dict[str, JsonValue] = {
         "channels": channels,
         "observations": observations,
-        "measurements": [{"name": MEASUREMENT, "config": {"poi": POI, "parameters": parameters}}],
+        "measurements": [
+            {"name": BLINDED if templates.blinded else MEASUREMENT, "config": {"poi": POI, "parameters": parameters}}
+        ],
         "version": VERSION,
     }
     account = Account(

@@ -33,6 +33,7 @@ def fit_table(result: FitResult, n_parameters: int = 12) -> str:
     data = "data" if result.asimov is None else f"Asimov data of {result.poi} = {result.asimov:g}, no observed number"
     rows = [
         ("fitted", data),
+        ("measurement", result.measurement),
         ("engine", result.engine),
         *_interest_rows(result),
         *_quality_rows(result),

@@ -11,6 +11,8 @@ from analysis.basf2 import BeamEnergy, SampleType
 from analysis.cli import main
 from analysis.config.models import Axis, Channel, Systematics, Templates
 from analysis.errors import ConfigurationError, FitError, InputError
+from analysis.inference.fit import fit_workspace
+from analysis.inference.report import fit_table
 from analysis.systematics import Shift, Source, Variation
 from analysis.systematics.source import CONTINUUM, SIMULATED
 from analysis.templates.build import build as build_templates
@@ -157,6 +159,8 @@ def test_while_blinded_the_observation_is_asimov_everywhere():
     found = templates(blinded=True)
     workspace = build(found, Systematics())
     assert (workspace.account.observation, workspace.account.blinded) == ("asimov", True)
+    # fitted by hand, without the account
+    assert "measurement          blinded: Asimov data of mu = 1" in fit_table(fit_workspace(workspace.spec))
     np.testing.assert_allclose(
         np.concatenate([each["data"] for each in workspace.spec["observations"]]), total(found), rtol=1e-12
     )
