@@ -96,8 +96,9 @@ def preselect(
     Raises
     ------
     InputError
-        A column is missing, a weight is not finite.
+        A column is missing, a weight is not finite, momenta are in another unit.
     """
+    selection.check_momenta(columns["K_pStar"], sqrt_s, sample)
     weights = weigh(columns, kind, scale, form_factor=form_factor, kaon_id=kaon_id, sample=sample)
     table = {
         **columns,

@@ -98,6 +98,34 @@ def q2_rec(k_p_star: Array, sqrt_s: float) -> NDArray[np.float64]:
     return np.asarray(sqrt_s**2 / 4 + M_K**2 - sqrt_s * energy, dtype=np.float64)
 
 
+def check_momenta(k_p_star: Array, sqrt_s: float, sample: str) -> None:
+    """Refuse momenta that no particle of these collisions has: q²_rec would be wrong, and no cut would say why.
+
+    Parameters
+    ----------
+    k_p_star
+        (n,) momentum of the kaon in the centre-of-mass system, GeV/c.
+    sqrt_s
+        Centre-of-mass energy, GeV.
+    sample
+        Named in the error.
+
+    Raises
+    ------
+    InputError
+        More than one row in a hundred, which tracks measured badly may be, lies above half the energy.
+    """
+    above = k_p_star > sqrt_s / 2
+    if np.count_nonzero(above) > 0.01 * len(k_p_star):
+        raise InputError(
+            "The kaons are faster than the beams allow.",
+            where=f"sample '{sample}', column 'K_pStar': {np.count_nonzero(above)} of {len(k_p_star)} rows",
+            found=f"{np.median(k_p_star[above]):.4g}, their median",
+            expected=f"GeV/c, at most √s/2 = {sqrt_s / 2:.2f}",
+            remedy="alias the column to a branch in GeV/c, or give an expression that converts it in basf2",
+        )
+
+
 def cumulative_masks(cuts: Sequence[str], columns: Columns) -> list[Mask]:
     """Return, for each cut, the rows that pass it and all cuts before it.
 

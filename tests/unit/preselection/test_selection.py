@@ -15,6 +15,16 @@ def events(keys, **columns):
     return result | {name: np.array(values, dtype=float) for name, values in columns.items()}
 
 
+def test_momenta_in_another_unit_are_refused():
+    momenta = np.linspace(0.4, 2.8, 300)
+    selection.check_momenta(np.append(momenta, [6.0, np.nan]), 10.58, "charged")
+    selection.check_momenta(np.zeros(0), 10.58, "charged")
+    with pytest.raises(
+        InputError, match=r"'charged', column 'K_pStar': 150 of 300 rows(.|\n)*22\d\d, their median(.|\n)*√s/2 = 5.29"
+    ):
+        selection.check_momenta(np.where(np.arange(300) < 150, momenta, 1000 * momenta), 10.58, "charged")
+
+
 def test_q2_rec_at_the_kinematic_end():
     # A B at rest and a kaon at rest: q² = (m_B − m_K)² with m_B = √s / 2.
     sqrt_s = 10.57934
