@@ -7,7 +7,7 @@ import contextlib
 import dataclasses
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -79,6 +79,8 @@ def run(args: argparse.Namespace) -> int:
                 on_chunk=on_chunk,
             )
         seconds = time.perf_counter() - clock
+        digests |= {file: _digest(file) for file in args.files if file not in digests}
+        _refuse_copies({each.file: digests[each.file] for each in summary.files})
         writer.metadata = {
             "stage": "skim",
             "sample": sample.name,
@@ -91,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
                 "skim",
                 config.settings(configuration, "skim") | {"sample": sample.model_dump(mode="json")},
                 conditions={sample.name: record.digest} if record else None,
-                input_digests={file: digests.get(file) or _digest(file) for file in args.files},
+                input_digests={file: digests[file] for file in args.files},
             ),
         }
     _report(sample.name, summary, counters, seconds)
@@ -123,6 +125,20 @@ def _digest(file: str) -> str:
         return f"size, header and objects: {remote_digest(file)}"
     except DamagedFileError:
         return "out of reach"
+
+
+def _refuse_copies(digests: Mapping[str, str]) -> None:
+    """Refuse one file under two names: its rows would count twice, in simulation as in data."""
+    names: dict[str, str] = {}
+    for file, digest in digests.items():
+        other = names.setdefault(digest, file)
+        if other != file and not is_remote(file):
+            raise InputError(
+                "Two input files are the same, byte by byte.",
+                file=f"{other} and {file}",
+                found=f"SHA-256 {digest[:12]} of both",
+                remedy="take one of them away, or narrow the pattern under `files:` of the sample",
+            )
 
 
 def _record(path: str, sample: str) -> SampleConditions:

@@ -1,6 +1,7 @@
 """The skim: rows, columns, weights and reports, of basf2's ntuples and of any other."""
 
 import logging
+import shutil
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -115,6 +116,17 @@ def test_only_what_is_used_must_be_there():
     assert needs("charged", **likelihood) == chosen | named | {"R2", "Btag_decayModeID"}
     switched_off = {"systematics": {"tracking": 0, "form_factor": False}, "weights": {"form_factor": "none"}}
     assert needs("signal", **likelihood, **switched_off) == chosen | named | {"R2"}
+
+
+def test_a_file_under_two_names_is_refused(tmp_path, caplog):
+    file = write(tmp_path / "a.root", {"x": np.arange(3.0)})
+    other = shutil.copy(file, tmp_path / "b.root")
+    output = tmp_path / "skim.parquet"
+    arguments = ["skim", "--config", str(configuration(tmp_path)), "--sample", "signal", "--output", str(output)]
+    assert main([*arguments, file, str(other)]) == 1
+    assert "Two input files are the same, byte by byte." in caplog.text
+    assert f"{file} and {other}" in caplog.text
+    assert not output.exists()
 
 
 def test_any_other_ntuple(tmp_path):
