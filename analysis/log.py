@@ -1,4 +1,4 @@
-"""One logger for the package: to the terminal through rich, and to the rule's log file."""
+"""One logger for the package: to a terminal through rich, elsewhere as plain lines, and to the rule's log file."""
 
 from __future__ import annotations
 
@@ -32,11 +32,14 @@ def configure(*, file: str | Path | None = None, verbose: bool = False) -> None:
     """
     logger.setLevel(logging.DEBUG if verbose else logging.INFO)
     logger.handlers.clear()
+    plain = logging.Formatter("%(asctime)s %(levelname)s %(message)s")
     console = Console(stderr=True)
-    if not console.is_terminal:
-        # rich assumes 80 columns there, which would fold every table
-        console.width = 200
-    logger.addHandler(RichHandler(console=console, show_path=False, omit_repeated_times=False))
+    if console.is_terminal:
+        logger.addHandler(RichHandler(console=console, show_path=False, omit_repeated_times=False))
+    else:
+        # rich would fold lines, and fill them up with spaces, at a width that nobody sees.
+        logger.addHandler(logging.StreamHandler())
+        logger.handlers[-1].setFormatter(plain)
     if file is not None:
         try:
             Path(file).parent.mkdir(parents=True, exist_ok=True)
@@ -45,7 +48,7 @@ def configure(*, file: str | Path | None = None, verbose: bool = False) -> None:
             raise OutputError(
                 "The log cannot be written.", file=file, found=error.strerror, remedy="give another file by --log"
             ) from None
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        handler.setFormatter(plain)
         logger.addHandler(handler)
 
 

@@ -91,6 +91,14 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
     assert "usage:" in capsys.readouterr().out
 
 
+def test_messages_that_no_terminal_shows_are_plain_lines(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    missing = tmp_path / ("long/" * 50) / "x.yaml"
+    assert main(["configuration", "--config", str(missing)]) == 1
+    lines = capfd.readouterr().err.splitlines()
+    assert any(str(missing) in line for line in lines), "in one piece, to be copied"
+    assert not [line for line in lines if line != line.rstrip()]
+
+
 def test_mistakes_of_the_user_end_in_a_message_not_a_traceback(capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["configuration", "--config", "nowhere.yaml"]) == 1
     stderr = capfd.readouterr().err
