@@ -1,4 +1,4 @@
-"""Draw the figures and tables of the report, one group at a time: selection, templates, fit, inference.
+"""Draw the figures and tables of the report, one group at a time.
 
 Figures are SVG, tables HTML; both carry their provenance inside. While the analysis is blinded no data of a signal
 region are read.

@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
+from analysis.basf2 import SampleType
 from analysis.config import checks
 from analysis.config.models import INCONSISTENT, Config, Sample
 from analysis.config.wording import describe
@@ -165,6 +166,7 @@ def resolve(
         mistakes = [describe(item, expanded) for item in errors if item["type"] != INCONSISTENT]
         config, damaged = _sound_parts(expanded, errors)
         mistakes += checks.problems(config, damaged)
+    mistakes += _inherited_unblinding(raw, config)
     if complete:
         mistakes += checks.missing(config, source, damaged)
     if mistakes:
@@ -175,6 +177,17 @@ def resolve(
             remedy="config/README.md lists every key with its unit and default",
         )
     return config
+
+
+def _inherited_unblinding(raw: Mapping[str, Any], config: Config) -> list[str]:
+    """Return what is wrong where data would be unblinded by a file that another one extends, the toy's say."""
+    real = [sample.name for sample in config.samples if sample.type is SampleType.DATA and not sample.simulated]
+    if config.blinded or "blinded" in raw or not real:
+        return []
+    return [
+        f"blinded: false comes from {raw['extends']}, but {', '.join(real)} would be real data; "
+        "write `blinded: true` here, or `blinded: false` if they may be seen"
+    ]
 
 
 def load(path: str | Path, *, complete: bool = False) -> Config:

@@ -216,6 +216,21 @@ def test_extends_merges_mappings_and_replaces_lists(tmp_path: Path) -> None:
     assert len(loaded.samples) == 1
 
 
+def test_nobody_unblinds_by_extending_the_toy(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    data = {"name": "data", "type": "data", "files": ["data.root"]}
+    mine = {"extends": str(ROOT / "config/ci.yaml"), "name": "mine", "samples": [*MINIMAL["samples"], data]}
+    path.write_text(yaml.safe_dump(mine))
+    with pytest.raises(ConfigurationError, match=r"blinded: false comes from .*ci\.yaml, but data would be real data"):
+        config.load(path)
+    for blinded in (True, False):
+        path.write_text(yaml.safe_dump(mine | {"blinded": blinded}))
+        assert config.load(path).blinded is blinded
+    toy = {"extends": str(ROOT / "config/ci.yaml"), "name": "mine"}
+    path.write_text(yaml.safe_dump(toy))
+    assert not config.load(path).blinded, "pseudo-data are ours to look at"
+
+
 def test_extending_in_a_circle_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("extends: b.yaml\n")
     (tmp_path / "b.yaml").write_text("extends: a.yaml\n")
