@@ -328,12 +328,16 @@ def _declared(name: str, array: Array, chunk: Chunk) -> Array:
         return array.view(target)  # older basf2 wrote event numbers as signed: the same 32 bits
     with np.errstate(invalid="ignore"):
         converted = array.astype(target) if array.dtype.kind in "biuf" else None
-    if converted is None or (target.kind in "iu" and not np.array_equal(converted, array)):
+    # Whole numbers beyond these were rounded when they were written: different events would have one number.
+    whole = target.kind in "iu"
+    rounded = whole and array.dtype.kind == "f" and np.any(np.abs(array) >= 2.0 ** (np.finfo(array.dtype).nmant + 1))
+    if converted is None or rounded or (whole and not np.array_equal(converted, array)):
+        why = "too coarse for its values" if rounded else f"with values that {target} does not have"
         raise InputError(
             f"Column '{name}' does not have its declared type.",
             file=chunk.file,
             where=f"entries {chunk.start} to {chunk.stop}",
-            found=f"{array.dtype}, with values that {target} does not have",
+            found=f"{array.dtype}, {why}",
             expected=str(target),
             remedy="give the right branch under `aliases:` of the sample",
         )

@@ -286,6 +286,10 @@ def test_value_that_the_declared_type_lacks_is_an_error(tmp_path):
         direct(tmp_path, [{"__run__": np.array([1.0, np.nan])}], ["__run__"])
     summary = direct(tmp_path, [{"__run__": np.array([1.0, 2.0])}], ["__run__"])
     assert summary.rows_out == 2
+    # 2²⁴ and 2²⁴ + 1 are one float32
+    with pytest.raises(InputError, match="float32, too coarse for its values"):
+        direct(tmp_path, [{"__event__": np.array([7, 2**24 + 1], dtype="f4")}], ["__event__"])
+    assert direct(tmp_path, [{"__event__": np.array([7, 2**24 + 1], dtype="f8")}], ["__event__"]).rows_out == 2
 
 
 def test_a_file_given_twice_is_an_error(tmp_path):
