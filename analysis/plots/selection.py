@@ -65,7 +65,7 @@ def cut_flow(flows: Sequence[Flow], tag: Tag) -> Figure:
     left.set_ylim(len(steps) - 0.5, -0.5)
     left.set_yticks(rows, [typeset(step) for step in steps])
     left.tick_params(axis="y", which="minor", left=False, right=False)
-    left.set_xlabel("Expected events")
+    left.set_xlabel("Expected candidates")
     left.grid(axis="y", color="#e4e4e6", linewidth=0.7)
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=len(totals), columnspacing=1.4)
     put_tag(left, tag)

@@ -99,8 +99,8 @@ def cut_flow_tables(flows: Sequence[CutFlow]) -> list[Markup]:
         rows.append([steps[0].name, *(_expected(step, counted) for step, counted in zip(steps, data, strict=True))])
     return [
         paragraph(
-            "Expected events in the luminosity of the data (data: candidates seen), with the statistical error of the "
-            "simulation; beside it, in grey, the number of different events that remain."
+            "Candidates expected in the luminosity of the data (data: seen), with the statistical error of simulation: "
+            "several of an event, until the last step leaves one. Beside it, in grey, the number of different events."
         ),
         table(header, rows),
         heading("Sample by sample"),

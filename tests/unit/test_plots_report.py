@@ -214,6 +214,7 @@ def text_of(parts):
 
 def test_cut_flow_table_has_numbers_with_errors_and_names_samples():
     parts = tables.cut_flow_tables(FLOWS)
+    assert "Candidates expected" in parts[0].text, "events are counted beside them"
     assert "a cut &lt;x&gt;" in parts[1].text
     words = text_of(parts)
     assert "B⁺ → K⁺νν̄" in words
