@@ -29,9 +29,9 @@ from analysis.simulation.histories import UPSILON_4S, VIRTUAL_PHOTON, Chain, con
 from analysis.simulation.jagged import Array, Floats, Ints, count, merged, renumbered, taken
 from analysis.simulation.kinematics import random_rotations
 from analysis.simulation.pairing import frames
-from analysis.simulation.pairs import Offers, directions, draw, turned
+from analysis.simulation.pairs import Offers, apart, directions, draw, turned
 from analysis.simulation.pools import TagPool, make_tags
-from analysis.simulation.prospects import Contents, shares, side_prospects, thinned, uses
+from analysis.simulation.prospects import Contents, shares, side_prospects, thinned, thrift, uses
 from analysis.simulation.response import Clusters, Tracks, beam_clusters
 from analysis.simulation.rows import Rows, numbered, stack
 from analysis.simulation.sides import Begun, Side, together
@@ -54,8 +54,10 @@ TAG, OTHER = 10**8, 2 * 10**8
 SHARES = {"signal": (0.25, 0.5, 0.25), "generic": (0.6, 0.4, 0.0)}
 # Wrong tags, per rotation: how often a decay is tracked in each direction of flight; pairs per signal-side decay
 TRACKED = 0.005
-DRAWS = {SampleType.SIGNAL: 0.05, SampleType.CHARGED: 0.12, SampleType.MIXED: 0.15}
-SIGNAL_USES = 0.1  # per rotation, of a signal decay
+DRAWS = {SampleType.SIGNAL: 0.05, SampleType.CHARGED: 0.2, SampleType.MIXED: 0.18}
+MAX_WEIGHT = 60.0  # above which nothing beside a true tag is thinned
+# Beside true tags, per rotation: how often a decay is used, a generic one by its prospects
+USES = {SampleType.SIGNAL: 0.1, SampleType.CHARGED: 1.6, SampleType.MIXED: 2.5}
 # Decays times rotations that stand for one generated event: rows of the signal region weigh about one
 DECAYS_PER_EVENT = {SampleType.SIGNAL: 0.05, SampleType.CHARGED: 0.005, SampleType.MIXED: 0.005}
 
@@ -139,11 +141,10 @@ def tagged(sources: Sources, rotations: float, rng: np.random.Generator) -> Iter
     pool, pooled = sources.signal_side, sources.tags
     if not len(pooled):
         return
-    prospects = (
-        side_prospects(Contents.of(pool)) if sources.kind is not SampleType.SIGNAL else np.full(len(pool), SIGNAL_USES)
-    )
-    # a decay of small weight needs few uses
-    number, unit = uses(prospects * rotations * np.sqrt(np.minimum(pool.weight, 1.0)), rng)
+    wanted = np.full(len(pool), USES[sources.kind] * rotations)
+    if sources.kind is not SampleType.SIGNAL:
+        wanted *= side_prospects(Contents.of(pool)) * thrift(pool.weight)
+    number, unit = uses(wanted, rng)
     parents = rng.permutation(np.repeat(np.arange(len(pool)), number))
     tag_of = shares(pooled.prospects, len(parents), rng)
     tag_weight = pooled.prospects.mean() / pooled.prospects
@@ -167,7 +168,7 @@ def _begun_beside(side: Side, pooled: TagPool, tag: Ints, weight: Floats, rng: n
     n = len(tag)
     found = side.detect(rng)
     chance = beside_a_tag(found, pooled.spare_kaon[tag], pooled.tracks_of_tag[tag], n)
-    kept, weight = thinned(chance, weight, rng)
+    kept, weight = thinned(chance, weight, MAX_WEIGHT, rng)
     side, tag = side.select(kept), tag[kept]
     tracks = side.measure(renumbered(found, kept, n), rng)
     possible = possible_beside_a_tag(tracks, pooled.spare_kaon[tag], pooled.tracks_of_tag[tag], len(kept))
@@ -224,12 +225,13 @@ def without_true_tags(events: Events) -> Events:
 
 @dataclass(frozen=True)
 class _Tracked:
-    """Decays of one side, turned and tracked: their tracks, what they offer, their weights."""
+    """Decays of one side, turned and tracked: their tracks, what they offer; share and factor as of `turned`."""
 
     side: Side
     tracks: Tracks
     offers: Offers
-    weight: Floats
+    share: Floats
+    factor: Floats
 
     @classmethod
     def of(
@@ -239,18 +241,18 @@ class _Tracked:
 
         The share ``conjugated`` of them is replaced by their CP conjugates.
         """
-        parents, weight = turned(pool, times, rng)
+        parents, share, factor = turned(pool, times, rng)
         n = len(parents)
         frame = frames(random_rotations(rng, n), np.broadcast_to(velocity[:, None], (3, n)))
         side = Side(pool, parents, frame, np.where(rng.random(n) < conjugated, -1, 1), number)
         tracks = side.measure(side.detect(rng), rng)
         few = np.flatnonzero(count(tracks.event, n, tracks.clean) <= MAX_TRACKS)
         tracks, side = renumbered(tracks, few, n), side.select(few)
-        return cls(side, tracks, Offers.of(tracks, pool, side.parents), weight[few])
+        return cls(side, tracks, Offers.of(tracks, pool, side.parents), share[few], factor[few])
 
     def taken(self, chosen: Ints) -> tuple[Side, Tracks]:
         """Return chosen decays, which may repeat, and their tracks."""
-        return self.side.select(chosen), taken(self.tracks, len(self.weight), chosen)
+        return self.side.select(chosen), taken(self.tracks, len(self.share), chosen)
 
 
 def wrongly_tagged(sources: Sources, rotations: float, rng: np.random.Generator) -> Iterator[Rows]:
@@ -266,8 +268,12 @@ def wrongly_tagged(sources: Sources, rotations: float, rng: np.random.Generator)
                 _Tracked.of(generic, 0, velocity, 1.0, TRACKED * rotations, rng),
                 _Tracked.of(signal, 1, -velocity, sources.same_flavour, TRACKED * rotations, rng),
             )
-            offers, weights = (sides[0].offers, sides[1].offers), (sides[0].weight, sides[1].weight)
-            *chosen, weight = draw(offers, weights, n_draws, rng)
+            one, other = sides
+            *chosen, weight = draw((one.offers, other.offers), (one.share, other.share), n_draws, rng)
+            weight = weight * one.factor[chosen[0]] * other.factor[chosen[1]]
+            if generic is signal:
+                kept, weight = apart(signal, one.side.parents[chosen[0]], other.side.parents[chosen[1]], weight)
+                chosen = [each[kept] for each in chosen]
             for start in range(0, len(weight), BATCH):
                 part = slice(start, start + BATCH)
                 parts = [each.taken(of_side[part]) for each, of_side in zip(sides, chosen, strict=True)]

@@ -28,6 +28,7 @@ from analysis.simulation.tags import LEPTON_P_STAR, tag_lepton
 from analysis.simulation.triage import may_hold_candidate
 
 BATCH = 10_000
+MAX_WEIGHT = 8.0  # above which nothing is thinned; rows of the signal region weigh about one or less
 # Uses of an event of prospects one, per rotation asked for
 USES = 0.3
 # Uses that stand for a generated event, since likely ones are used more often
@@ -97,7 +98,7 @@ def begun_with_fakes(sides: tuple[Side, ...], weight: Floats, rng: np.random.Gen
     clean = tracks.clean
     p = boost(with_mass(tracks.p[:, clean], M_PI), -DETECTOR.beams.beta)
     chance = may_hold_candidate(tracks, n) * shape_prospects(fox_wolfram_r2(p[:3], tracks.event[clean], n))
-    kept, weight = thinned(chance, weight * fake_lepton * fake_kaon, rng)
+    kept, weight = thinned(chance, weight * fake_lepton * fake_kaon, MAX_WEIGHT, rng)
     return Begun(
         tuple(side.select(kept) for side in sides), renumbered(tracks, kept, n), weight, np.full(len(kept), -1)
     )

@@ -34,6 +34,7 @@ from analysis.basf2 import SampleType
 from analysis.errors import InputError
 from analysis.simulation.channels import (
     ALIASES,
+    SOUGHT,
     STRATA,
     TAUONIC,
     TAUONIC_B,
@@ -46,9 +47,9 @@ from analysis.simulation.dalitz import Dalitz
 from analysis.simulation.detector import DETECTOR, M_B0, M_BPLUS
 from analysis.simulation.histories import History, conjugate
 from analysis.simulation.histories import joined as joined_histories
-from analysis.simulation.jagged import Array, Bools, Floats, Ints, Listed, count, offsets
+from analysis.simulation.jagged import Array, Bools, Floats, Ints, Listed, count, offsets, renumbered
 from analysis.simulation.true_tags import Role, contents, true_tags
-from analysis.simulation.truth import labels
+from analysis.simulation.truth import RARE, labels
 
 _NEUTRINOS = (12, 14, 16)
 PDG_KS, PDG_LAMBDA = 310, 3122
@@ -99,8 +100,8 @@ class Pool:
     label : (n_parents,) int64
         What kind of decay it is: see `analysis.simulation.truth`.
     weight : (n_parents,) float64
-        Probability of the decay or event over the probability with which it was generated; the mean is one. See
-        `STRATA` and `analysis.simulation.dalitz`.
+        Probability of the decay or event over the probability with which it was generated; the mean is one, in strata
+        on average. See `STRATA` and `analysis.simulation.dalitz`.
     history
         Who decayed to whom, neutrinos and all.
     """
@@ -115,6 +116,13 @@ class Pool:
 
     def __len__(self) -> int:
         return len(self.truth)
+
+    def select(self, decays: Ints) -> Pool:
+        """Return the chosen decays (rising), with their weights."""
+        particles = renumbered(self.particles, decays, len(self))
+        own = {k: getattr(self, k)[decays] for k in ("truth", "q2", "label", "weight")}
+        first = offsets(np.diff(self.first)[decays])
+        return Pool(particles, first, **own, history=self.history.select(decays))
 
     @cached_property
     def charged(self) -> tuple[Particles, Ints]:
@@ -281,9 +289,12 @@ class Generator:
         return result
 
     def stratified(self, n: int) -> Pool:
-        """Generate n decays in the strata of `STRATA`, at least one of each; their weights make up for it."""
+        """Generate n decays in the strata of `STRATA`, at least one of each; their weights make up for it.
+
+        Of the strata of `SOUGHT` there are a few more: rare ones among many that are generated and forgotten.
+        """
         own, tau = self._table(_MESONS[self._kind][0], stratum_of), self._table(15, tau_stratum_of)
-        pools, weights = [], []
+        pools = []
         for stratum, share in STRATA[self._kind].items():
             if stratum in TAUONIC:
                 tau.open(stratum)
@@ -291,13 +302,15 @@ class Generator:
             else:
                 own.open(stratum)
                 source, fraction = self, own.fraction(stratum)
-            pools.append(source.batch(max(round(n * share), 1)))
-            weights.append(fraction / len(pools[-1]))
+            made, sought = max(round(n * share), 1), round(n * SOUGHT[self._kind].get(stratum, 0.0))
+            pool = source.batch(made + sought)
+            rare = (pool.label & RARE > 0) & (sought > 0)
+            pool = replace(pool, weight=np.where(rare, fraction / (made + sought), fraction / made))
+            pools.append(pool.select(np.flatnonzero(rare | (np.arange(len(pool)) < made))) if sought else pool)
             own.open(None)
             tau.open(None)
         pool = joined(pools)
-        weight = np.repeat(weights, [len(each) for each in pools])
-        return replace(pool, weight=weight / weight.mean())
+        return replace(pool, weight=pool.weight * len(pool))
 
     def _table(self, pdg: int, kind_of: Callable[[list[int]], str]) -> _Table:
         """Return a particle's decay channels; as PYTHIA had them at first, whatever was closed since."""

@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.simulation.jagged import Array, Bools, Ints, offsets
+from analysis.simulation.jagged import Array, Bools, Ints, gather, offsets
 
 UPSILON_4S, VIRTUAL_PHOTON = 300553, 10022
 # basf2's isFSP: what counts as final (15 and 3122 do not, 310 does)
@@ -80,6 +80,11 @@ class History:
         local = np.where(parent >= 0, new[parent], -1)[kept]
         local = np.where(local >= 0, local - np.repeat(first[:-1], np.diff(first)), -1)
         return cls(first, pdg[kept].astype(np.int32), local.astype(np.int16))
+
+    def select(self, decays: Ints) -> History:
+        """Return the history of chosen decays."""
+        items, _ = gather(self.first, decays)
+        return History(offsets(np.diff(self.first)[decays]), self.pdg[items], self.parent[items])
 
     @cached_property
     def conjugated(self) -> NDArray[np.int32]:

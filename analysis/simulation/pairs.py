@@ -16,11 +16,11 @@ from functools import cache
 import numpy as np
 
 from analysis.simulation import tags, true_tags
-from analysis.simulation.generator import PDG_KS, Pool
-from analysis.simulation.jagged import Array, Floats, Ints, count, offsets, total
+from analysis.simulation.generator import Pool
+from analysis.simulation.jagged import Array, Bools, Floats, Ints, count, offsets, total
 from analysis.simulation.kinematics import direction
 from analysis.simulation.pairing import speed
-from analysis.simulation.prospects import Contents, of_number, steps, uses
+from analysis.simulation.prospects import Contents, of_number, steps, thrift, uses
 from analysis.simulation.response import Tracks
 from analysis.simulation.triage import MAX_TRACKS, SURE_KAON_ID, logit
 
@@ -36,16 +36,23 @@ _CHARGED = {
 _PHOTONS = ((0.0, 1.0), (1.0, 0.7), (1.5, 0.4), (2.5, 0.2))
 
 
-def turned(pool: Pool, times: float, rng: np.random.Generator) -> tuple[Ints, Floats]:
-    """Return which decays are turned and tracked, each up to ``times`` times, and the weights of each time.
+def turned(pool: Pool, times: float, rng: np.random.Generator) -> tuple[Ints, Floats, Floats]:
+    """Return which decays are turned and tracked, each up to ``times`` times, and two factors of their weights.
 
-    The weights of all uses of a decay add up to its own on average.
+    Returns
+    -------
+    decays : (n,) int64
+    share : (n,) float64
+        By which to draw them for pairs, rare decays more often than their weight tells.
+    factor : (n,) float64
+        Their weights once drawn. The products of both, of all uses of a decay, add up to its weight on average.
     """
     contents = Contents.of(pool)
     wanted = of_number(contents.charged, _CHARGED) * steps(contents.energy, _PHOTONS)
-    number, unit = uses(times * wanted * np.sqrt(np.minimum(pool.weight, 1.0)), rng)
+    often = thrift(pool.weight)
+    number, unit = uses(times * wanted * often, rng)
     decays = np.repeat(np.arange(len(pool)), number)
-    return decays, pool.weight[decays] * unit[decays]
+    return decays, (often * unit)[decays], (pool.weight / often)[decays]
 
 
 def directions(rng: np.random.Generator) -> Floats:
@@ -56,7 +63,7 @@ def directions(rng: np.random.Generator) -> Floats:
     share = (np.arange(N_DIRECTIONS) + rng.random(N_DIRECTIONS)) / N_DIRECTIONS
     # of 3/4 (1 − x²): the root of a cubic
     cosine = 2 * np.cos((np.arccos(1 - 2 * share) - 2 * np.pi) / 3)
-    return np.asarray(speed() * direction(-cosine, np.zeros(N_DIRECTIONS)))
+    return np.asarray(speed() * direction(cosine, np.zeros(N_DIRECTIONS)))
 
 
 class Flag:
@@ -91,8 +98,10 @@ class Offers:
     def of(cls, tracks: Tracks, pool: Pool, parents: Ints) -> Offers:
         """Return the offers of decays ``parents`` of a pool, of which ``tracks`` were found."""
         n = len(parents)
-        kshort = count(tags.find_kshorts(tracks, n).event, n) > 0
-        of_kshort = (tracks.vee >= 0) & (np.abs(tracks.mother) == PDG_KS) & kshort[tracks.event]
+        found = tags.find_kshorts(tracks, n)
+        kshort = count(found.event, n) > 0
+        of_kshort = np.zeros(len(tracks.event), dtype=bool)
+        of_kshort[found.tracks] = True
         lepton = tracks.clean & tags.tag_lepton(tracks)
         kaon, sure = (tracks.clean & (tracks.log_kaon > logit(least)) for least in (tags.KAON_ID, SURE_KAON_ID))
         flags = np.where(kshort, Flag.KSHORT, 0)
@@ -123,40 +132,61 @@ class Offers:
         return Offers(**{name: values[index] for name, values in vars(self).items()})
 
 
-# How well pairs fit: number of tracks, where nothing but a tag and a kaon was found; with one more; with others
-_FITTING = {2: 0.1, 4: 1.0, 6: 0.6, 8: 0.02}
-_EXTRA, _OTHER = 0.06, 0.01
-# no sure kaon, a K_S instead of the tag's kaon, no tag or no D on one side alone, leptons of both charges
-_UNSURE, _WITH_KSHORT, _NO_TAG, _NO_D, _MANY_LEPTONS = 0.1, 0.6, 0.65, 0.25, 0.5
-_ENERGY_FIT = ((0.0, 1.0), (0.4, 0.75), (0.8, 0.55), (1.4, 0.3), (1.9, 0.15), (2.9, 0.05))
-_LEAST = 0.004
+# How well pairs fit: number of tracks, where nothing but a tag and a kaon was found; with one more, that a K_S may
+# explain of which one pion does not come from the interaction point, or not; with others
+_FITTING = {2: 0.1, 4: 1.0, 6: 0.5, 8: 0.05}
+_EXTRA_OF_KSHORT, _EXTRA, _OTHER = 0.08, 0.025, 0.005
+# kaon of the signal or of the tag that is not surely one, a K_S instead of the tag's kaon, leptons of both charges
+_UNSURE, _UNSURE_OF_TAG, _WITH_KSHORT, _MANY_LEPTONS = 0.03, 0.6, 0.6, 0.5
+# a D on one side alone, a tag on one side alone, neither
+_WITHOUT_TAG, _WITHOUT_D, _WITHOUT_BOTH = 0.35, 0.45, 0.4
+_ENERGY_FIT = ((0.0, 1.0), (0.4, 0.75), (0.8, 0.55), (1.4, 0.36), (1.9, 0.15), (2.9, 0.12))
+_LEAST, _LEAST_OF_OTHERS = 0.018, 0.002  # where nothing speaks against the selection; elsewhere
 
 
 @cache
-def _of_flags() -> Floats:
-    """Return the factor of pairs by the flags of both: 0 without lepton and kaons for a candidate."""
+def _of_flags() -> tuple[Floats, Bools]:
+    """Return the factor of pairs by the flags of both, 0 without lepton and kaons for a candidate; if a kaon is sure.
+
+    That kaon is the signal's.
+    """
     flags = np.arange(Flag.END)
-    result = np.zeros(Flag.END)
+    result, surely = np.zeros(Flag.END), np.zeros(Flag.END, dtype=bool)
     for sign in (0, 1):
         lepton = flags & Flag.LEPTON[sign] > 0
-        strange = np.select([flags & Flag.KAON[sign] > 0, flags & Flag.KSHORT > 0], [1.0, _WITH_KSHORT], 0.0)
-        kaon = np.select([flags & Flag.SURE_KAON[1 - sign] > 0, flags & Flag.KAON[1 - sign] > 0], [1.0, _UNSURE], 0.0)
+        with_kaon = flags & Flag.KAON[sign] > 0
+        of_tag = [with_kaon & (flags & Flag.SURE_KAON[sign] > 0), with_kaon, flags & Flag.KSHORT > 0]
+        strange = np.select(of_tag, [1.0, _UNSURE_OF_TAG, _WITH_KSHORT], 0.0)
+        sure = flags & Flag.SURE_KAON[1 - sign] > 0
+        kaon = np.select([sure, flags & Flag.KAON[1 - sign] > 0], [1.0, _UNSURE], 0.0)
         result = np.maximum(result, lepton * strange * kaon)
-    result *= np.where(flags & Flag.TAG > 0, 1.0, _NO_TAG) * np.where(flags & Flag.D > 0, 1.0, _NO_D)
-    return result * np.where(flags & sum(Flag.LEPTON) == sum(Flag.LEPTON), _MANY_LEPTONS, 1.0)
+        surely |= lepton & (strange > 0) & sure
+    tag, d = flags & Flag.TAG > 0, flags & Flag.D > 0
+    result *= np.select([tag & d, d, tag], [1.0, _WITHOUT_TAG, _WITHOUT_D], _WITHOUT_BOTH)
+    return result * np.where(flags & sum(Flag.LEPTON) == sum(Flag.LEPTON), _MANY_LEPTONS, 1.0), surely
+
+
+@cache
+def _of_tracks() -> Floats:
+    """Return the factor of pairs without and with a K_S, (2, n), by 64 times the number of tracks, charge, and 32."""
+    number, charge = np.divmod(np.arange(64 * (2 * MAX_TRACKS + 1)), 64)
+    charge = np.abs(charge - 32)
+    fitting = np.maximum(of_number(number, _FITTING), _OTHER)
+    both = [np.select([charge == 0, charge == 1], [fitting, extra], _OTHER) for extra in (_EXTRA, _EXTRA_OF_KSHORT)]
+    return np.where(number <= MAX_TRACKS, both, 0.0)
 
 
 def fit(one: Offers, other: Offers) -> Floats:
     """Return the relative chance of pairs to be selected, (n, m): 0 without lepton and kaons for a candidate."""
-    number, charge = np.divmod(np.arange(64 * (2 * MAX_TRACKS + 1)), 64)
-    charge = np.abs(charge - 32)
-    tracks = np.select([charge == 0, charge == 1], [of_number(number, _FITTING), _EXTRA], _OTHER)
-    tracks = np.where(number <= MAX_TRACKS, np.maximum(tracks, _OTHER), 0.0)
-    energy = steps(np.add.outer(_ENERGY, _ENERGY), _ENERGY_FIT)
+    flags = np.bitwise_or.outer(one.flags, other.flags)
     place = [each.tracks * 64 + each.charge for each in (one, other)]
-    chance = tracks[np.add.outer(place[0] + 32, place[1])] * energy[one.energy][:, other.energy]
-    of_flags = _of_flags()[np.bitwise_or.outer(one.flags, other.flags)]
-    return np.where(of_flags > 0, np.maximum(chance * of_flags, np.where(chance > 0, _LEAST, 0.0)), 0.0)
+    kshort = (flags & Flag.KSHORT > 0).astype(np.int64)
+    tracks = _of_tracks()[kshort, np.add.outer(place[0] + 32, place[1])]
+    energy = steps(np.add.outer(_ENERGY, _ENERGY), _ENERGY_FIT)[one.energy][:, other.energy]
+    of_flags, surely = (table[flags] for table in _of_flags())
+    charge = np.abs(np.add.outer(one.charge, other.charge))
+    least = np.where(surely & (charge <= kshort), _LEAST, _LEAST_OF_OTHERS)
+    return np.where((of_flags > 0) & (tracks > 0), np.maximum(tracks * energy * of_flags, least), 0.0)
 
 
 def draw(
@@ -192,6 +222,32 @@ def draw(
         for each, w, wanted in zip(classes, weights, (cell // width, cell % width), strict=True)
     ]
     return chosen[0], chosen[1], running[-1] / n / chance.ravel()[cell]
+
+
+def apart(pool: Pool, first: Ints, second: Ints, weight: Floats) -> tuple[Ints, Floats]:
+    """Leave out pairs of a decay with itself; others of the same stratum make up for them.
+
+    Parameters
+    ----------
+    pool
+        Of both sides. Strata are told by their weights.
+    first, second : (n,) int64
+        Decays.
+    weight : (n,) float64
+        As if all pairs were different.
+
+    Returns
+    -------
+    kept : (m,) int64
+    weight : (m,) float64
+        Such that sums of those of the kept stand for pairs of independent decays; but for the pairs of strata of which
+        there is one decay.
+    """
+    _, stratum, number = np.unique(pool.weight, return_inverse=True, return_counts=True)
+    kept = np.flatnonzero(first != second)
+    of_first, of_second = stratum[first[kept]], stratum[second[kept]]
+    more = number / np.maximum(number - 1, 1)
+    return kept, weight[kept] * np.where(of_first == of_second, more[of_first], 1.0)
 
 
 def _members(of_class: Ints, weight: Floats, wanted: Ints, rng: np.random.Generator) -> Ints:

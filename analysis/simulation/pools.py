@@ -20,7 +20,7 @@ from analysis.simulation.tags import Tags, find_pi0s, reconstruct_tags, tag_lept
 BATCH = 20_000
 SPARE_KAON_ID = 0.1
 # Importance of tags: energy left over (GeV), distance to the D⁰ mass (GeV/c^2), cosθ_BY.
-CLEAN, QUIET, NOISY = 1.0, 0.33, 0.2
+CLEAN, QUIET, NOISY = 1.0, 0.4, 0.45
 QUIET_ENERGY, LIGHT_MASS = 1.5, 2.1  # GeV, GeV/c^2: two tracks as kaons, beside the lepton
 CLEAN_ENERGY, CLEAN_MASS, CLEAN_COS_BY = 1.0, 0.020, (-1.75, 1.1)
 

@@ -21,7 +21,6 @@ LEPTON_P_MIN = 0.9  # of a lepton that may reach 1 GeV in the centre of mass; in
 KAON_P_MIN = 0.2
 CHARGED_P_MIN = 0.05
 MAX_CHARGED = 11  # true charged particles of an event worth looking at: nine tracks and two lost ones
-MAX_WEIGHT = 8.0  # above which nothing is thinned; rows of the signal region weigh about one or less
 
 
 @dataclass(frozen=True)
@@ -69,23 +68,11 @@ def of_number(number: Array, table: dict[int, float]) -> Floats:
 
 # Beside a true tag: chance by the number of charged particles, and by the energy of photons (above the edges, GeV)
 _SIDE_CHARGED = {
-    0: 0.05,
-    1: 7.0,
-    2: 3.0,
-    3: 1.0,
-    4: 0.7,
-    5: 0.35,
-    6: 0.15,
-    7: 0.08,
-    8: 0.05,
-    9: 0.03,
-    10: 0.03,
-    11: 0.03,
-    12: 0.03,
-}
-_SIDE_MIN = 0.03
+    0: 0.06, 1: 6.0, 2: 2.3, 3: 1.0, 4: 0.8, 5: 0.35, 6: 0.28, 7: 0.12, 8: 0.06, 9: 0.06, 10: 0.06, 11: 0.06, 12: 0.06,
+}  # fmt: skip
+_SIDE_MIN = 0.06
 _SIDE_ENERGY = ((0.0, 1.0), (0.3, 0.6), (1.0, 0.4), (1.5, 0.25), (2.5, 0.12))
-_SIDE_NO_KAON = 0.2  # a pion passes as kaon
+_SIDE_NO_KAON = 0.15  # a pion passes as kaon
 
 
 def side_prospects(contents: Contents) -> Floats:
@@ -144,6 +131,9 @@ def steps(values: Floats, table: tuple[tuple[float, float], ...]) -> Floats:
     return np.array([value for _, value in table])[np.searchsorted(edges, values)]
 
 
+_THRIFT = 0.7  # 0: as many uses whatever the weight; 1: uses of equal weight
+
+
 def uses(wanted: Floats, rng: np.random.Generator) -> tuple[Ints, Floats]:
     """Return how often each parent is used, ``wanted`` times on average, and the weight of one use.
 
@@ -154,6 +144,11 @@ def uses(wanted: Floats, rng: np.random.Generator) -> tuple[Ints, Floats]:
     return number, np.divide(1.0, wanted, out=np.zeros(len(wanted)), where=wanted > 0)
 
 
+def thrift(weight: Floats) -> Floats:
+    """Return the factor on the uses of decays of small weight, which need few: there are many of them."""
+    return np.asarray(np.minimum(weight, 1.0) ** _THRIFT)
+
+
 def shares(expected: Floats, n: int, rng: np.random.Generator) -> Ints:
     """Return n items in random order, each as often as its share of ``expected`` tells, up to rounding at random."""
     edges = np.append(0.0, np.cumsum(expected)) * (n / expected.sum())
@@ -161,8 +156,8 @@ def shares(expected: Floats, n: int, rng: np.random.Generator) -> Ints:
     return rng.permutation(np.repeat(np.arange(len(expected)), number))[:n]
 
 
-def thinned(probability: Floats, weight: Floats, rng: np.random.Generator) -> tuple[Ints, Floats]:
-    """Keep items with the given probabilities, or higher ones where that would make a weight greater than `MAX_WEIGHT`.
+def thinned(probability: Floats, weight: Floats, largest: float, rng: np.random.Generator) -> tuple[Ints, Floats]:
+    """Keep items with the given probabilities, or higher ones where that would make a weight greater than ``largest``.
 
     Parameters
     ----------
@@ -175,6 +170,6 @@ def thinned(probability: Floats, weight: Floats, rng: np.random.Generator) -> tu
     weight : (m,) float64
         Over the probability.
     """
-    probability = np.where(probability > 0, np.minimum(np.maximum(probability, weight / MAX_WEIGHT), 1.0), 0.0)
+    probability = np.where(probability > 0, np.minimum(np.maximum(probability, weight / largest), 1.0), 0.0)
     kept = np.flatnonzero(rng.random(len(probability)) < probability)
     return kept, weight[kept] / probability[kept]

@@ -21,7 +21,7 @@ MAX_OTHER_TRACKS = 5  # clean tracks of the other B beside a tag: the kaon, an e
 MAX_TRACKS = 9  # lepton, K3π, slow pion and another one; kaon and an extra one
 MIN_TRACKS = 4
 # Chances of events that have a track too many or more, or no kaon that is surely one
-EXTRA_TRACK, CROWDED, UNSURE_KAON, SURE_KAON_ID = 0.2, 0.04, 0.5, 0.9
+EXTRA_TRACK, CROWDED, UNSURE_KAON, SURE_KAON_ID = 0.15, 0.03, 0.3, 0.9
 LEPTON_P_MIN = 0.7  # of a lepton that has 1 GeV in the centre of mass
 
 
@@ -70,15 +70,16 @@ def beside_a_tag(found: Detected, spare: Bools, tag_tracks: Ints, n: int) -> Flo
     spare : (n,) bool
         The tag's side has a kaon to spare.
     tag_tracks : (n,) int64
-        Clean tracks of the tag's side; four want a fifth, a pion beside a D⁺ or D*⁺.
+        Clean tracks of the tag's side; an even number wants another one, a pion beside a D⁺ or D*⁺.
     n
         Number of events.
     """
     right = found.charge > 0
     kaons = count(found.event, n, right & (found.log_kaon > logit(KAON_ID))) > 0
     surely = count(found.event, n, right & (found.log_kaon > logit(SURE_KAON_ID))) > 0
-    number = count(found.event, n)
-    alone = (number == 1) | ((number == 2) & (tag_tracks == 4))
+    # a K_S's may come from too far away to count
+    number = count(found.event, n, ~found.of_kshort)
+    alone = (number == 1) | ((number == 2) & (tag_tracks % 2 == 0))
     beside = _by_number(number, alone) * np.where(surely, 1.0, UNSURE_KAON)
     without = np.where(spare, _by_number(number, number == 0) * UNSURE_KAON, 0.0)
     return np.where(kaons, beside, without)

@@ -28,6 +28,9 @@ class Label(IntFlag):
     TAU = 256
 
 
+# Labels of decays that look like signal and are seldom: see `channels.STRATA`
+RARE = int(Label.K_KL_KL | Label.K_KS_KL | Label.K_NN | Label.K_STAR_NUNU)
+
 _D_STAR_STAR = (10411, 10421, 10413, 10423, 20413, 20423, 415, 425)
 _D_STAR_STAR_S = (10431, 10433, 20433, 435)
 _CHARM = (411, 421, 431, 413, 423, 433, 4122, *_D_STAR_STAR, *_D_STAR_STAR_S)

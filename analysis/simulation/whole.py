@@ -220,7 +220,7 @@ def pooled(kind: SampleType, n: int, rotations: int, seeds: Ints, rng: np.random
         side = joined([generator.stratified(size) for size in batches(n)])
     tags = make_tags(Generator(_tag(kind), int(seeds[1])), n, 1.0, rng)
     sources = bbbar.Sources(kind, side, side, tags)
-    parts = bbbar.tagged(sources, rotations / bbbar.SIGNAL_USES, rng)
+    parts = bbbar.tagged(sources, rotations / bbbar.USES[SampleType.SIGNAL], rng)
     made = stack(numbered(parts), float(n * rotations))
     # per pair, not per event
     return replace(made, weight=made.weight * made.mc_events / (sources.either * tags.probability))

@@ -171,7 +171,7 @@ def test_importance_does_not_move_the_yield(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(pairs, "fit", lambda *sides: flat(fit(*sides)))
     monkeypatch.setattr(pairs, "_CHARGED", dict.fromkeys(pairs._CHARGED, 0.7))
     monkeypatch.setattr(bbbar, "DRAWS", {SampleType.CHARGED: 0.5})
-    monkeypatch.setattr(prospects, "MAX_WEIGHT", 1e-9)  # nothing is thinned
+    monkeypatch.setattr(bbbar, "MAX_WEIGHT", 1e-9)  # nothing is thinned
     plain = simulate(SampleType.CHARGED, 12_000, seed=5)
     assert_agree(weighted, plain)
     assert len(weighted) < len(plain)
@@ -258,7 +258,7 @@ def flat(monkeypatch: pytest.MonkeyPatch) -> None:
     """Use all events alike, and thin none."""
     prospects_of = continuum.continuum_prospects
     monkeypatch.setattr(continuum, "continuum_prospects", lambda *contents: 0.7 * (prospects_of(*contents) > 0))
-    monkeypatch.setattr(prospects, "MAX_WEIGHT", 1e-9)
+    monkeypatch.setattr(continuum, "MAX_WEIGHT", 1e-9)
 
 
 def own_pi0_decays(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from scipy import stats
 
 from analysis.errors import InputError
 from analysis.simulation import channels
-from analysis.simulation.channels import STRATA
+from analysis.simulation.channels import SOUGHT, STRATA
 from analysis.simulation.detector import M_BPLUS
 from analysis.simulation.generator import (
     Generator,
@@ -16,7 +16,7 @@ from analysis.simulation.generator import (
     conjugate,
 )
 from analysis.simulation.jagged import count, total
-from analysis.simulation.truth import Label
+from analysis.simulation.truth import RARE, Label
 
 # Of B⁺ → τ⁺ν (all channels sum to 0.99993) and τ⁺ → K⁺ν̄ in PYTHIA's tables
 TAU_NU, TO_K = 9.3e-5 / 0.9999306, 0.0069601
@@ -31,9 +31,12 @@ def tags() -> Pool:
 
 @pytest.fixture(scope="module")
 def rare() -> Iterator[Pool]:
-    shares = {"tau to K": 0.1, "tau": 0.1, "lone kaon": 0.7, "charmless": 0.05, "charm": 0.05}
+    shares = dict.fromkeys(channels.STRATA["charged"], 0.02) | {
+        "tau to K": 0.1, "tau": 0.1, "three kaons": 0.42, "kaon and neutrons": 0.15, "neutrinos": 0.15,
+    }  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(channels.STRATA, "charged", shares)
+        patch.setitem(channels.SOUGHT, "charged", {})
         yield Generator("charged", 6).stratified(20_000)
 
 
@@ -63,10 +66,12 @@ def test_no_alias_leaves_the_generator(tags: Pool) -> None:
 def test_strata_stand_for_all_decays(kind: str, parent: int) -> None:
     generator = Generator(kind, 3)
     pool = generator.stratified(2000)
-    assert len(pool) == pytest.approx(2000, abs=3)
-    assert pool.weight.mean() == pytest.approx(1)
+    # and few rare ones that were sought, which weigh next to nothing
+    assert 2000 - 5 <= len(pool) <= 2000 + 25
+    assert pool.weight.mean() == pytest.approx(1, abs=2e-4)
+    assert abs(sum(STRATA[kind].values()) - 1) < 1e-9
     weights, numbers = np.unique(pool.weight, return_counts=True)
-    assert len(weights) == len(STRATA[kind])
+    assert len(weights) == len(STRATA[kind]) + len(SOUGHT[kind])
     # the rarest decays weigh least; almost all have charm
     assert weights[0] < 0.1
     assert weights[-1] * numbers[-1] / 2000 > 0.95
@@ -111,6 +116,32 @@ def test_rare_decays_that_look_like_signal(rare: Pool) -> None:
     # B⁺ → K⁺K⁰K̄⁰ is 4.8e-5 in PYTHIA's table; a quarter has two K_L, half a K_L and a K_S
     assert fraction[Label.K_KL_KL] == pytest.approx(1.2e-5, rel=0.1)
     assert fraction[Label.K_KS_KL] == pytest.approx(2.4e-5, rel=0.1)
+
+
+def test_rare_decays_that_are_sought_weigh_what_they_would_if_all_were_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    n, stratum = 30_000, "strange quarks"
+    monkeypatch.setitem(channels.STRATA, "charged", {stratum: 1.0})
+    monkeypatch.setitem(channels.SOUGHT, "charged", {})
+    every = Generator("charged", 3).stratified(n)
+    monkeypatch.setitem(channels.STRATA, "charged", {stratum: 0.1})
+    monkeypatch.setitem(channels.SOUGHT, "charged", {stratum: 0.9})
+    sought = Generator("charged", 4).stratified(n)
+    rare = [pool.label & RARE > 0 for pool in (every, sought)]
+    assert n / 10 < len(sought) < n / 10 + np.count_nonzero(rare[1])
+    assert np.array_equal(rare[1], sought.weight < sought.weight.max())
+    numbers = [np.count_nonzero(mask) for mask in rare]
+    assert min(numbers) > 100
+    assert abs(numbers[1] - numbers[0]) < 3.5 * np.sqrt(sum(numbers)), "as many are found"
+    fractions = [pool.weight[mask].sum() / len(pool) for pool, mask in zip((every, sought), rare, strict=True)]
+    assert fractions[1] / fractions[0] == pytest.approx(numbers[1] / numbers[0]), "and they weigh the same"
+    # the others are those of a tenth, with ten times the weight
+    of_others = [pool.weight[~mask].sum() / len(pool) for pool, mask in zip((every, sought), rare, strict=True)]
+    assert of_others[1] == pytest.approx(of_others[0], rel=0.01)
+    # particles and histories are the kept ones'
+    assert sought.first[-1] == len(sought.particles.pdg)
+    assert np.array_equal(np.diff(sought.first), count(sought.particles.event, len(sought)))
+    neutrons = np.flatnonzero(sought.label & Label.K_NN)
+    assert all("2112" in sought.history.text(int(decay), 1) for decay in neutrons)
 
 
 def test_the_long_distance_decay_is_made_in_one_stratum_and_nowhere_else(rare: Pool) -> None:

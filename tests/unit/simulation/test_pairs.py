@@ -12,7 +12,7 @@ from analysis.simulation.generator import Generator, Pool
 from analysis.simulation.jagged import Floats, count, merged
 from analysis.simulation.kinematics import norm, random_rotations
 from analysis.simulation.pairing import b_velocities, frames
-from analysis.simulation.pairs import Flag, Offers, directions, draw, fit, turned
+from analysis.simulation.pairs import Flag, Offers, apart, directions, draw, fit, turned
 from analysis.simulation.prospects import MAX_CHARGED
 from analysis.simulation.response import Clusters, Tracks, beam_clusters
 from analysis.simulation.sides import Side
@@ -126,6 +126,20 @@ def test_drawn_pairs_weigh_what_all_pairs_would_give() -> None:
             assert drawn == pytest.approx(products[mask].sum(), rel=0.1), (tracks, high)
 
 
+def test_no_decay_is_paired_with_itself() -> None:
+    """Averages over pairs of different decays of a small pool are those of independent ones."""
+    pool = Generator(SampleType.CHARGED.value, 4).batch(12)
+    pool = replace(pool, weight=np.array([0.1] * 4 + [1.45] * 8))
+    first, second = np.divmod(np.arange(144), 12)
+    weight = pool.weight[first] * pool.weight[second]
+    kept, result = apart(pool, first, second, weight)
+    assert len(kept) == 132
+    assert np.all(first[kept] != second[kept])
+    # whatever depends on the strata alone is what it is with all pairs
+    strata = (pool.weight[first] < 1) * 2 + (pool.weight[second] < 1)
+    assert np.bincount(strata[kept], result) == pytest.approx(np.bincount(strata, weight))
+
+
 def test_nothing_to_draw() -> None:
     offers = replace(random_offers(5, 1), flags=np.zeros(5, dtype=np.int64))
     first, second, weight = draw((offers, offers), (np.ones(5), np.ones(5)), 10, np.random.default_rng(1))
@@ -152,8 +166,8 @@ def test_uses_of_decays_weigh_what_the_decays_do() -> None:
     rng = np.random.default_rng(1)
     sums = np.zeros(len(pool))
     for _ in range(40):
-        decay, weight = turned(pool, 1.2, rng)
-        sums += np.bincount(decay, weight, len(pool)) / 40
+        decay, share, factor = turned(pool, 1.2, rng)
+        sums += np.bincount(decay, share * factor, len(pool)) / 40
     assert set(pairs._CHARGED) == set(range(MAX_CHARGED + 2)), "none is left out"
     used = sums > 0
     assert used.mean() > 0.95

@@ -3,7 +3,6 @@ import pytest
 
 from analysis.simulation.prospects import (
     MAX_CHARGED,
-    MAX_WEIGHT,
     Contents,
     shares,
     side_prospects,
@@ -30,12 +29,12 @@ def test_thinning_keeps_sums_and_bounds_weights() -> None:
     rng = np.random.default_rng(1)
     probability = np.repeat([0.0, 0.05, 0.5, 1.0], 50_000)
     weight = rng.uniform(0.1, 20, len(probability))
-    kept, after = thinned(probability, weight, rng)
+    kept, after = thinned(probability, weight, 8.0, rng)
     sums = np.bincount(np.repeat(np.arange(4), 50_000)[kept], weights=after, minlength=4)
     before = weight.reshape(4, -1).sum(axis=1)
     assert sums[0] == 0
     assert sums[1:] == pytest.approx(before[1:], rel=0.03)
-    assert np.all(after <= np.maximum(weight[kept], MAX_WEIGHT) + 1e-9)
+    assert np.all(after <= np.maximum(weight[kept], 8.0) + 1e-9)
 
 
 def test_shares_are_even() -> None:
