@@ -55,7 +55,7 @@ SHARES = {"signal": (0.25, 0.5, 0.25), "generic": (0.6, 0.4, 0.0)}
 # Wrong tags, per rotation: how often a decay is tracked in each direction of flight; pairs per signal-side decay
 TRACKED = 0.005
 DRAWS = {SampleType.SIGNAL: 0.05, SampleType.CHARGED: 0.2, SampleType.MIXED: 0.18}
-MAX_WEIGHT = 60.0  # above which nothing beside a true tag is thinned
+MAX_WEIGHT = 60.0  # above which nothing beside a true tag is thinned; rows of the signal region weigh a few at most
 # Beside true tags, per rotation: how often a decay is used, a generic one by its prospects
 USES = {SampleType.SIGNAL: 0.1, SampleType.CHARGED: 1.6, SampleType.MIXED: 2.5}
 # Decays times rotations that stand for one generated event: rows of the signal region weigh about one
@@ -126,7 +126,9 @@ def simulate(kind: SampleType, n: int, rotations: int, seed: int, rng: np.random
     def blocks() -> Iterator[Rows]:
         for block, size in enumerate(sizes):
             sources = make_sources(kind, int(size), generator, rng)
-            for part in itertools.chain(tagged(sources, rotations, rng), wrongly_tagged(sources, rotations, rng)):
+            for part in itertools.chain(
+                tagged(sources, rotations, rng, MAX_WEIGHT), wrongly_tagged(sources, rotations, rng)
+            ):
                 yield replace(
                     part, weight=part.weight * mc_events / n_blocks, block=np.full(len(part), block),
                     parent=part.parent + block * BLOCK,
@@ -136,8 +138,11 @@ def simulate(kind: SampleType, n: int, rotations: int, seed: int, rng: np.random
     return stack(numbered(blocks()), mc_events)
 
 
-def tagged(sources: Sources, rotations: float, rng: np.random.Generator) -> Iterator[Rows]:
-    """Pair signal-side decays with true tags; the weights are probabilities per event."""
+def tagged(sources: Sources, rotations: float, rng: np.random.Generator, largest: float) -> Iterator[Rows]:
+    """Pair signal-side decays with true tags; the weights are probabilities per event.
+
+    Nothing is thinned, for what is found beside the tag, that would weigh more than ``largest`` then.
+    """
     pool, pooled = sources.signal_side, sources.tags
     if not len(pooled):
         return
@@ -157,18 +162,20 @@ def tagged(sources: Sources, rotations: float, rng: np.random.Generator) -> Iter
             n = len(batch)
             turn = np.where(rng.random(n) < sources.same_flavour, -1, 1)
             side = Side(pool, batch, frames(random_rotations(rng, n), -pooled.velocity[:, tag]), turn, 1)
-            yield _begun_beside(side, pooled, tag, unit[batch] * tag_weight[tag], rng)
+            yield _begun_beside(side, pooled, tag, unit[batch] * tag_weight[tag], largest, rng)
 
     for events in together(begun()):
         yield _finished_beside(events, sources, scale, rng)
 
 
-def _begun_beside(side: Side, pooled: TagPool, tag: Ints, weight: Floats, rng: np.random.Generator) -> Begun:
+def _begun_beside(
+    side: Side, pooled: TagPool, tag: Ints, weight: Floats, largest: float, rng: np.random.Generator
+) -> Begun:
     """Measure the tracks of decays beside tags, as far as they may give candidates."""
     n = len(tag)
     found = side.detect(rng)
     chance = beside_a_tag(found, pooled.spare_kaon[tag], pooled.tracks_of_tag[tag], n)
-    kept, weight = thinned(chance, weight, MAX_WEIGHT, rng)
+    kept, weight = thinned(chance, weight, largest, rng)
     side, tag = side.select(kept), tag[kept]
     tracks = side.measure(renumbered(found, kept, n), rng)
     possible = possible_beside_a_tag(tracks, pooled.spare_kaon[tag], pooled.tracks_of_tag[tag], len(kept))

@@ -30,6 +30,7 @@ from analysis.simulation.tags import Tags, find_pi0s, reconstruct_tags
 from analysis.simulation.tags.matching import Errors
 
 BATCH = 2000
+GENERIC, MAX_WEIGHT = 10.0, 4.0  # of `pooled`: uses of generic decays; above it nothing beside a tag is thinned
 
 
 @dataclass(frozen=True)
@@ -207,7 +208,7 @@ def pooled(kind: SampleType, n: int, rotations: int, seeds: Ints, rng: np.random
     n
         Decays of the signal side, and of forced tags.
     rotations
-        Uses of every signal decay; generic ones are used by their prospects.
+        Uses of every signal decay; generic ones of prospects one are used ``GENERIC`` times as often.
     seeds : (2,) int64
         PYTHIA's.
     rng
@@ -220,7 +221,9 @@ def pooled(kind: SampleType, n: int, rotations: int, seeds: Ints, rng: np.random
         side = joined([generator.stratified(size) for size in batches(n)])
     tags = make_tags(Generator(_tag(kind), int(seeds[1])), n, 1.0, rng)
     sources = bbbar.Sources(kind, side, side, tags)
-    parts = bbbar.tagged(sources, rotations / bbbar.USES[SampleType.SIGNAL], rng)
+    times = rotations / bbbar.USES[kind] * (1 if kind is SampleType.SIGNAL else GENERIC)
+    # all that passes the loose selection is compared, not the signal region alone
+    parts = bbbar.tagged(sources, times, rng, MAX_WEIGHT)
     made = stack(numbered(parts), float(n * rotations))
     # per pair, not per event
     return replace(made, weight=made.weight * made.mc_events / (sources.either * tags.probability))
