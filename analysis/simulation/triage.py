@@ -1,7 +1,8 @@
 """Which events are worth going on with, from what is known of them so far.
 
-First by the particles that are found (`response.Detected`), with chances: what is kept gets the inverse as weight. Then
-by the measured tracks and clusters, exactly: what is dropped there could not become a candidate.
+First with chances: what is kept gets the inverse as weight. They go by the particles that are found beside a tag
+(`response.Detected`), or by the measured tracks of continuum events. Then by the measured tracks and clusters, exactly:
+what is dropped there could not become a candidate.
 """
 
 from __future__ import annotations
@@ -77,8 +78,8 @@ def beside_a_tag(found: Detected, spare: Bools, tag_tracks: Ints, n: int) -> Flo
     right = found.charge > 0
     kaons = count(found.event, n, right & (found.log_kaon > logit(KAON_ID))) > 0
     surely = count(found.event, n, right & (found.log_kaon > logit(SURE_KAON_ID))) > 0
-    # a K_S's may come from too far away to count
-    number = count(found.event, n, ~found.of_kshort)
+    # those of a K_S may come from too far away to count
+    number = count(found.event, n, ~found.displaced)
     alone = (number == 1) | ((number == 2) & (tag_tracks % 2 == 0))
     beside = _by_number(number, alone) * np.where(surely, 1.0, UNSURE_KAON)
     without = np.where(spare, _by_number(number, number == 0) * UNSURE_KAON, 0.0)

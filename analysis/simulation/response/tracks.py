@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from analysis.simulation.detector import DETECTOR, M_K
-from analysis.simulation.generator import PDG_KS, Particles, charge_of, is_charged_stable
+from analysis.simulation.generator import PDG_KS, PDG_LAMBDA, Particles, charge_of, is_charged_stable
 from analysis.simulation.jagged import Array, Bools, Floats, Ints, Listed
 
 SIDES = 3  # at most: an event of cc̄ and the decays of its two charmed hadrons
@@ -111,8 +111,8 @@ class Detected(Listed):
         True, laboratory, GeV.
     log_kaon, log_electron, log_muon : (n,) float64
         Log likelihood ratios: kaon to pion, electron and muon to hadron.
-    of_kshort : (n,) bool
-        Whether it comes from a K_S.
+    displaced : (n,) bool
+        Whether it comes from a K_S or a hyperon, which may fly far.
     """
 
     event: Ints
@@ -122,7 +122,10 @@ class Detected(Listed):
     log_kaon: Floats
     log_electron: Floats
     log_muon: Floats
-    of_kshort: Bools
+    displaced: Bools
+
+
+_FAR = (PDG_KS, PDG_LAMBDA, 3112, 3222, 3312, 3334)
 
 
 def detect(event: Ints, pdg: Array, mother: Array, p: Floats, rng: np.random.Generator) -> Detected:
@@ -153,7 +156,8 @@ def detect(event: Ints, pdg: Array, mother: Array, p: Floats, rng: np.random.Gen
     index, momentum, kind = index[found], momentum[found], kind[found]
     full = _inside_cosine(p[2, index], momentum, DETECTOR.identification.top_arich)
     logs = _identify(kind, momentum, full, rng)
-    return Detected(event[index], index, charge_of(pdg[index]), momentum, *logs, np.abs(mother[index]) == PDG_KS)
+    displaced = np.isin(np.abs(mother[index]), _FAR)
+    return Detected(event[index], index, charge_of(pdg[index]), momentum, *logs, displaced)
 
 
 def _inside_cosine(pz: Floats, momentum: Floats, limits: tuple[float, float]) -> Bools:

@@ -37,9 +37,6 @@ PI0_WINDOW = (0.115, 0.152)  # GeV/c^2
 PI0_P_MIN = 0.2  # of a D's π⁰, and of a π⁰ in the rest of the event; a D*'s is slower
 SLOW_PHOTON_E = (0.09, 0.70)  # GeV: of a D*'s photon; none of a B's D* is harder
 SLOW_PI0_P_MAX = 0.60
-# M(Kππ_slow) − M(Kπ) in D*⁺ → D⁰π⁺, D⁰ → Kππ⁰, GeV/c^2: at most 0.21 where Kπ is a K* or heavier, and 0.28 where K and
-# π fly together, which hardly happens: of 35 000 candidates with wrong tags none was beyond 0.25
-SLOW_PION_MASS = 0.25
 KSHORT_WINDOW = 0.010  # GeV/c^2
 ROWS = 6  # tracks of a tag beside its lepton: four of the D, a D*'s pion, a pion beside the D(*)
 SLOW_ROW, BACHELOR_ROW = 4, 5
@@ -166,7 +163,7 @@ def charged_parts(tracks: Tracks, leptons: Ints, n_events: int) -> tuple[Ints, I
     """Return the tracks' share of all possible combinations, whatever clusters there are.
 
     D*'s π⁰ and γ add no track. Of D⁰ → K⁻π⁺π⁰ the pair counts that leaves room for the π⁰: for itself, and with two
-    pions as of D*⁺π⁻, of which one is slow (`SLOW_PION_MASS`, which leaves out next to nothing).
+    pions as of D*⁺π⁻, of which one is slow (`slow_pion_mass`).
 
     Returns
     -------
@@ -181,9 +178,25 @@ def charged_parts(tracks: Tracks, leptons: Ints, n_events: int) -> tuple[Ints, I
     light = np.flatnonzero(m < M_D0 + D_MODES[KPIPI0].window - M_PI0)
     a, slow = finder.add_pion(lepton[light], -tracks.charge[lepton[light]], kaon[light], pion[light])
     a = light[a]
-    a = a[mass(p[:, a] + finder.p_pi[:, slow]) - m[a] < SLOW_PION_MASS]
+    a = a[mass(p[:, a] + finder.p_pi[:, slow]) < slow_pion_mass(m[a])]
     events = np.concatenate([found.event, tracks.event[lepton[light]], tracks.event[lepton[a]]])
     return events, np.concatenate([used, np.full(len(light), 3), np.full(len(a), 5)])
+
+
+def slow_pion_mass(m: Floats) -> Floats:
+    """Return the largest M(Kππ_slow) in D*⁺ → D⁰π⁺, D⁰ → Kππ⁰, of masses M(Kπ), GeV/c^2; it follows from the windows.
+
+    In the frame of the D⁰, Kπ has the energy and momentum of a decay to Kπ and π⁰, the slow pion those of the D*⁺'s:
+    the mass is largest where the two fly in opposite directions. The ends of the D⁰'s window are taken that make it
+    larger.
+    """
+    mode, star = D_MODES[KPIPI0], STAR_MODES[D0_PI]
+    assert star is not None
+    light, heavy = mode.mass - mode.window, mode.mass + mode.window
+    e_slow = ((light + star.delta_m[1]) ** 2 - light**2 - M_PI**2) / (2 * light)
+    energy = (heavy**2 + m**2 - M_PI0**2) / (2 * heavy)
+    momenta = np.sqrt(np.maximum(energy**2 - m**2, 0.0) * (e_slow**2 - M_PI**2))
+    return np.asarray(np.sqrt(m**2 + M_PI**2 + 2 * (energy * e_slow + momenta)))
 
 
 def _joined(parts: list[Combinations]) -> Combinations:

@@ -6,7 +6,7 @@ import pytest
 from analysis.basf2 import SampleType
 from analysis.simulation import true_tags
 from analysis.simulation.channels import forced_fraction
-from analysis.simulation.detector import DETECTOR, M_BPLUS, M_MU
+from analysis.simulation.detector import DETECTOR, M_BPLUS, M_K, M_MU, M_PI, M_PI0
 from analysis.simulation.generator import Generator
 from analysis.simulation.jagged import Ints, count, merged, taken
 from analysis.simulation.kinematics import boost, direction, norm, with_mass
@@ -32,6 +32,7 @@ from analysis.simulation.tags import (
     find_pi0s,
     reconstruct_tags,
 )
+from analysis.simulation.tags.combine import slow_pion_mass
 from analysis.simulation.tags.matching import Errors
 from analysis.simulation.true_tags import Role
 
@@ -69,6 +70,23 @@ def test_cos_by_of_a_massless_neutrino_is_the_true_angle() -> None:
     y_cms = boost(y, speed * b)
     true = np.sum(y_cms[:3] * b, axis=0) / norm(y_cms)
     assert cos_theta_by(boost(y_cms, DETECTOR.beams.beta)) == pytest.approx(true, abs=1e-6)
+
+
+def test_a_slow_pion_adds_no_more_to_k_pi_than_the_windows_allow() -> None:
+    rng, n = np.random.default_rng(1), 50_000
+    mode, star = D_MODES[KPIPI0], STAR_MODES[D0_PI]
+    assert star is not None
+    m_d, delta = rng.uniform(mode.mass - mode.window, mode.mass + mode.window, n), rng.uniform(*star.delta_m, n)
+    m = rng.uniform(M_K + M_PI, mode.mass - mode.window - M_PI0, n)
+    # in the frame of the D: K and π fly along z, the slow pion anywhere
+    energy = (m_d**2 + m**2 - M_PI0**2) / (2 * m_d)
+    e_slow = ((m_d + delta) ** 2 - m_d**2 - M_PI**2) / (2 * m_d)
+    momentum, slow = np.sqrt(energy**2 - m**2), np.sqrt(e_slow**2 - M_PI**2)
+    cosine = rng.uniform(-1, 1, n)
+    found = np.sqrt(m**2 + M_PI**2 + 2 * (energy * e_slow - momentum * slow * cosine))
+    assert np.all(found <= slow_pion_mass(m))
+    # and is no wider than it must be
+    assert np.min(slow_pion_mass(m) - found) < 0.003
 
 
 def reconstructed(pool: TagPool) -> Tags:
