@@ -54,10 +54,10 @@ TAG, OTHER = 10**8, 2 * 10**8
 SHARES = {"signal": (0.25, 0.5, 0.25), "generic": (0.6, 0.4, 0.0)}
 # Wrong tags, per rotation: how often a decay is tracked in each direction of flight; pairs per signal-side decay
 TRACKED = 0.005
-DRAWS = {SampleType.SIGNAL: 0.05, SampleType.CHARGED: 0.2, SampleType.MIXED: 0.18}
+DRAWS = {SampleType.SIGNAL: 0.05, SampleType.CHARGED: 0.18, SampleType.MIXED: 0.17}
 MAX_WEIGHT = 60.0  # above which nothing beside a true tag is thinned; rows of the signal region weigh a few at most
 # Beside true tags, per rotation: how often a decay is used, a generic one by its prospects
-USES = {SampleType.SIGNAL: 0.1, SampleType.CHARGED: 1.6, SampleType.MIXED: 2.5}
+USES = {SampleType.SIGNAL: 0.1, SampleType.CHARGED: 1.5, SampleType.MIXED: 2.1}
 # Decays times rotations that stand for one generated event: rows of the signal region weigh about one
 DECAYS_PER_EVENT = {SampleType.SIGNAL: 0.05, SampleType.CHARGED: 0.005, SampleType.MIXED: 0.005}
 

@@ -183,7 +183,8 @@ def fit(one: Offers, other: Offers) -> Floats:
     kshort = (flags & Flag.KSHORT > 0).astype(np.int64)
     tracks = _of_tracks()[kshort, np.add.outer(place[0] + 32, place[1])]
     energy = steps(np.add.outer(_ENERGY, _ENERGY), _ENERGY_FIT)[one.energy][:, other.energy]
-    of_flags, surely = (table[flags] for table in _of_flags())
+    factor, sure = _of_flags()
+    of_flags, surely = factor[flags], sure[flags]
     charge = np.abs(np.add.outer(one.charge, other.charge))
     least = np.where(surely & (charge <= kshort), _LEAST, _LEAST_OF_OTHERS)
     return np.where((of_flags > 0) & (tracks > 0), np.maximum(tracks * energy * of_flags, least), 0.0)
