@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from textwrap import fill
+
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -26,15 +28,20 @@ def yields(shown: ChannelYields, tag: Tag, *, asimov: bool) -> Figure:
     n_bins = len(shown.total)
     edges = np.arange(n_bins + 1) - 0.5
     centres = np.arange(n_bins)
-    bottom = np.zeros(n_bins)
+    top, bottom = np.zeros(n_bins), np.zeros(n_bins)
     for k, (name, values) in enumerate(shown.samples.items()):
         heights = np.asarray(values, dtype=float)
+        # What is negative hangs below 0, so that nothing is drawn twice.
+        start = np.where(heights < 0, bottom, top)
         # More samples than colours: their second round is hatched in white.
         axes.stairs(
-            bottom + heights, edges, baseline=bottom, fill=True, facecolor=SEQUENCE[k % len(SEQUENCE)],
+            start + heights, edges, baseline=start, fill=True, facecolor=SEQUENCE[k % len(SEQUENCE)],
             edgecolor="white", hatch=None if k < len(SEQUENCE) else "xx", linewidth=0, label=name,
         )  # fmt: skip
-        bottom = bottom + heights
+        top, bottom = top + np.maximum(heights, 0), bottom + np.minimum(heights, 0)
+    if bottom.any():
+        axes.axhline(0.0, color=GREY, linewidth=0.9)
+        axes.stairs(np.asarray(shown.total), edges, color="black", linewidth=1.2, label="total")
     total, error = np.asarray(shown.total), np.asarray(shown.total_error)
     axes.stairs(
         total + error, edges, baseline=total - error, fill=True, facecolor="none", edgecolor=EDGE, hatch="////",
@@ -48,7 +55,8 @@ def yields(shown: ChannelYields, tag: Tag, *, asimov: bool) -> Figure:
         centres, observed, yerr=np.sqrt(observed), fmt="o", color="black", markersize=4.5,
         markerfacecolor="white" if asimov else "black", label="Asimov data" if asimov else "data",
     )  # fmt: skip
-    axes.set_ylim(0, 1.05 * float(np.max([*(observed + np.sqrt(observed)), *(total + error), *prefit, 1e-6])))
+    highest = float(np.max([*(observed + np.sqrt(observed)), *(total + error), *prefit, *top, 1e-6]))
+    axes.set_ylim(1.05 * float(bottom.min()), 1.05 * highest)
     headroom(axes, 1.3)
     axes.set_ylabel("Events")
     axes.legend(ncols=3, fontsize=8.5)
@@ -59,7 +67,8 @@ def yields(shown: ChannelYields, tag: Tag, *, asimov: bool) -> Figure:
     reach = float(np.max([2.5, *np.abs((observed - total) / scale)])) * 1.15
     panel.set_ylim(-reach, reach)
     panel.set_ylabel(r"$(n-\lambda)/\sqrt{\lambda}$", loc="center")
-    panel.set_xlabel(f"Bin of {shown.channel}")
+    # Names of channels may be longer than the figure is wide.
+    panel.set_xlabel(fill(f"Bin of {shown.channel}", 60))
     panel.set_xticks(centres)
     panel.tick_params(axis="x", which="minor", bottom=False, top=False)
     axes.tick_params(axis="x", which="minor", bottom=False, top=False)

@@ -13,7 +13,7 @@ from scipy.stats import poisson
 from analysis.basf2 import SampleType
 from analysis.columns import COLUMNS
 from analysis.config import load
-from analysis.inference.results import Scan, Sensitivities
+from analysis.inference.results import ChannelYields, Scan, Sensitivities
 from analysis.plots import (
     classifier,
     closure,
@@ -27,6 +27,7 @@ from analysis.plots import (
     templates,
 )
 from analysis.plots.histograms import ONE_SIGMA, Component, fill, garwood, merged
+from analysis.plots.yields import yields
 from analysis.weighted import Weighted
 
 TAG = style.Tag("Toy simulation", 365.0)
@@ -573,6 +574,27 @@ def test_closure_keeps_its_words_within_the_panel():
         for text in axes.texts:
             if "expected" in text.get_text():
                 assert text.get_window_extent().x1 < panel.x1
+
+
+def test_yields_of_any_workspace_hang_below_zero_what_is_negative_and_keep_long_names_inside():
+    name = "A__Bsig_H_reconstructed_q2_vs_BDT2_Bplus2Kplus_v42_signal_inefficiency_zoomSR_Y4S"
+    shown = ChannelYields(
+        channel=name, observed=[5.0, 3.0],
+        samples={"background": [6.0, 4.0], "signal": [-1.0, -2.0], "rest": [1.0, 1.0]},
+        total=[6.0, 3.0], total_error=[1.0, 1.0], prefit=[8.0, 6.0], prefit_error=[1.0, 1.0],
+    )  # fmt: skip
+    figure = yields(shown, TAG, asimov=False)
+    axes, panel = figure.axes
+    data = {patch.get_label(): patch.get_data() for patch in axes.patches if patch.get_label() in shown.samples}
+    spans = {label: (each.baseline.tolist(), each.values.tolist()) for label, each in data.items()}
+    assert spans["signal"] == ([0, 0], [-1, -2])
+    assert spans["rest"] == ([6, 4], [7, 5]), "on the background, not on what hangs below"
+    assert axes.get_ylim()[0] < -2
+    assert "total" in legend(figure)
+    figure.canvas.draw()
+    label = panel.xaxis.label
+    assert label.get_text().replace("\n", "") == f"Bin of {name}"
+    assert label.get_window_extent().x0 >= 0
 
 
 def test_sensitivities_tell_who_is_combined_and_whose_luminosity_it_is():
