@@ -60,8 +60,8 @@ _NEUTRONS = ((521, 5.7e-6, "321 2112 -2112"),)
 # B⁺ → τ⁺ν has two strata, by the decay of the τ: "tau to K" is the long-distance B⁺ → τ⁺(→ K⁺ν̄)ν, 6.5e-7.
 STRATA: dict[str, dict[str, float]] = {
     "charged": {
-        "tau to K": 0.005, "tau": 0.0025, "three kaons": 0.012, "kaon and neutrons": 0.002, "neutrinos": 0.002,
-        "lone kaon": 0.0045, "strange quarks": 0.012, "charmless": 0.07, "charm": 0.89,
+        "tau to K": 0.005, "tau": 0.0025, "three kaons": 0.012, "kaon and neutrons": 0.002, "neutrinos": 0.004,
+        "lone kaon": 0.0045, "strange quarks": 0.012, "charmless": 0.07, "charm": 0.888,
     },
     "mixed": {
         "neutrinos": 0.004, "lone kaon": 0.004, "strange quarks": 0.014, "charmless": 0.08, "charm": 0.898,
