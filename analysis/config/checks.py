@@ -85,7 +85,8 @@ def _missing_ntuples(sample: Sample, source: str | Path) -> Iterator[str]:
 def _nothing(pattern: str, source: str | Path) -> str:
     """Return that no file has a name, and which file may have been meant: paths start in the working directory."""
     folder = Path(source).resolve().parent
-    bases = [] if Path(pattern).is_absolute() else [folder, folder.parent]
+    # Beside the configuration, or in this project, whose files another one that extends ours names.
+    bases = [] if Path(pattern).is_absolute() else [folder, folder.parent, Path(__file__).parents[2]]
     near = next((base for base in bases if glob.glob(str(base / pattern), recursive=True)), None)  # noqa: PTH207
     what = f"nothing matches {pattern!r}" if glob.has_magic(pattern) else f"there is no file {pattern!r}"
     remedy = f"there is {near / pattern}: write that" if near else "correct the path, or make the file first"

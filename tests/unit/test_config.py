@@ -231,6 +231,13 @@ def test_nobody_unblinds_by_extending_the_toy(tmp_path: Path) -> None:
     assert not config.load(path).blinded, "pseudo-data are ours to look at"
 
 
+def test_a_table_of_ours_is_found_from_another_folder(ntuples: Path) -> None:
+    path = ntuples / "mine.yaml"
+    path.write_text(yaml.safe_dump({**MINIMAL, "weights": {"kaon_id": "config/tables/kaon_id.csv"}}))
+    with pytest.raises(ConfigurationError, match=re.escape(f"there is {ROOT}/config/tables/kaon_id.csv: write that")):
+        config.load(path, complete=True)
+
+
 def test_extending_in_a_circle_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("extends: b.yaml\n")
     (tmp_path / "b.yaml").write_text("extends: a.yaml\n")
