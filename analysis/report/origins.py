@@ -40,8 +40,8 @@ def conditions_tables(ledger: Ledger) -> list[Markup]:
     ]  # fmt: skip
     return [
         paragraph(
-            "Read from the metadata that basf2 writes with every file, and checked for compatibility before the first "
-            "event was read. A digest changes when anything in its row does."
+            "Read from the metadata of the files, which basf2 wrote or somebody by hand, and checked for compatibility "
+            "before the first event was read. A digest changes when anything in its row does."
         ),
         table(header, rows, text=True),
         paragraph(Markup(f"Digest of the whole ledger: {code(ledger.digest)}"), note=True),
