@@ -106,12 +106,13 @@ class KaonIdTable:
         reader = csv.DictReader(io.StringIO("\n".join(lines)))
         names = [name.strip() for name in reader.fieldnames or ()]
         if set(names) != set(FIELDS):
-            wrong = sorted(set(names) ^ set(FIELDS))
+            missing = [name for name in FIELDS if name not in names]
+            strange = [name for name in names if name not in FIELDS]
             raise InputError(
                 "The table of kaon ID ratios does not have its columns.",
                 file=path,
-                where=", ".join(wrong),
-                found=f"nearest to {wrong[0]!r}: {nearest(wrong[0], FIELDS)}",
+                where=f"missing: {', '.join(missing) or 'none'}; unknown: {', '.join(strange) or 'none'}",
+                found=f"nearest to {strange[0]!r}: {nearest(strange[0], FIELDS)}" if strange else None,
                 expected=", ".join(FIELDS),
                 remedy="name the columns so, in any order",
             )
@@ -198,10 +199,12 @@ def _check(species: NDArray[np.int64], values: Mapping[str, Floats], path: str |
     }
     for text, good in conditions.items():
         if not np.all(good):
+            first = int(np.flatnonzero(~good)[0])
             raise InputError(
                 "The table of kaon ID ratios has an impossible bin.",
                 file=path,
-                where=f"bin {int(np.flatnonzero(~good)[0]) + 1}",
+                where=f"bin {first + 1}",
+                found=", ".join(f"{name} = {column[first]:g}" for name, column in values.items()),
                 expected=text,
                 remedy="correct the line",
             )

@@ -192,6 +192,13 @@ def test_empty_and_absent_tables_are_refused(tmp_path):
         kaon_id.KaonIdTable.read(tmp_path / "none.csv")
 
 
+def test_a_misspelt_column_and_an_impossible_value_are_shown():
+    with pytest.raises(InputError, match=r"missing: ratio; unknown: ration(.|\n)*nearest to 'ration': 'ratio'"):
+        kaon_id.KaonIdTable.parse(TABLE.replace("ratio", "ration", 1))
+    with pytest.raises(InputError, match=r"bin 1(.|\n)*charge = 2,(.|\n)*charge is 1, -1 or 0"):
+        kaon_id.KaonIdTable.parse(TABLE.replace("kaon,1,", "kaon,2,", 1))
+
+
 def test_table_of_the_toy():
     table = kaon_id.KaonIdTable.read(Path(__file__).parents[3] / "config/tables/kaon_id.csv")
     assert np.array_equal(table.ratio, np.ones(len(table.ratio)))
