@@ -60,9 +60,53 @@ def model(channels: int, bins: int, samples: int, norms: int, shapes: int, seed:
     }
 
 
+def sparse(channels: int, samples: int, shapes: int, norms: int, seed: int = 1) -> Workspace:
+    """Make a workspace of many counting channels, as searches with hundreds of parameters publish them.
+
+    A histosys acts on one cell in ten. Every second normsys shares its parameter with a histosys, and each background
+    has a Poisson constrained factor of its own in each channel.
+    """
+    import numpy as np
+
+    rng = np.random.default_rng(seed)
+    spec: list[Workspace] = []
+    observed = []
+    for c in range(channels):
+        total, entries = 0.0, []
+        for s in range(samples):
+            nominal = float(rng.uniform(0.5, 2.0)) if s == 0 else float(rng.uniform(0.2, 30.0))
+            total += nominal
+            modifiers: list[Workspace] = [{"name": "lumi", "type": "normsys", "data": {"hi": 1.02, "lo": 0.98}}]
+            if s == 0:
+                modifiers.append({"name": "mu", "type": "normfactor", "data": None})
+            else:
+                data = [0.1 * nominal]
+                modifiers.append({"name": f"stat{c}_{s}", "type": "shapesys", "data": data})
+            for k in np.flatnonzero(rng.uniform(size=shapes) < 0.1).tolist():
+                up, down = nominal * (1 + rng.normal(0, 0.05, 2))
+                modifiers.append(
+                    {"name": f"alpha{k}", "type": "histosys", "data": {"hi_data": [up], "lo_data": [down]}}
+                )
+            for k in range(norms):
+                high, low = 1 + float(rng.uniform(0.01, 0.05)), 1 - float(rng.uniform(0.01, 0.05))
+                name = f"alpha{k}" if k % 2 else f"norm{k}"
+                modifiers.append({"name": name, "type": "normsys", "data": {"hi": high, "lo": low}})
+            entries.append({"name": f"sample{s}", "data": [nominal], "modifiers": modifiers})
+        spec.append({"name": f"channel{c}", "samples": entries})
+        observed.append({"name": f"channel{c}", "data": [float(rng.poisson(total))]})
+    parameters = [{"name": "mu", "bounds": [[0.0, 10.0]], "inits": [1.0]}]
+    return {
+        "version": "1.0.0",
+        "channels": spec,
+        "observations": observed,
+        "measurements": [{"name": "m", "config": {"poi": "mu", "parameters": parameters}}],
+    }
+
+
 MODELS: dict[str, Callable[[], Workspace]] = {
     "small": lambda: model(1, 12, 5, 7, 45),
     "main": lambda: model(3, 24, 7, 12, 70),
+    "large": lambda: sparse(50, 7, 280, 30),
 }
 
 

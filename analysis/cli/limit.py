@@ -24,7 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_figures(parser)
     parser.add_argument("--config", metavar="YAML", help="configuration: blinding, seed")
     parser.add_argument("--levels", type=float, nargs="+", default=[0.90, 0.95], metavar="CL", help="(0.90 0.95)")
-    parser.add_argument("--toys", type=int, default=0, metavar="N", help="toys for each point and hypothesis (none)")
+    parser.add_argument(
+        "--toys", type=int, default=0, metavar="N", help="toys for each point and hypothesis, in groups of 256 (none)"
+    )
     parser.add_argument("--points", type=int, default=12, metavar="N", help="points of the grid for toys (12)")
     parser.add_argument("--feldman-cousins", action="store_true", help="build the Feldman–Cousins interval too")
     parser.add_argument("--seed", type=int, metavar="N", help="seed of the toys (of the configuration)")

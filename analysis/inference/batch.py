@@ -244,38 +244,41 @@ class _Descent:
         rows, x, value, direction, slope = rows[go], x[go], value[go], direction[go], slope[go]
         if not len(rows):
             return False
-        x_new, value_new, moved = self._search(rows, x, value, direction, slope)
+        x_new, value_new, gradient_new, moved = self._search(rows, x, value, direction, slope)
         self.stuck[rows[~moved]] = True
         if not moved.any():
             return True
-        rows, x, x_new, value_new = rows[moved], x[moved], x_new[moved], value_new[moved]
-        gradient_new = self.likelihood.gradient(x_new, self.data.rows(rows))
+        rows, x, x_new = rows[moved], x[moved], x_new[moved]
+        value_new, gradient_new = value_new[moved], gradient_new[moved]
         self._remember(rows, x_new - x, gradient_new - self.gradient[rows])
         self.x[rows], self.value[rows], self.gradient[rows] = x_new, value_new, gradient_new
         return True
 
     def _search(
         self, rows: npt.NDArray[np.int64], x: Floats, value: Floats, direction: Floats, slope: Floats
-    ) -> tuple[Floats, Floats, Bools]:
-        """Halve the steps until each value falls (Armijo)."""
-        x_new, value_new = x.copy(), value.copy()
+    ) -> tuple[Floats, Floats, Floats, Bools]:
+        """Halve the steps until each value falls (Armijo); return points, values, gradients and which did."""
+        x_new, value_new, gradient_new = x.copy(), value.copy(), np.zeros_like(x)
         open_rows, share = np.arange(len(rows)), 1.0
         for _ in range(30):
             trial = x[open_rows] + share * direction[open_rows]
             trial = np.clip(trial, self.lower, self.upper)
-            found = self.likelihood.value(trial, self.data.rows(rows[open_rows]))
+            # Most whole steps are good ones: the expectations serve the gradient, too.
+            data, rates = self.data.rows(rows[open_rows]), self.likelihood.rates(trial, guard=True)
+            found = self.likelihood.value(trial, data, rates=rates)
             fall = (slope[open_rows] * (trial - x[open_rows])).sum(axis=1)
             slack = 1e-13 * np.maximum(np.abs(value[open_rows]), 1.0)
             good = found <= value[open_rows] + 1e-4 * fall + slack
             taken = open_rows[good]
             x_new[taken], value_new[taken] = trial[good], found[good]
+            gradient_new[taken] = self.likelihood.gradient(trial, data, rates=rates)[good]
             open_rows = open_rows[~good]
             if not len(open_rows):
                 break
             share *= 0.5
         moved = np.ones(len(rows), dtype=bool)
         moved[open_rows] = False
-        return x_new, value_new, moved
+        return x_new, value_new, gradient_new, moved
 
     def _precondition(self, slope: Floats, rows: npt.NDArray[np.int64]) -> Floats:
         """Apply the two-loop recursion to ``slope`` (R, P)."""

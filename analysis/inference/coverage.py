@@ -18,7 +18,7 @@ from analysis.inference.minimiser import NewtonEngine
 from analysis.inference.problem import Problem, load
 from analysis.inference.profile import Profile, from_deepest
 from analysis.inference.results import Belt, Coverage, Method, ToyPoint, ToyStudy
-from analysis.inference.toys import Nuisances, ToyFits, draw, fit_toys
+from analysis.inference.toys import Nuisances, ToyFits, draw, fit_toys, reporter
 
 Truth = Literal["nominal", "fitted"]
 
@@ -146,7 +146,7 @@ class _Ensemble:
 
     def toys(self, mu: float, label: str = "", *, errors: bool = False) -> ToyFits:
         """Draw and fit toys at ``mu``, with 2ΔNLL there."""
-        found = fit_toys(
+        return fit_toys(
             self.engine,
             self.parameters(mu),
             self.n,
@@ -155,9 +155,8 @@ class _Ensemble:
             errors=errors,
             nuisances=self.nuisances,
             label=f"{label}{mu:.12g}",
+            progress=reporter(self.progress, f"{label}{self.engine.problem.names[self.poi]} = {mu:.4g}", self.n),
         )
-        self.progress(f"{label}{self.engine.problem.names[self.poi]} = {mu:.4g}: {self.n} toys")
-        return found
 
     def belt(self, mus: Sequence[float]) -> Belt:
         """Build the belt around these true values and the data's own intervals."""

@@ -52,9 +52,9 @@ class Likelihood:
         self.constraints = constraints_of(problem)
         self._check(problem)
 
-    def rates(self, x: Floats) -> Rates:
-        """Return expectations at ``x`` (T, P), before they are clipped."""
-        return self.expectations.rates(x)
+    def rates(self, x: Floats, *, guard: bool = False) -> Rates:
+        """Return expectations at ``x`` (T, P), before they are clipped; guarded ones serve derivatives."""
+        return self.expectations.rates(x, guard=guard)
 
     def jacobian(self, x: Floats) -> Floats:
         """Return ∂λ/∂θ (B, P) at one point ``x`` (P,)."""
@@ -64,8 +64,8 @@ class Likelihood:
         """Prepare data (T, n_bins + n_aux) for the other methods."""
         return measurements(self.n_bins, self.constraints, data)
 
-    def value(self, x: Floats, data: Measurements, *, smooth: float = 0.0) -> Floats:
-        """Return −ln L at ``x`` (T, P) for T or one data sets; (T,).
+    def value(self, x: Floats, data: Measurements, *, smooth: float = 0.0, rates: Rates | None = None) -> Floats:
+        """Return −ln L at ``x`` (T, P) for T or one data sets; (T,). Known ``rates`` there save the most of it.
 
         Infinite where a bin with data expects nothing, or less. ``smooth`` is the ε of the smooth form of max(λ, 0)
         in bins without data; 0 for the kink itself. Summed as differences from the saturated
@@ -73,7 +73,7 @@ class Likelihood:
         """
         c = self.constraints
         pull = (x[:, c.normal] - data.normal) / c.sigma
-        total = self._clipped(self.rates(x).total, data, smooth)
+        total = self._clipped((rates or self.rates(x)).total, data, smooth)
         main = _deviance(total, data.counts) + (0.5 * pull * pull).sum(axis=1)
         if len(c.poisson):
             main = main + _deviance(c.scale * x[:, c.poisson], data.poisson)
@@ -102,9 +102,9 @@ class Likelihood:
         self._add_constraints(x, data, gradient, hessian)
         return gradient, hessian
 
-    def gradient(self, x: Floats, data: Measurements, *, smooth: float = 0.0) -> Floats:
-        """Return the gradient (T, P) of −ln L, without forming the Jacobian."""
-        rates = self.expectations.rates(x, guard=True)
+    def gradient(self, x: Floats, data: Measurements, *, smooth: float = 0.0, rates: Rates | None = None) -> Floats:
+        """Return the gradient (T, P) of −ln L, without forming the Jacobian; ``rates`` must be guarded ones."""
+        rates = rates or self.expectations.rates(x, guard=True)
         weight, _ = self._weights(rates.total, data, smooth)
         gradient = self.expectations.projected(rates, weight)
         self._add_constraints(x, data, gradient, None)

@@ -34,7 +34,7 @@ from analysis.inference.results import (
     ToyLimit,
     UpperLimit,
 )
-from analysis.inference.toys import ToyFits, fit_toys
+from analysis.inference.toys import ToyFits, fit_toys, reporter
 
 Floats = npt.NDArray[np.float64]
 Progress = Callable[[str], None]
@@ -64,12 +64,17 @@ class _Setting:
         """Return the parameters fitted to the data at ``mu``."""
         return self.observed.minimum(mu).x
 
-    def toys(self, mu: float, tests: tuple[float, ...], label: str) -> ToyFits:
-        """Draw and fit toys at ``mu``."""
-        truth = self.truth(mu)
-        fits = fit_toys(self.engine, truth, self.n, seed=self.seed, tests=tests, label=label)
-        self.progress(f"{self.engine.problem.names[self.poi]} = {mu:.4g}: {self.n} toys")
-        return fits
+    @property
+    def name(self) -> str:
+        """Return the name of the parameter of interest."""
+        return self.engine.problem.names[self.poi]
+
+    def toys(self, mu: float, tests: tuple[float, ...], label: str, what: str) -> ToyFits:
+        """Draw and fit toys at ``mu``; ``what`` they are for is told."""
+        progress = reporter(self.progress, f"{what}, {self.name} = {mu:.4g}", self.n)
+        return fit_toys(
+            self.engine, self.truth(mu), self.n, seed=self.seed, tests=tests, label=label, progress=progress
+        )
 
     def t_observed(self, mu: float) -> float:
         """Return the observed t̃ at ``mu``."""
@@ -188,12 +193,14 @@ def cls_limit(setting: _Setting, asymptotic: UpperLimit, n_points: int) -> ToyLi
     ends = (asymptotic.observed, *asymptotic.expected)
     alpha = 1 - asymptotic.level
     grid = np.linspace(0.6 * min(ends), 1.4 * max(ends), n_points).tolist()
+    setting.progress(f"CLs from toys at {n_points} points, {setting.name} from {grid[0]:.4g} to {grid[-1]:.4g}")
     tested = _tested(setting, grid)
     for _ in range(EXTENSIONS):
         # Few events: the limits of toys may lie beyond the asymptotic ones.
         grid, extended = _extended(grid, tested, alpha, n_points), grid
         if grid == extended:
             break
+        setting.progress(f"{setting.name} from {extended[0]:.4g} to {extended[-1]:.4g} is too narrow: a grid anew")
         tested = _tested(setting, grid)
     observed = [ratios[0] for _, ratios in tested]
     _demand_resolution(observed, setting.n, alpha)
@@ -218,8 +225,9 @@ def cls_limit(setting: _Setting, asymptotic: UpperLimit, n_points: int) -> ToyLi
 
 def _tested(setting: _Setting, grid: Sequence[float]) -> list[tuple[float, list[_Ratio]]]:
     """Return the observed q̃ and CLs at each point; the toys of a point are the same in every grid."""
-    background = setting.toys(0.0, (0.0, *grid), "background")
-    return [_cls_tests(setting, mu, background) for mu in grid]
+    n = len(grid)
+    background = setting.toys(0.0, (0.0, *grid), "background", f"CLs, without signal for {n} points")
+    return [_cls_tests(setting, mu, background, f"CLs, point {k} of {n}") for k, mu in enumerate(grid, 1)]
 
 
 def _extended(
@@ -268,9 +276,9 @@ class _Ratio:
         return max(self.value, self.one) * self.relative
 
 
-def _cls_tests(setting: _Setting, mu: float, background: ToyFits) -> tuple[float, list[_Ratio]]:
+def _cls_tests(setting: _Setting, mu: float, background: ToyFits, what: str) -> tuple[float, list[_Ratio]]:
     """Return the observed q̃ at ``mu``, and CLs of it and of the bands."""
-    signal = _q_tilde(setting.toys(mu, (0.0, mu), f"signal {mu:.12g}"), mu)
+    signal = _q_tilde(setting.toys(mu, (0.0, mu), f"signal {mu:.12g}", what), mu)
     alone = _q_tilde(background, mu)
     centre = float(setting.observed.best.x[setting.poi])
     observed = 0.0 if centre > mu else setting.t_observed(mu)
@@ -359,9 +367,10 @@ def feldman_cousins_interval(setting: _Setting, asymptotic: UpperLimit, n_points
     centre = max(float(setting.observed.best.x[setting.poi]), 0.0)
     top = 1.3 * max(asymptotic.observed, centre + 2 * (asymptotic.observed - centre))
     points = []
-    for mu in np.linspace(0.0, top, n_points).tolist():
+    for k, mu in enumerate(np.linspace(0.0, top, n_points).tolist(), 1):
         tests = (0.0, mu) if mu > 0 else (0.0,)
-        toys = _t_tilde(setting.toys(mu, tests, f"neyman {mu:.12g}"), mu)
+        what = f"Feldman–Cousins, point {k} of {n_points}"
+        toys = _t_tilde(setting.toys(mu, tests, f"neyman {mu:.12g}", what), mu)
         # The smallest value that at least this share of toys does not exceed: conservative for discrete data.
         critical = float(np.quantile(toys, level, method="inverted_cdf"))
         points.append(FeldmanCousinsPoint(mu=mu, t=max(setting.t_observed(mu), 0.0), critical=critical))

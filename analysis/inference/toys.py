@@ -10,6 +10,7 @@ same groups: neither the number of toys nor the number of cores changes a bit of
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -29,6 +30,8 @@ Nuisances = Literal["auxiliary", "parameters"]
 
 # Toys in one group; part of the definition of the random numbers' rounding, so not an option.
 GROUP = 256
+# After so many seconds a set of toys tells how far it is.
+PATIENCE = 10.0
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,7 @@ def fit_toys(
     truth : (P,) float64
         Parameters of the toys.
     n
-        How many.
+        How many; their fits take as long as those of the next multiple of GROUP.
     seed
         The one seed; ``label`` names this set of toys.
     tests
@@ -140,6 +143,24 @@ def fit_toys(
             progress(min(first + GROUP, n))
     mu_hat, error, good, negative, *q = (np.concatenate(column)[:n] for column in zip(*columns, strict=True))
     return ToyFits(mu_hat, error, dict(zip(tests, q, strict=True)), good > 0, negative > 0)
+
+
+def reporter(say: Callable[[str], None], what: str, n: int) -> Callable[[int], None]:
+    """Return a ``progress`` for :func:`fit_toys` that tells of the ``n`` toys of ``what``, at the end and on long work.
+
+    The first group of a large model may take a minute.
+    """
+    told = time.monotonic()
+
+    def progress(done: int) -> None:
+        nonlocal told
+        if done == n:
+            say(f"{what}: {n} toys")
+        elif time.monotonic() - told > PATIENCE:
+            told = time.monotonic()
+            say(f"{what}: {done} of {n} toys")
+
+    return progress
 
 
 def goodness_toys(engine: NewtonEngine, truth: Floats, n: int, *, seed: int) -> Floats:
