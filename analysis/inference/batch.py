@@ -31,6 +31,8 @@ MAX_ITERATIONS = 60
 # Slope of −ln L per standard deviation that a minimum cannot have without a kink.
 STEEP = 1e-2
 MEMORY = 10
+# How often a step is halved: what falls only for shorter ones creeps along a kink, and is left to the Newton engine.
+HALVINGS = 12
 # After so many iterations the unfinished fits get the inverse of their own information.
 REFRESH = 25
 
@@ -260,7 +262,7 @@ class _Descent:
         """Halve the steps until each value falls (Armijo); return points, values, gradients and which did."""
         x_new, value_new, gradient_new = x.copy(), value.copy(), np.zeros_like(x)
         open_rows, share = np.arange(len(rows)), 1.0
-        for _ in range(30):
+        for _ in range(HALVINGS):
             trial = x[open_rows] + share * direction[open_rows]
             trial = np.clip(trial, self.lower, self.upper)
             # Most whole steps are good ones: the expectations serve the gradient, too.
@@ -271,7 +273,10 @@ class _Descent:
             good = found <= value[open_rows] + 1e-4 * fall + slack
             taken = open_rows[good]
             x_new[taken], value_new[taken] = trial[good], found[good]
-            gradient_new[taken] = self.likelihood.gradient(trial, data, rates=rates)[good]
+            if good.all():
+                gradient_new[taken] = self.likelihood.gradient(trial, data, rates=rates)
+            elif good.any():
+                gradient_new[taken] = self.likelihood.gradient(trial[good], data.rows(np.flatnonzero(good)))
             open_rows = open_rows[~good]
             if not len(open_rows):
                 break

@@ -130,7 +130,7 @@ class Expectations:
         both = by_bin.reshape(self.n_bins, n_points, 2, model.n_shapes)
         shapes = (both * rates.u1).sum(axis=2).transpose(1, 2, 0)
         n_samples, n_channels = model.nominal.shape[0], len(model.channel_starts)
-        log_slope = self._factors.dense(self._factors.slopes(rates.scales)[0])
+        log_slope = self._factors.dense(self._factors.slopes(rates.scales))
         slope = log_slope.reshape(n_points, model.n_global, n_samples, n_channels)
         norms = np.concatenate(
             [
@@ -161,7 +161,7 @@ class Expectations:
         shapes = (rates.u1 * projected).sum(axis=1)
         flow = rates.cells * weight[:, None, :]
         blocks = self._by_channel(flow).reshape(n_points, -1)
-        norms = self._factors.by_slot(self._factors.slopes(rates.scales)[0], blocks)
+        norms = self._factors.gathered(self._factors.slopes(rates.scales), blocks)
         local = self._by_slot(flow.reshape(n_points, -1)[:, model.pair_cell]) / rates.local
         return self._gather(np.concatenate([shapes, norms, local], axis=1))
 
@@ -188,7 +188,7 @@ class Expectations:
         weighted = rates.factors * weight[:, None, :]
         # Dense by dense: Gauss–Newton, then the second derivatives of products.
         block = (dense * spread[:, None, :]) @ dense.transpose(0, 2, 1)
-        relative, bend = self._factors.slopes(rates.scales)
+        relative = self._factors.slopes(rates.scales, bend=True)
         log_slope = self._factors.dense(relative)
         mixed = self._shape_blocks(rates, weighted) @ log_slope.transpose(0, 2, 1)
         block[:, :m, m:] += mixed
@@ -197,7 +197,7 @@ class Expectations:
         blocks = self._by_channel(flow).reshape(n_points, -1)
         products = (log_slope * blocks[:, None, :]) @ log_slope.transpose(0, 2, 1)
         diagonal = np.arange(model.n_global)
-        products[:, diagonal, diagonal] = self._factors.by_slot(bend, blocks)
+        products[:, diagonal, diagonal] = self._factors.bent(relative, blocks)
         block[:, m:, m:] += products
         second = (weighted.reshape(n_points, -1) @ self._shapes.T).reshape(n_points, 2, -1)
         diagonal = np.arange(m)

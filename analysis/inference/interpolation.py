@@ -115,39 +115,24 @@ class NormsysFactors:
         """Return some of the entries, in the order of ``which``."""
         return NormsysFactors(self.code, self.low[which], self.high[which])
 
-    def value(self, alpha: Floats) -> Floats:
-        """Return f at ``alpha`` (T, E), as :meth:`evaluate` does."""
-        f: Floats
+    def evaluate(self, alpha: Floats, order: int = 2) -> list[Floats]:
+        """Return f and its derivatives up to ``order`` ≤ 2 at ``alpha`` (T, E), the parameter of each entry; (T, E)."""
         if self.code == "code1":
-            f = np.exp(np.where(alpha >= 0, self.log_high, -self.log_low) * alpha)
-            return f
-        a = self.polynomial
-        f = a[6] * alpha
-        for k in range(5, 0, -1):
-            f += a[k]
-            f *= alpha
-        f += a[0]
+            return self._exponential(alpha, slice(None), order)
+        found = [np.broadcast_to(self.polynomial[6], alpha.shape).copy(), *(np.zeros_like(alpha) for _ in range(order))]
+        for k in range(5, -1, -1):  # Horner's rule for the value and the derivatives
+            for m in range(order, 0, -1):
+                found[m] *= alpha
+                found[m] += m * found[m - 1] if m > 1 else found[0]
+            found[0] *= alpha
+            found[0] += self.polynomial[k]
         # An exponential is dear, and most parameters are less than a standard deviation away.
         point, entry = np.nonzero(np.abs(alpha) >= 1)
-        far = alpha[point, entry]
-        f[point, entry] = np.exp(np.where(far >= 0, self.log_high[entry], -self.log_low[entry]) * far)
-        return f
+        for value, far in zip(found, self._exponential(alpha[point, entry], entry, order), strict=True):
+            value[point, entry] = far
+        return found
 
-    def evaluate(self, alpha: Floats) -> tuple[Floats, Floats, Floats]:
-        """Return f, f′ and f″ at ``alpha`` (T, E), the parameter of each entry; each (T, E)."""
-        positive = alpha >= 0
-        slope = np.where(positive, self.log_high, -self.log_low)
+    def _exponential(self, alpha: Floats, entry: npt.NDArray[np.int64] | slice, order: int) -> list[Floats]:
+        slope = np.where(alpha >= 0, self.log_high[entry], -self.log_low[entry])
         f = np.exp(slope * alpha)
-        f1, f2 = slope * f, slope * slope * f
-        if self.code == "code1":
-            return f, f1, f2
-        inside = np.abs(alpha) < 1
-        if not inside.any():
-            return f, f1, f2
-        a = self.polynomial
-        p, p1, p2 = np.broadcast_to(a[6], alpha.shape), 0.0 * alpha, 0.0 * alpha
-        for k in range(5, -1, -1):  # Horner's rule for the value and both derivatives
-            p2 = p2 * alpha + 2 * p1
-            p1 = p1 * alpha + p
-            p = p * alpha + a[k]
-        return np.where(inside, p, f), np.where(inside, p1, f1), np.where(inside, p2, f2)
+        return [f, slope * f, slope * slope * f][: order + 1]
