@@ -60,7 +60,25 @@ def missing(config: Config, source: str | Path, damaged: Collection[str] = ()) -
         *_regions(config, damaged),
         *_missing_files(config, source),
         *(line for sample in config.samples if not sample.simulated for line in _missing_ntuples(sample, source)),
+        *_shared_ntuples(config),
     ]
+
+
+def _shared_ntuples(config: Config) -> Iterator[str]:
+    """Yield the ntuples that two samples name: an entry was copied, and its path left as it was."""
+    first: dict[Path, str] = {}
+    shared: dict[tuple[str, str], list[str]] = {}
+    for sample in config.samples:
+        for pattern in sample.files:
+            for file in sorted(glob.glob(pattern, recursive=True)):  # noqa: PTH207 - absolute patterns
+                owner = first.setdefault(Path(file).absolute(), sample.name)
+                if owner != sample.name:
+                    shared.setdefault((owner, sample.name), []).append(file)
+    for (owner, name), files in shared.items():
+        yield (
+            f"samples ({name}).files: {len(files)} of them are those of {owner}, too, {files[0]} is the first: "
+            "events would count twice; correct the pattern of one"
+        )
 
 
 def _missing_ntuples(sample: Sample, source: str | Path) -> Iterator[str]:

@@ -231,6 +231,15 @@ def test_nobody_unblinds_by_extending_the_toy(tmp_path: Path) -> None:
     assert not config.load(path).blinded, "pseudo-data are ours to look at"
 
 
+def test_an_ntuple_of_two_samples_is_told(ntuples: Path) -> None:
+    both = [*MINIMAL["samples"], {"name": "mixed", "type": "mixed", "files": ["./a.root"]}]
+    path = ntuples / "mine.yaml"
+    path.write_text(yaml.safe_dump({**MINIMAL, "samples": both}))
+    message = "samples (mixed).files: 1 of them are those of signal, too, ./a.root is the first"
+    with pytest.raises(ConfigurationError, match=re.escape(message)):
+        config.load(path, complete=True)
+
+
 def test_a_table_of_ours_is_found_from_another_folder(ntuples: Path) -> None:
     path = ntuples / "mine.yaml"
     path.write_text(yaml.safe_dump({**MINIMAL, "weights": {"kaon_id": "config/tables/kaon_id.csv"}}))
