@@ -1,6 +1,8 @@
 """The workspace: valid for pyhf, equal to the templates, named as the published likelihood."""
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pyhf
@@ -19,6 +21,7 @@ from analysis.templates.build import build as build_templates
 from analysis.templates.fill import SampleTable
 from analysis.workspace import build, poi_bounds, validate
 
+README = Path(__file__).parents[2] / "README.md"
 pytestmark = pytest.mark.filterwarnings("ignore:jsonschema.RefResolver")  # pyhf 0.7 with jsonschema >= 4.18
 
 KINDS = {"signal": 4.0, "charged": 200.0, "mixed": 90.0, "ccbar": 30.0}
@@ -222,19 +225,45 @@ def with_ccbar(rows):
     return build_templates(lambda: iter(samples), CHANNELS, SOURCES, blinded=False)
 
 
-def with_off_resonance():
-    """Continuum below the Υ(4S): 40 expected events, and 60 data."""
+def with_off_resonance(ratio=1.0):
+    """Continuum below the Υ(4S): 40 expected events, and 60 data; the signal's weights are changed by a ratio."""
     off = BeamEnergy.OFF_RESONANCE
     columns = {"q2_rec": np.linspace(0, 22, 400), "weight": np.full(400, 0.1)}
     data = {"q2_rec": np.linspace(0, 22, 60)}
     channel = Channel(name="OFF", beam_energy=off, axes=(Axis(column="q2_rec", edges=(-1.0, 25.0)),))
+    signal, *others = tables()
+    changed = SampleTable("signal", SampleType.SIGNAL, signal.columns | {"weight": signal.columns["weight"] * ratio})
     samples = [
-        *tables(),
+        changed,
+        *others,
         SampleTable("ccbar_off", SampleType.CCBAR, columns, beam_energy=off),
         SampleTable("offres", SampleType.OFFRES, data, beam_energy=off),
     ]
     channels = Templates(channels=(*CHANNELS.channels, channel))
     return build_templates(lambda: iter(samples), channels, SOURCES, blinded=False)
+
+
+def test_another_signal_as_the_readme_tells(tmp_path, monkeypatch):
+    """Templates, errors and the range of μ are those of reweighted events; channels without signal stay."""
+    events = next(tables()).columns
+    events |= {"q2_gen": np.linspace(0, 22, len(events["weight"]))}
+    before = with_off_resonance()
+    monkeypatch.chdir(tmp_path)
+    io.write_table("results/toy/bdt/signal.parquet", events, {})
+    io.write_json("results/toy/templates/templates.json", before.model_dump(mode="json"))
+    io.write_json("results/toy/fit/workspace.json", build(before, Systematics()).spec)
+    (block,) = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    assert "return 2 * standard_model(q2)" in block
+    exec(block.replace("return 2 *", "return (1 + q2 / 10) *"), {})
+    found = io.read_json("mine.json")
+    expected = with_off_resonance(1 + events["q2_gen"] / 10)
+    spec = build(expected, Systematics()).spec
+    for one, other in zip(found["channels"], spec["channels"], strict=True):
+        for mine, theirs in zip(one["samples"], other["samples"], strict=True):
+            np.testing.assert_allclose(mine["data"], theirs["data"], rtol=1e-12)
+    bounds, theirs = (each["measurements"][0]["config"]["parameters"][0]["bounds"][0] for each in (found, spec))
+    assert bounds == pytest.approx(theirs)
+    validate(found)
 
 
 def test_off_resonance_data_constrain_the_continuum_of_all_channels():
