@@ -98,11 +98,11 @@ def preselect(
     InputError
         A column is missing, a weight is not finite, momenta are in another unit.
     """
-    selection.check_momenta(columns["K_pStar"], sqrt_s, sample)
+    momenta = selection.kaon_momenta(columns, sqrt_s, sample)
     weights = weigh(columns, kind, scale, form_factor=form_factor, kaon_id=kaon_id, sample=sample)
     table = {
         **columns,
-        "q2_rec": selection.q2_rec(columns["K_pStar"], sqrt_s),
+        "q2_rec": selection.q2_rec(momenta, sqrt_s),
         **weights.columns,
     }
     masks = selection.cumulative_masks([cut.cut for cut in cuts], table)

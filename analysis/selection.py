@@ -98,32 +98,41 @@ def q2_rec(k_p_star: Array, sqrt_s: float) -> NDArray[np.float64]:
     return np.asarray(sqrt_s**2 / 4 + M_K**2 - sqrt_s * energy, dtype=np.float64)
 
 
-def check_momenta(k_p_star: Array, sqrt_s: float, sample: str) -> None:
-    """Refuse momenta that no particle of these collisions has: q²_rec would be wrong, and no cut would say why.
+def kaon_momenta(columns: Columns, sqrt_s: float, sample: str) -> Array:
+    """Return ``K_pStar``, unless no particle of these collisions has such momenta: q²_rec would be wrong in silence.
 
     Parameters
     ----------
-    k_p_star
-        (n,) momentum of the kaon in the centre-of-mass system, GeV/c.
+    columns
+        name -> (n,) array, with the kaon's momentum in the centre-of-mass system, GeV/c.
     sqrt_s
         Centre-of-mass energy, GeV.
     sample
-        Named in the error.
+        Named in the errors.
 
     Raises
     ------
     InputError
-        More than one row in a hundred, which tracks measured badly may be, lies above half the energy.
+        The column is missing, or more than one row in a hundred, which tracks measured badly may be, lies above half
+        the energy.
     """
-    above = k_p_star > sqrt_s / 2
-    if np.count_nonzero(above) > 0.01 * len(k_p_star):
+    if "K_pStar" not in columns:
+        raise InputError(
+            "q²_rec cannot be made without this column.",
+            where=f"sample '{sample}', column 'K_pStar'",
+            remedy="keep it in the skim, or give it an alias in the sample's configuration",
+        )
+    momenta = columns["K_pStar"]
+    above = momenta > sqrt_s / 2
+    if np.count_nonzero(above) > 0.01 * len(momenta):
         raise InputError(
             "The kaons are faster than the beams allow.",
-            where=f"sample '{sample}', column 'K_pStar': {np.count_nonzero(above)} of {len(k_p_star)} rows",
-            found=f"{np.median(k_p_star[above]):.4g}, their median",
+            where=f"sample '{sample}', column 'K_pStar': {np.count_nonzero(above)} of {len(momenta)} rows",
+            found=f"{np.median(momenta[above]):.4g}, their median",
             expected=f"GeV/c, at most √s/2 = {sqrt_s / 2:.2f}",
             remedy="alias the column to a branch in GeV/c, or give an expression that converts it in basf2",
         )
+    return momenta
 
 
 def cumulative_masks(cuts: Sequence[str], columns: Columns) -> list[Mask]:

@@ -16,13 +16,19 @@ def events(keys, **columns):
 
 
 def test_momenta_in_another_unit_are_refused():
-    momenta = np.linspace(0.4, 2.8, 300)
-    selection.check_momenta(np.append(momenta, [6.0, np.nan]), 10.58, "charged")
-    selection.check_momenta(np.zeros(0), 10.58, "charged")
+    def momenta(values):
+        return selection.kaon_momenta({"K_pStar": values}, 10.58, "charged")
+
+    good = np.linspace(0.4, 2.8, 300)
+    assert momenta(good) is good
+    momenta(np.append(good, [6.0, np.nan]))
+    momenta(np.zeros(0))
     with pytest.raises(
         InputError, match=r"'charged', column 'K_pStar': 150 of 300 rows(.|\n)*22\d\d, their median(.|\n)*√s/2 = 5.29"
     ):
-        selection.check_momenta(np.where(np.arange(300) < 150, momenta, 1000 * momenta), 10.58, "charged")
+        momenta(np.where(np.arange(300) < 150, good, 1000 * good))
+    with pytest.raises(InputError, match="'charged', column 'K_pStar'"):
+        selection.kaon_momenta({}, 10.58, "charged")
 
 
 def test_q2_rec_at_the_kinematic_end():
