@@ -20,8 +20,6 @@ from analysis.ntuples.expression import Expression
 if TYPE_CHECKING:
     from analysis.config.models import Config, Dataset, Sample
 
-NB = 1e6  # fb⁻¹ · nb
-
 # In the order in which columns come to be.
 _STAGES = ("ntuple", "preselection", "bdt")
 
@@ -146,9 +144,9 @@ def _samples(config: Config, damaged: Collection[str]) -> Iterator[str]:
 
 
 def _units(dataset: Dataset) -> Iterator[str]:
-    """Numbers that contradict each other or belong to other units: with them every yield would be wrong, unseen."""
+    """Yield numbers that contradict each other or are in other units: every yield would be wrong in silence."""
     # 1.09 nb at BaBar and Belle, 1.07 at Belle II; another spread of the beams' energy moves it by less.
-    made = dataset.n_bb / dataset.luminosity / NB
+    made = dataset.bb_cross_section
     if not 0.8 < made < 1.4:
         yield (
             f"dataset.n_bb: {dataset.n_bb:g} in {dataset.luminosity:g} fb⁻¹ are {made:.3g} nb, "

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from analysis import formfactors
 from analysis.basf2 import WEIGHT_BRANCH, BeamEnergy, SampleType
 from analysis.config.models import Dataset
+from analysis.config.models.samples import FB_PER_NB
 from analysis.errors import InputError
 from analysis.weights.kaon_id import KaonIdTable, Variations, count_outside, kaon_id_variations, look_up
 
@@ -43,7 +44,6 @@ Array = NDArray[Any]
 Columns = Mapping[str, Array]
 
 FACTORS = ("w_generator", "w_normalisation", "w_form_factor", "w_kaon_id")
-FB_PER_NB = 1e6
 
 
 @dataclass(frozen=True)

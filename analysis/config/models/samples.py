@@ -10,6 +10,8 @@ from analysis.basf2 import DEFAULT_TREE, BeamEnergy, SampleType
 from analysis.config.models.base import Fraction, Model, Name, NonNegative, Positive
 from analysis.errors import ConfigurationError
 
+FB_PER_NB = 1e6
+
 
 class Dataset(Model):
     """The collision data that the analysis is about, and the constants that turn simulation into expected events."""
@@ -42,6 +44,11 @@ class Dataset(Model):
         SampleType.TAUPAIR: 0.92,
     }
     """Continuum cross sections on resonance, nb; off resonance they are larger, as 1/s."""
+
+    @property
+    def bb_cross_section(self) -> float:
+        """Cross section of e⁺e⁻ → Υ(4S) → BB̄ that the numbers imply, nb."""
+        return self.n_bb / self.luminosity / FB_PER_NB
 
     def energy(self, beams: BeamEnergy) -> float:
         """Return the centre-of-mass energy, GeV."""
