@@ -118,7 +118,7 @@ def kaon_momenta(columns: Columns, sqrt_s: float, sample: str) -> Array:
     """
     if "K_pStar" not in columns:
         raise InputError(
-            "q²_rec cannot be made without this column.",
+            "The reconstructed q² cannot be made without this column.",
             where=f"sample '{sample}', column 'K_pStar'",
             remedy="keep it in the skim, or give it an alias in the sample's configuration",
         )
