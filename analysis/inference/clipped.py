@@ -22,15 +22,14 @@ from scipy.linalg import cho_solve
 
 from analysis.inference.newton import (
     EDM,
-    FASTER,
-    KEPT,
     NEAR,
     ROUNDING,
     Curvature,
     Descended,
     Task,
-    derivatives,
     not_converged,
+    settles,
+    slope_and_curvature,
 )
 
 Floats = npt.NDArray[np.float64]
@@ -89,7 +88,7 @@ class _State:
         """Take one step; return whether it was the last."""
         task = self.task
         lagrangian = replace(task, data=replace(task.data, shares=self.shares[None]))
-        self.gradient, curvature = derivatives(lagrangian, self.x, self.curvature, True)
+        self.gradient, curvature = slope_and_curvature(lagrangian, self.x, self.curvature)
         self.free, self.curvature, upon = curvature.free, None, self.upon.copy()
         if curvature.factor is None:
             self.lost = True
@@ -110,7 +109,7 @@ class _State:
         crossed = self._crossed(x)
         self.x, self.value = x, value
         self.upon |= crossed
-        if self.edm < min(KEPT, FASTER * before) and np.array_equal(self.upon, upon):
+        if settles(self.edm, before) and np.array_equal(self.upon, upon):
             self.curvature = curvature
         return self.edm < EDM and met and not crossed.any() and self._is_level(lagrangian, curvature.hessian)
 

@@ -212,7 +212,7 @@ def damped(task: Task, x: Floats, *, near: bool = False, enough: float = EDM) ->
     curvature: Curvature | None = None
     for _ in range(MAX_DAMPED):
         exact = edm < NEAR
-        gradient, curvature = derivatives(task, x, curvature, exact, replace=exact and edm > CLOSE)
+        gradient, curvature = slope_and_curvature(task, x, curvature, exact=exact, replace=exact and edm > CLOSE)
         free, step = curvature.free, curvature.step(gradient)
         before, edm = edm, float(-gradient @ step)
         least = KINK_SHARE if len(sides) and not task.smooth and edm > CLOSE else MIN_SHARE
@@ -230,17 +230,22 @@ def damped(task: Task, x: Floats, *, near: bool = False, enough: float = EDM) ->
             break
         if last and (enough > EDM or task.is_level(x, free, curvature.hessian)):
             return Descended(x, value, gradient, free, edm, curvature.factor is not None)
-        if not (exact and share == 1.0 and edm < min(KEPT, FASTER * before)) or curvature.factor is None:
+        if not (exact and share == 1.0 and settles(edm, before)) or curvature.factor is None:
             curvature = None
     raise not_converged(task, Descended(x, value, gradient, free, edm))
 
 
-def derivatives(
-    task: Task, x: Floats, kept: Curvature | None, exact: bool, *, replace: bool = False
-) -> tuple[Floats, Curvature]:
-    """Return the gradient (P,) and the Hessian: the one ``kept`` if the same parameters are free.
+def settles(edm: float, before: float) -> bool:
+    """Tell whether a step to ``edm`` from the one ``before`` says that the Hessian hardly changes any more."""
+    return edm < min(KEPT, FASTER * before)
 
-    One that is not positive is replaced by Fisher's information where told to.
+
+def slope_and_curvature(
+    task: Task, x: Floats, kept: Curvature | None, *, exact: bool = True, replace: bool = False
+) -> tuple[Floats, Curvature]:
+    """Return the gradient (P,) at ``x``, and the Hessian: the one ``kept`` if the same parameters are free.
+
+    Where not ``exact`` it is Fisher's information, as with ``replace`` where the Hessian is not positive.
     """
     if kept is not None:
         gradient = task.gradient(x)
