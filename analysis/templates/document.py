@@ -34,7 +34,7 @@ class Process(_Model):
     weight: float
     """Sum of their weights: events expected in the data set after the preselection."""
     parents: int
-    """Distinct simulated parents among the rows; equals `rows` if none is shared."""
+    """Distinct signal-side decays (or events of continuum) behind the rows; equals `rows` if none is shared."""
     beam_energy: BeamEnergy = BeamEnergy.ON_RESONANCE
     """It is in the channels of this energy."""
 

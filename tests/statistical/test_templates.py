@@ -42,15 +42,12 @@ def test_the_variance_with_tags_and_signal_sides_that_cross_is_the_scatter_of_re
     values, ours, one_sided = [], [], []
     for _ in range(600):
         sides, tags = rng.poisson(60), rng.poisson(30)
-        pairs = 4 * sides
-        parent, partner = np.repeat(np.arange(sides), 4), rng.integers(0, max(tags, 1), pairs) if tags else None
-        if partner is None:
-            continue
+        parent, partner = np.repeat(np.arange(sides), 4), rng.integers(0, tags, 4 * sides)
         energy = rng.random(sides)[parent] + rng.random(tags)[partner]
         # as the toy: the rate goes with the number of tags that were found
         columns = {
             "x": energy / 2,
-            "weight": np.full(pairs, tags / 30),
+            "weight": np.full(4 * sides, tags / 30),
             "parentId": parent,
             "partnerId1": 1000 + partner,
         }

@@ -125,7 +125,7 @@ class Detected(Listed):
     displaced: Bools
 
 
-_FAR = (PDG_KS, PDG_LAMBDA, 3112, 3222, 3312, 3334)
+_FAR = (PDG_KS, PDG_LAMBDA, 3112, 3222, 3312, 3334)  # then Σ⁻, Σ⁺, Ξ⁻, Ω⁻
 
 
 def detect(event: Ints, pdg: Array, mother: Array, p: Floats, rng: np.random.Generator) -> Detected:
