@@ -63,13 +63,13 @@ def missing(config: Config, source: str | Path, damaged: Collection[str] = ()) -
 
 
 def _shared_ntuples(config: Config) -> Iterator[str]:
-    """Yield the ntuples that two samples name: an entry was copied, and its path left as it was."""
-    first: dict[Path, str] = {}
+    """Yield the ntuples of which two samples name the same tree: an entry was copied, and its path left as it was."""
+    first: dict[tuple[Path, str], str] = {}
     shared: dict[tuple[str, str], list[str]] = {}
     for sample in config.samples:
         for pattern in sample.files:
             for file in sorted(glob.glob(pattern, recursive=True)):  # noqa: PTH207 - absolute patterns
-                owner = first.setdefault(Path(file).absolute(), sample.name)
+                owner = first.setdefault((Path(file).absolute(), sample.tree), sample.name)
                 if owner != sample.name:
                     shared.setdefault((owner, sample.name), []).append(file)
     for (owner, name), files in shared.items():

@@ -238,6 +238,9 @@ def test_an_ntuple_of_two_samples_is_told(ntuples: Path) -> None:
     message = "samples (mixed).files: 1 of them are those of signal, too, ./a.root is the first"
     with pytest.raises(ConfigurationError, match=re.escape(message)):
         config.load(path, complete=True)
+    both[1]["tree"] = "another"
+    path.write_text(yaml.safe_dump({**MINIMAL, "samples": both}))
+    assert len(config.load(path, complete=True).samples) == 2
 
 
 def test_a_table_of_ours_is_found_from_another_folder(ntuples: Path) -> None:
