@@ -2,11 +2,11 @@
 
 Every pseudo-experiment splits the simulated parents anew into two halves at random. One half makes the templates and
 the likelihood, exactly as the analysis does; the other, independent of it but for shared tags (`halves`), makes the
-expectation of which the pseudo-data are a Poisson fluctuation. No data enter, so that a blinded analysis can do it too. It tests what toys of
-the likelihood cannot: binning, weights, and whether the statistics of the simulation are counted rightly. The templates
-hold half of the simulation's events: their statistical errors are larger than the analysis's own. Systematics of
-re-reconstruction, which come from varied tables, are left out: they would widen the errors, and no pseudo-data are
-varied. Off-resonance channels are left out: they hold too few events to be halved.
+expectation of which the pseudo-data are a Poisson fluctuation. No data enter, so that a blinded analysis can do it
+too. It tests what toys of the likelihood cannot: binning, weights, and whether the statistics of the simulation are
+counted rightly. The templates hold half of the simulation's events: their statistical errors are larger than the
+analysis's own. Systematics of re-reconstruction, which come from varied tables, are left out: they would widen the
+errors, and no pseudo-data are varied. Off-resonance channels are left out: they hold too few events to be halved.
 """
 
 from __future__ import annotations

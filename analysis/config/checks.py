@@ -63,7 +63,7 @@ def missing(config: Config, source: str | Path, damaged: Collection[str] = ()) -
 
 
 def _shared_ntuples(config: Config) -> Iterator[str]:
-    """Yield the ntuples of which two samples name the same tree: an entry was copied, and its path left as it was."""
+    """Yield the ntuples of which two samples take one tree: an entry was copied, and its path left as it was."""
     first: dict[tuple[Path, str], str] = {}
     shared: dict[tuple[str, str], list[str]] = {}
     for sample in config.samples:
