@@ -182,13 +182,10 @@ def _summary(best: selection.BestCandidates, duplicates: int) -> BestCandidateSu
 def _counts(steps: Sequence[tuple[str, str, Array, NDArray[np.bool_]]], rows: Rows) -> list[Count]:
     """Return what is left after each step: a step has a name, a cut, weights of all rows (n,) and those that pass."""
     counts: list[Count] = []
-    before: Array | None = None
+    before, total_before = np.zeros(0), 0.0
     for name, cut, weight, mask in steps:
         now = np.where(mask, weight, 0.0)
         total = float(now.sum())
-        step = None
-        if before is not None and before.any():
-            step = _variance(now - total / float(before.sum()) * before, rows)
         counts.append(
             Count(
                 name=name,
@@ -198,10 +195,10 @@ def _counts(steps: Sequence[tuple[str, str, Array, NDArray[np.bool_]]], rows: Ro
                 parents=None if rows.parent is None else _distinct(rows.parent[mask]),
                 sum_w=total,
                 variance=_variance(now, rows),
-                variance_step=step,
+                variance_step=_variance(now - total / total_before * before, rows) if total_before else None,
             )
         )
-        before = now
+        before, total_before = now, total
     return counts
 
 
