@@ -38,8 +38,9 @@ def configure(*, file: str | Path | None = None, verbose: bool = False) -> None:
         logger.addHandler(RichHandler(console=console, show_path=False, omit_repeated_times=False))
     else:
         # rich would fold lines, and fill them up with spaces, at a width that nobody sees.
-        logger.addHandler(logging.StreamHandler())
-        logger.handlers[-1].setFormatter(plain)
+        stream = logging.StreamHandler()
+        stream.setFormatter(plain)
+        logger.addHandler(stream)
     if file is not None:
         try:
             Path(file).parent.mkdir(parents=True, exist_ok=True)

@@ -115,7 +115,7 @@ class NormsysFactors:
         """Return some of the entries, in the order of ``which``."""
         return NormsysFactors(self.code, self.low[which], self.high[which])
 
-    def evaluate(self, alpha: Floats, order: int = 2) -> list[Floats]:
+    def evaluate(self, alpha: Floats, order: int) -> list[Floats]:
         """Return f and its derivatives up to ``order`` ≤ 2 at ``alpha`` (T, E), the parameter of each entry; (T, E)."""
         if self.code == "code1":
             return self._exponential(alpha, slice(None), order)
@@ -133,6 +133,7 @@ class NormsysFactors:
         return found
 
     def _exponential(self, alpha: Floats, entry: npt.NDArray[np.int64] | slice, order: int) -> list[Floats]:
+        """Return highᵅ or low⁻ᵅ of some entries, and its derivatives; α = 1 and −1 belong to it."""
         slope = np.where(alpha >= 0, self.log_high[entry], -self.log_low[entry])
         f = np.exp(slope * alpha)
         return [f, slope * f, slope * slope * f][: order + 1]
