@@ -1,7 +1,7 @@
 """The data model: every column the analysis knows, declared once.
 
-A column has a canonical name (the one used in cuts, BDT inputs and notebooks), the basf2 expression behind it, and the
-stages that need or make it. In an ntuple it is found under, in this order: the alias given in the sample's
+A column has a canonical name (the one used in cuts, BDT inputs and notebooks), the basf2 expression behind it, and what
+needs or makes it. In an ntuple it is found under, in this order: the alias given in the sample's
 configuration, the ROOT-safe form of its basf2 expression, its canonical name.
 
 Candidates are Υ(4S) → B_tag B_sig: daughter 0 is the tag (B⁻ → D⁰ ℓ⁻ ν̄), daughter 1 the signal side (B⁺ → K⁺).
