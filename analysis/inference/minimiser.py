@@ -100,8 +100,10 @@ class NewtonEngine:
         task = Task(self.likelihood, measured, problem.names, self._scale, held, lower, upper)
         x = possible_start(problem, task, x)
         try:
-            pieces = bool(self.kinks.points)
-            found = self._descend_by_pieces(x, task) if pieces else self._descend(x, task, near=start is not None)
+            if self.kinks.points:
+                found = self._descend_by_pieces(x, task)
+            else:
+                found = self._descend(x, task, near=start is not None)
         except NotConvergedError as error:
             found = self._by_minuit(x, task, data, fixed, error)
         return nearest_of_plateau(problem, self.likelihood, found, held, measured)
