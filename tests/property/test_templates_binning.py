@@ -54,8 +54,9 @@ def test_variance_with_parents_agrees_with_the_definition(problem, data):
         data.draw(st.lists(st.integers(-2, 4), min_size=len(weights), max_size=len(weights))), dtype=np.int64
     )
     axes = binning(edges)
-    index = axes.index({f"x{i}": each for i, each in enumerate(values)})
-    found = Cells.of(index, parents, axes.size).accumulate(weights)
+    columns = {f"x{i}": each for i, each in enumerate(values)}
+    index = axes.index(columns)
+    found = Cells.of(columns | {"parentId": parents}, axes).accumulate(weights)
     for number in range(axes.size):
         here = index == number
         alone = float(np.sum(weights[here & (parents < 0)] ** 2))
