@@ -16,7 +16,7 @@ jax and cabinetry are no dependencies of the project; peers that are not install
 environment with all of them, apart from the project's own:
 
     python -m venv peers
-    peers/bin/pip install "pyhf[minuit]==0.7.6" jax cabinetry pydantic
+    peers/bin/pip install "pyhf[minuit]==0.7.6" jax cabinetry pydantic threadpoolctl
     peers/bin/python benchmarks/fit.py --slow --output fit.json
 """
 
