@@ -29,9 +29,10 @@ from analysis.inference.clipping import nearest_of_plateau
 from analysis.inference.engine import Minimum
 from analysis.inference.kinks import TINY, Kinks
 from analysis.inference.likelihood import Likelihood
-from analysis.inference.newton import PUSH, Descended, NotConvergedError, Task, damped, off_saddle, regularised
+from analysis.inference.newton import PUSH, Descended, NotConvergedError, Task, damped, regularised
 from analysis.inference.problem import Problem
 from analysis.inference.pyhf_engine import PyhfEngine, invert
+from analysis.inference.saddles import off_saddle
 from analysis.inference.starts import possible_start
 from analysis.inference.threads import on_one_thread
 

@@ -26,14 +26,7 @@ from analysis.inference.limits import BANDS, AsymptoticCLs
 from analysis.inference.minimiser import NewtonEngine
 from analysis.inference.problem import Problem, load
 from analysis.inference.profile import Profile, from_deepest, minos, step_guess
-from analysis.inference.results import (
-    ClsPoint,
-    FeldmanCousins,
-    FeldmanCousinsPoint,
-    Limits,
-    ToyLimit,
-    UpperLimit,
-)
+from analysis.inference.results import ClsPoint, FeldmanCousins, FeldmanCousinsPoint, Limits, ToyLimit, UpperLimit
 from analysis.inference.toys import ToyFits, fit_toys, reporter
 
 Floats = npt.NDArray[np.float64]
