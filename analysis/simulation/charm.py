@@ -7,8 +7,8 @@ be selected, the more often, with smaller weight. Events without exactly two of 
 left out.
 
 Events and decays are cut into blocks, and drawn together within a block alone: rows of different blocks share nothing,
-and folds keep blocks whole. Within a block events share decays. Pseudo-data tell how much that adds to their variance
-(`chunk.reuse`); errors of templates, which count what shares an event as one, leave it out.
+and folds keep blocks whole. Within a block events share decays: `analysis.sharing` counts them in errors of
+templates, and pseudo-data tell how much that adds to their variance (`chunk.variance_over_mean`).
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from analysis.basf2 import BeamEnergy, SampleType
 from analysis.columns import COLUMNS
 from analysis.conditions.buckets import Bucket
 from analysis.config.models import Config, Dataset, Simulation
+from analysis.config.models.samples import FB_PER_NB
 from analysis.errors import ConfigurationError
 from analysis.seeds import generator, seed_sequence
 from analysis.sharing import DECAYS, shared_variance
@@ -24,7 +25,6 @@ from analysis.simulation.decay_hashes import Hashtable, hashtable
 from analysis.simulation.detector import DETECTOR
 from analysis.simulation.jagged import Array, Bools, Floats, Ints, gather
 from analysis.simulation.rows import Rows, stack
-from analysis.weighted import effective_number
 
 EVENTS_PER_CHUNK = 10_000_000
 CHUNKS_PER_PRODUCTION = 400  # event numbers are 32 bits wide
@@ -94,7 +94,7 @@ class ProcessTruth:
 
 @dataclass(frozen=True)
 class SelectedTruth:
-    """How independent the events of one process are near the signal region; see `reuse`.
+    """How independent the events of one process are near the signal region; see `variance_over_mean`.
 
     Attributes
     ----------
@@ -104,9 +104,6 @@ class SelectedTruth:
         Drawn.
     distinct_events
         Simulated events behind them: the others are copies.
-    effective_events
-        (Σ λ)² over the variance of Σ λ, λ being the number of events expected from one simulated event: as many events
-        of decays of their own would tell as much.
     variance_over_mean
         Of the number of events, over many toys: 1 if each stood on decays of its own.
     """
@@ -114,7 +111,6 @@ class SelectedTruth:
     expected_events: float
     events: int
     distinct_events: int
-    effective_events: float
     variance_over_mean: float
 
 
@@ -219,7 +215,7 @@ def expected_events(
         return dataset.n_bb * dataset.f_charged
     if kind is SampleType.MIXED:
         return dataset.n_bb * (1 - dataset.f_charged)
-    return dataset.recorded(beams) * 1e6 * dataset.cross_section(kind, beams)
+    return dataset.recorded(beams) * FB_PER_NB * dataset.cross_section(kind, beams)
 
 
 def _numbered(event: Ints) -> tuple[Ints, Ints, Ints]:
@@ -259,8 +255,8 @@ def selected(rows: Rows) -> Bools:
     return np.asarray((c["roeNTracks"] == 0) & (c["roeEextra"] < 1.2) & (c["K_kaonID"] > 0.9) & (c["roeNPi0"] == 0))
 
 
-def reuse(rows: Rows, expected: Floats) -> tuple[float, float]:
-    """Return the effective number of simulated events, and variance over mean of the number of drawn events.
+def variance_over_mean(rows: Rows, expected: Floats) -> float:
+    """Return variance over mean of the number of drawn events.
 
     With Poisson copies of events whose expectations λ share decays, Var n is Σ λ and the `shared_variance` of λ.
 
@@ -272,9 +268,7 @@ def reuse(rows: Rows, expected: Floats) -> tuple[float, float]:
         λ of each event.
     """
     total = float(expected.sum())
-    if not total:
-        return 0.0, 1.0
-    return effective_number(expected, rows.decays), 1 + shared_variance(expected, rows.decays) / total
+    return 1 + shared_variance(expected, rows.decays) / total if total else 1.0
 
 
 def _drawn_process(
@@ -342,11 +336,11 @@ def _process_truth(kind: SampleType, rows: Rows, expected: Floats, drawn: Rows, 
     chosen = np.flatnonzero(selected(rows))
     events, first = np.unique(rows.event[chosen], return_index=True)
     of_events = expected[np.searchsorted(np.unique(rows.event), events)]
-    effective, variance = reuse(rows.select(chosen[first]), of_events)
     near = selected(drawn)
     return ProcessTruth(
         kind, float(expected.sum()), len(np.unique(drawn.event)), len(drawn), int(shared.sum()), len(parents),
         SelectedTruth(
-            float(of_events.sum()), len(np.unique(drawn.event[near])), len(np.unique(source[near])), effective, variance
+            float(of_events.sum()), len(np.unique(drawn.event[near])), len(np.unique(source[near])),
+            variance_over_mean(rows.select(chosen[first]), of_events),
         ),
     )  # fmt: skip

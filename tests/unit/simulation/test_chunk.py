@@ -22,8 +22,8 @@ from analysis.simulation.chunk import (
     _drawn,
     expected_events,
     process_rows,
-    reuse,
     simulate,
+    variance_over_mean,
 )
 from analysis.simulation.detector import DETECTOR
 from analysis.simulation.jagged import Ints
@@ -371,18 +371,18 @@ def test_variance_over_mean_counts_shared_decays() -> None:
         return Rows(index, np.ones(n), parent, np.zeros(n, dtype=np.int64), {}, 1, decays, np.full(n, None))
 
     tags = n + index  # other decays have other numbers
-    assert reuse(rows(index, tags), expected) == pytest.approx((n, 1.25))
+    assert variance_over_mean(rows(index, tags), expected) == pytest.approx(1.25)
     # copies of one event are no events of their own: toys in which decays and copies are drawn anew
-    assert reuse(rows(index // 4, tags), expected) == pytest.approx((n / 4, 2.0))
-    assert reuse(rows(index // 4, n + index // 4), expected) == pytest.approx((n / 4, 2.0))
-    assert reuse(rows(index, nothing), expected) == pytest.approx((n, 1.25))
+    assert variance_over_mean(rows(index // 4, tags), expected) == pytest.approx(2.0)
+    assert variance_over_mean(rows(index // 4, n + index // 4), expected) == pytest.approx(2.0)
+    assert variance_over_mean(rows(index, nothing), expected) == pytest.approx(1.25)
     # wrong tags of generic B: a decay stands on either side, and may be paired with itself
-    assert reuse(rows(index, (index + 1) % n), expected) == pytest.approx((n / 3, 1.75))
-    assert reuse(rows(index, index), expected) == pytest.approx((n, 1.25))
+    assert variance_over_mean(rows(index, (index + 1) % n), expected) == pytest.approx(1.75)
+    assert variance_over_mean(rows(index, index), expected) == pytest.approx(1.25)
     # cc̄: a decay is of either hadron
-    assert reuse(rows(index, tags, n + tags), expected) == pytest.approx((n, 1.25))
-    assert reuse(rows(index, n + index // 2, n + tags), expected) == pytest.approx((n / 2, 1.5))
-    assert reuse(rows(index, tags, n + (index + 1) % n), expected) == pytest.approx((n / 3, 1.75))
+    assert variance_over_mean(rows(index, tags, n + tags), expected) == pytest.approx(1.25)
+    assert variance_over_mean(rows(index, n + index // 2, n + tags), expected) == pytest.approx(1.5)
+    assert variance_over_mean(rows(index, tags, n + (index + 1) % n), expected) == pytest.approx(1.75)
     rng = np.random.default_rng(1)
     # λ of a decay: four events of a quarter, if the decay passes at all (one in ten does)
     toys = [rng.poisson(np.repeat(rng.random(1000) < 0.1, 4) * 0.25).sum() for _ in range(2000)]
